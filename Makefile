@@ -1,0 +1,67 @@
+# Everything that one does with camlab; `make help` lists it. Needs Go, gcc,
+# make and Python 3. All that is installed goes into .venv.
+
+SHELL       := /bin/bash -o pipefail
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS   += --no-print-directory
+
+CAMLAB      := .venv/bin/camlab
+LINTER      := .venv/bin/golangci-lint
+LINTER_PKG  := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+NOTEBOOKS   := $(wildcard notebooks/*.ipynb)
+GO_FILES     = $(shell find . -name '*.go' -not -path './.venv/*' -not -path './out/*')
+
+.PHONY: help demo test setup format vet lint unit test-notebooks notebooks lab train data doctor fmt clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: setup ## set everything up and run the article's notebook in quick mode into out/
+	$(CAMLAB) notebook notebooks/01_article.ipynb --quick --html --png --out out
+
+test: setup format vet lint unit test-notebooks ## all checks and tests, with the race detector; what CI runs
+
+setup: ## make or update .venv: JupyterLab, GoNB, XLA plugin, kernels
+	@go run ./kernels/setup
+
+format: ## fail on Go code that gofmt would change
+	diff -u <(echo -n) <(gofmt -d $(GO_FILES))
+
+vet: ## go vet
+	go vet ./...
+
+lint: $(LINTER) ## golangci-lint, with the linters of .golangci.yml
+	$(LINTER) run ./...
+
+$(LINTER): | setup
+	@echo "building golangci-lint (about a minute)"
+	GOFLAGS= GOBIN=$(CURDIR)/.venv/bin go install $(LINTER_PKG)
+
+unit: setup ## unit tests with the race detector
+	go test -race -timeout 30m ./...
+
+test-notebooks: setup ## run every notebook in quick mode, and the checks on the committed ones
+	CAMLAB_TEST_NOTEBOOKS=1 go test -count=1 -timeout 40m -v -run Notebook ./notebooks ./kernels
+
+notebooks: setup ## run every notebook in full and keep the outputs (hours)
+	@set -e; for n in $(NOTEBOOKS); do $(CAMLAB) notebook --in-place $$n; done
+
+lab: ## open JupyterLab on the notebooks, with completion and help
+	@go run ./kernels/setup -lab
+	.venv/bin/jupyter lab --notebook-dir=notebooks
+
+train: setup ## train the article's network in full; goes on where it stopped
+	$(CAMLAB) train --out runs/article
+
+data: setup ## download CIFAR-10 and check it
+	$(CAMLAB) data --download
+
+doctor: setup ## check everything that notebooks and training depend on
+	@$(CAMLAB) doctor
+
+fmt: ## format the Go code
+	gofmt -w $(GO_FILES)
+
+clean: ## remove .venv and out (not runs, which holds trainings)
+	rm -rf .venv out

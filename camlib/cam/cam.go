@@ -1,0 +1,36 @@
+package cam
+
+import (
+	"fmt"
+
+	. "github.com/gomlx/gomlx/pkg/core/graph"
+)
+
+// CAM returns the class activation maps of a network that ends in global
+// average pooling and a linear layer,
+//
+//	M_c = Σ_k w_kc A_k,
+//
+// equation 2 of Zhou et al. 2016 (arXiv:1512.04150), for all classes: the
+// einsum of the article's get_cmap.
+//
+// act, the activations A before pooling, is shaped [batch, height, width,
+// channels], weights, those w of the head, [channels, classes]. The result is
+// shaped [batch, classes, height, width], signed, in units of the score and
+// without the bias, so that its mean over the map plus the bias is the score.
+func CAM(act, weights *Node) *Node {
+	if act.Rank() != 4 || weights.Rank() != 2 || act.Shape().Dim(-1) != weights.Shape().Dim(0) {
+		panic(fmt.Errorf("cam: CAM: act shaped %s and weights %s, want [batch, height, width, channels] and [channels, classes]",
+			act.Shape(), weights.Shape()))
+	}
+	return Einsum("bhwk,kc->bchw", act, weights)
+}
+
+var cam = Method{
+	Name:   "cam",
+	Signed: true,
+	// With a score y = Σ_c v_c y_c, the map is Σ_c v_c M_c.
+	Map: func(p *Pass) *Node {
+		return ReduceSum(Mul(p.ClassMaps(), InsertAxes(p.Coefficients, -1, -1)), 1)
+	},
+}

@@ -1,0 +1,314 @@
+package cam_test
+
+import (
+	stdcontext "context"
+	"errors"
+	"image"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/gomlx/backends"
+	. "github.com/gomlx/gomlx/pkg/core/graph"
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/camlab-go/camlab/camlib"
+	"github.com/camlab-go/camlab/camlib/cam"
+	"github.com/camlab-go/camlab/camlib/cnn"
+)
+
+func TestErrors(t *testing.T) {
+	x := picture(2, 4, 6)
+	with := func(change func(x *cam.Images)) cam.Images {
+		y := x
+		y.Pixels = append([]float32(nil), x.Pixels...)
+		change(&y)
+		return y
+	}
+	tests := []struct {
+		rule   string
+		change func(n *toy)
+		images cam.Images
+		target cam.Target
+		method string
+		kind   error
+		text   string
+	}{
+		{"no images", nil, cam.Images{}, cam.Predicted, "cam", cam.ErrNoImages, "cam: images: none, want at least one"},
+		{"too few pixels", nil, with(func(x *cam.Images) { x.N = 3 }), cam.Predicted, "cam", cam.ErrShape, "cam: images: 144 values, want [3, 4, 6, 3]"},
+		{"no height", nil, with(func(x *cam.Images) { x.Height = 0 }), cam.Predicted, "cam", cam.ErrShape, "cam: images: 144 values, want [2, 0, 6, 3]"},
+		{"a size that the network refuses", nil, picture(1, 3, 4), cam.Predicted, "gradcam", cam.ErrShape, "the network takes none such: toy: odd size"},
+		{"bytes for pixels", nil, with(func(x *cam.Images) { x.Pixels[80] = 255 }), cam.Predicted, "cam", cam.ErrRange, "cam: images: image 1: value 255, want 0 to 1 (divide bytes by 255)"},
+		{"NaN for a pixel", nil, with(func(x *cam.Images) { x.Pixels[0] = float32(math.NaN()) }), cam.Predicted, "cam", cam.ErrRange, "cam: images: image 0: value NaN, want 0 to 1 (divide bytes by 255)"},
+		{"class above the last", nil, x, cam.Classes(3, 4), "cam", cam.ErrClass, "cam: cam: class 4 for image 1, want 0 to 3"},
+		{"negative class", nil, x, cam.Class(-1), "cam", cam.ErrClass, "cam: target: class -1 for image 0, want 0 or more"},
+		{"class whose low 32 bits are one", nil, x, cam.Class(1<<32 + 1), "cam", cam.ErrClass, "cam: target: class 4294967297 for image 0, want 0 or more"},
+		{"unknown name", nil, x, cam.ClassNamed("eel"), "cam", cam.ErrClass, `cam: target: class "eel", want one of ant, bee, cow, doe`},
+		{"fewer targets than images", nil, x, cam.Classes(1), "cam", cam.ErrTarget, "cam: target: 1 classes for 2 images, want one for each"},
+		{"more labels than images", nil, x, cam.Labels([]uint8{1, 2, 3}), "cam", cam.ErrTarget, "cam: target: 3 classes for 2 images, want one for each"},
+		{
+			"infinite activations", func(n *toy) { n.features = func(a *Node) *Node { return MulScalar(MulScalar(a, 1e38), 1e38) } },
+			x, cam.Predicted, "gradcam", cam.ErrNotFinite, "cam: gradcam: image 0: activations or scores are infinite or NaN, want finite ones: the weights are too large or broken",
+		},
+		{
+			"NaN scores", func(n *toy) { n.head = func(y, _ *Node) *Node { return Sqrt(AddScalar(Neg(Abs(y)), -1)) } },
+			x, cam.Predicted, "gradcam", cam.ErrNotFinite, "cam: gradcam: image 0: activations or scores are infinite or NaN, want finite ones: the weights are too large or broken",
+		},
+		{
+			// √(y−y) is 0, its gradient ∞·(1−1), which a careless ReLU would turn into 0
+			"NaN gradient", func(n *toy) { n.head = func(y, a *Node) *Node { return Add(y, Sqrt(Sub(y, y))) } },
+			x, cam.Predicted, "gradcam", cam.ErrNotFinite, "cam: gradcam: image 0: the map is infinite or NaN, want finite values: the gradient or the weights overflow",
+		},
+		{
+			"CAM of a head that is not linear", func(n *toy) { n.head = func(y, _ *Node) *Node { return Tanh(y) } },
+			x, cam.Predicted, "cam", cam.ErrHead, "CAM needs a network that ends in global average pooling and a linear layer; use gradcam for this one",
+		},
+		{
+			"CAM of a head that pools otherwise", func(n *toy) { n.head = func(y, a *Node) *Node { return Add(y, InsertAxes(ReduceMax(a, 1, 2, 3), -1)) } },
+			x, cam.Predicted, "cam", cam.ErrHead, "use gradcam for this one",
+		},
+		{
+			"CAM of a head that needs its grid", func(n *toy) { n.head = func(y, a *Node) *Node { a.AssertDims(-1, 2, 3, -1); return y } },
+			x, cam.Predicted, "cam", cam.ErrHead, "use gradcam for this one",
+		},
+	}
+	onEach(t, func(t *testing.T, b backends.Backend) {
+		for _, test := range tests {
+			t.Run(test.rule, func(t *testing.T) {
+				net := newToy()
+				if test.change != nil {
+					test.change(net)
+				}
+				e := explainer(t, b, net, cam.Options{})
+				targets := []cam.Target{test.target}
+				if test.change != nil {
+					targets = append(targets, cam.All)
+				}
+				for _, target := range targets {
+					r, err := e.Explain(t.Context(), method(t, test.method), test.images, target)
+					if r != nil || !errors.Is(err, test.kind) || !strings.Contains(err.Error(), test.text) {
+						t.Errorf("Explain = %v, error %v; want no result and an error of kind %q with text %q", r, err, test.kind, test.text)
+					}
+				}
+			})
+		}
+	})
+}
+
+func TestUnknownMethod(t *testing.T) {
+	_, err := cam.Lookup("Grad-CAM")
+	if want := `cam: method "Grad-CAM", want one of cam, gradcam`; !errors.Is(err, cam.ErrMethod) || err.Error() != want {
+		t.Errorf("error %v, want %q", err, want)
+	}
+	e := explainer(t, backend(t, camlib.PureGo), newToy(), cam.Options{})
+	if _, err := e.Explain(t.Context(), cam.Method{}, picture(1, 2, 2), cam.All); !errors.Is(err, cam.ErrMethod) {
+		t.Errorf("zero Method: error %v, want of kind %q", err, cam.ErrMethod)
+	}
+}
+
+// TestTargetsAgree is that however a class is named, its map is the same, and
+// the same as its part of the maps of all classes.
+func TestTargetsAgree(t *testing.T) {
+	onEach(t, func(t *testing.T, b backends.Backend) {
+		e := explainer(t, b, newToy(), cam.Options{})
+		x := picture(3, 4, 6)
+		for _, m := range cam.Methods() {
+			every := explain(t, e, m, x, cam.All)
+			if diff := cmp.Diff([]int{3, toyClasses, 2, 3}, every.Shape()); diff != "" {
+				t.Errorf("shape of all (-want +got):\n%s", diff)
+			}
+			for _, test := range []struct {
+				name   string
+				target cam.Target
+				want   []int
+			}{
+				{"predicted", cam.Predicted, every.Predicted},
+				{"zero value", cam.Target{}, every.Predicted},
+				{"index", cam.Class(2), []int{2, 2, 2}},
+				{"name", cam.ClassNamed("COW"), []int{2, 2, 2}},
+				{"one each", cam.Classes(3, 0, 2), []int{3, 0, 2}},
+				{"labels", cam.Labels([]uint8{1, 1, 0}), []int{1, 1, 0}},
+			} {
+				r := explain(t, e, m, x, test.target)
+				if diff := cmp.Diff(test.want, r.Class); diff != "" {
+					t.Errorf("%s: classes (-want +got):\n%s", test.name, diff)
+				}
+				if diff := cmp.Diff([]int{3, 2, 3}, r.Shape()); diff != "" {
+					t.Errorf("%s: shape (-want +got):\n%s", test.name, diff)
+				}
+				for i, c := range test.want {
+					near(t, m.Name+" by "+test.name, r.Map(i, c), every.Map(i, c), 1e-6)
+				}
+			}
+		}
+	})
+}
+
+// TestGradCAMOfAnyHead is a head that CAM cannot take: for scores tanh(y_c) the
+// chain rule gives (1 − tanh² y_c)·CAM_c/Z, with the CAM of the network without
+// the tanh.
+func TestGradCAMOfAnyHead(t *testing.T) {
+	onEach(t, func(t *testing.T, b backends.Backend) {
+		x := picture(2, 4, 6)
+		want := explain(t, explainer(t, b, newToy(), cam.Options{}), method(t, "cam"), x, cam.All)
+		net := newToy()
+		net.head = func(y, _ *Node) *Node { return Tanh(y) }
+		got := explain(t, explainer(t, b, net, cam.Options{}), signedGradCAM, x, cam.All)
+		const z = 2 * 3
+		for i := range want.Maps {
+			y := float64(got.Scores[i/z])
+			want.Maps[i] *= float32((1 - y*y) / z)
+		}
+		near(t, "map", got.Maps, want.Maps, 1e-5)
+	})
+}
+
+// TestOneCompilationPerShape counts how often the network is built.
+func TestOneCompilationPerShape(t *testing.T) {
+	net := newToy()
+	e := explainer(t, backend(t, camlib.PureGo), net, cam.Options{Batch: 4})
+	for range 5 {
+		for _, target := range []cam.Target{cam.Predicted, cam.Class(1), cam.ClassNamed("doe")} {
+			explain(t, e, method(t, "cam"), picture(9, 4, 6), target) // batches of 4, 4 and 1
+		}
+	}
+	if got := net.built.Load(); got != 2 {
+		t.Errorf("built %d times, want 2: once for each batch shape", got)
+	}
+}
+
+// TestConcurrentUse runs methods, targets and batch shapes at once on one
+// explainer, and on a second one of the same network; run it with -race.
+func TestConcurrentUse(t *testing.T) {
+	onEach(t, func(t *testing.T, b backends.Backend) {
+		net := newToy()
+		alone := explainer(t, b, newToy(), cam.Options{})
+		both := []*cam.Explainer{explainer(t, b, net, cam.Options{}), explainer(t, b, net, cam.Options{Batch: 2})}
+		targets := []cam.Target{cam.Predicted, cam.Class(2), cam.All}
+		var group errgroup.Group
+		for worker := range 24 {
+			m := cam.Methods()[worker%len(cam.Methods())]
+			target := targets[worker%len(targets)]
+			x := picture(1+worker%4, 4, 6)
+			want := explain(t, alone, m, x, target)
+			group.Go(func() error {
+				for range 5 {
+					got, err := both[worker%2].Explain(stdcontext.Background(), m, x, target)
+					if err != nil {
+						return err
+					}
+					if d := distance(t, got.Maps, want.Maps); d > 1e-6 {
+						t.Errorf("worker %d: map off by %.2g", worker, d)
+					}
+					if _, err := both[worker%2].Upsample(got, 4, 9, cam.HalfPixel); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}
+		if err := group.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestModelStaysAsItIs(t *testing.T) {
+	model := cnn.New(3)
+	before, err := model.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := explainer(t, backend(t, camlib.PureGo), model, cam.Options{})
+	for _, m := range cam.Methods() {
+		explain(t, e, m, picture(1, 4, 4), cam.All)
+	}
+	after, err := model.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(before) != string(after) {
+		t.Error("the weights changed")
+	}
+}
+
+func TestStopsBetweenBatches(t *testing.T) {
+	ctx, cancel := stdcontext.WithCancel(t.Context())
+	net := newToy()
+	net.features = func(a *Node) *Node { cancel(); return a } // while the first batch is compiled
+	e := explainer(t, backend(t, camlib.PureGo), net, cam.Options{Batch: 2})
+	_, err := e.Explain(ctx, method(t, "cam"), picture(5, 2, 2), cam.Predicted)
+	if want := "cam: cam: stopped after 2 of 5 images: context canceled"; !errors.Is(err, stdcontext.Canceled) || err.Error() != want {
+		t.Errorf("error %v, want %q", err, want)
+	}
+}
+
+func TestUpsampleFails(t *testing.T) {
+	e := explainer(t, backend(t, camlib.PureGo), newToy(), cam.Options{})
+	r := explain(t, e, method(t, "cam"), picture(1, 4, 6), cam.All)
+	if _, err := e.Upsample(r, 4, 7, cam.Replicate); err == nil || !strings.Contains(err.Error(), "replicate from 3 to 7, want at least 1, and for replicate a multiple") {
+		t.Errorf("error %v, want one that names 3, 7 and the rule", err)
+	}
+	large, err := e.Upsample(r, 4, 6, cam.Replicate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]int{1, toyClasses, 4, 6}, large.Shape()); diff != "" {
+		t.Errorf("shape (-want +got):\n%s", diff)
+	}
+	if r.Height != 2 || len(r.Maps) != toyClasses*6 {
+		t.Error("Upsample changed its argument")
+	}
+}
+
+func TestMapOfAnotherClassPanics(t *testing.T) {
+	e := explainer(t, backend(t, camlib.PureGo), newToy(), cam.Options{})
+	r := explain(t, e, method(t, "cam"), picture(1, 4, 6), cam.Class(2))
+	defer func() {
+		if err, _ := recover().(error); !errors.Is(err, cam.ErrClass) {
+			t.Errorf("panic %v, want an error of kind %q", err, cam.ErrClass)
+		}
+	}()
+	r.Map(0, 1)
+}
+
+func TestNewFails(t *testing.T) {
+	b := backend(t, camlib.PureGo)
+	for _, test := range []struct {
+		rule string
+		b    backends.Backend
+		net  cam.Network
+		opts cam.Options
+		want string
+	}{
+		{"no backend", nil, newToy(), cam.Options{}, "cam: new: no backend or no network, want both"},
+		{"no network", b, nil, cam.Options{}, "cam: new: no backend or no network, want both"},
+		{"negative batch", b, newToy(), cam.Options{Batch: -1}, "cam: new: batch of -1, want 0 or more"},
+	} {
+		if _, err := cam.New(test.b, test.net, test.opts); err == nil || err.Error() != test.want {
+			t.Errorf("%s: error %v, want %q", test.rule, err, test.want)
+		}
+	}
+}
+
+func TestFromImages(t *testing.T) {
+	img := image.NewNRGBA(image.Rect(5, 5, 8, 7)) // 3 wide, 2 high, not at the origin
+	copy(img.Pix[img.PixOffset(6, 6):], []byte{51, 102, 255, 128})
+	x, err := cam.FromImages(img, img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if x.N != 2 || x.Height != 2 || x.Width != 3 || x.Channels != 3 {
+		t.Errorf("shape %d×%d×%d×%d, want 2×2×3×3", x.N, x.Height, x.Width, x.Channels)
+	}
+	// pixel (1, 1) is the fifth of each image
+	near(t, "pixel", x.Pixels[12:15], []float64{0.2, 0.4, 1}, 1e-6)
+	near(t, "pixel of the second image", x.Pixels[30:33], []float64{0.2, 0.4, 1}, 1e-6)
+	if _, err := cam.FromImages(img, image.NewNRGBA(image.Rect(0, 0, 2, 3))); !errors.Is(err, cam.ErrShape) {
+		t.Errorf("error %v, want of kind %q", err, cam.ErrShape)
+	}
+	if _, err := cam.FromImages(); !errors.Is(err, cam.ErrNoImages) {
+		t.Errorf("error %v, want of kind %q", err, cam.ErrNoImages)
+	}
+}

@@ -1,0 +1,41 @@
+package cam
+
+import (
+	"fmt"
+
+	. "github.com/gomlx/gomlx/pkg/core/graph"
+)
+
+// GradCAM returns the Grad-CAM map of one convolutional layer,
+//
+//	L = ReLU(Σ_k α_k A_k),   α_k = 1/Z Σ_ij ∂y/∂A_ijk,
+//
+// equations 1 and 2 of Selvaraju et al. 2017 (arXiv:1610.02391).
+//
+// Both act, the activations A, and grad, the gradient of one class score y
+// per image with respect to them, are shaped [batch, height, width, channels].
+// The result is shaped [batch, height, width], never negative, and not scaled.
+func GradCAM(act, grad *Node) *Node {
+	return positive(SignedGradCAM(act, grad))
+}
+
+// SignedGradCAM returns [GradCAM] before its ReLU, Σ_k α_k A_k. Where the
+// network ends in global average pooling and a linear layer, Z times it is
+// [CAM].
+func SignedGradCAM(act, grad *Node) *Node {
+	if act.Rank() != 4 || !act.Shape().Equal(grad.Shape()) {
+		panic(fmt.Errorf("cam: GradCAM: act shaped %s and grad %s, want both [batch, height, width, channels]",
+			act.Shape(), grad.Shape()))
+	}
+	return Einsum("bhwk,bk->bhw", act, ReduceMean(grad, 1, 2))
+}
+
+// positive is max(m, 0), except that it keeps a NaN, which must be seen.
+func positive(m *Node) *Node {
+	return Where(LessThan(m, ZerosLike(m)), ZerosLike(m), m)
+}
+
+var gradCAM = Method{
+	Name: "gradcam",
+	Map:  func(p *Pass) *Node { return GradCAM(p.Act, p.Grad()) },
+}

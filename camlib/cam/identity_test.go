@@ -1,0 +1,214 @@
+package cam_test
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/gomlx/gomlx/backends"
+	. "github.com/gomlx/gomlx/pkg/core/graph"
+	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"pgregory.net/rapid"
+
+	"github.com/camlab-go/camlab/camlib"
+	"github.com/camlab-go/camlab/camlib/cam"
+	"github.com/camlab-go/camlab/camlib/cifar10"
+	"github.com/camlab-go/camlab/camlib/cnn"
+)
+
+// signedGradCAM is Grad-CAM before its ReLU as a method.
+var signedGradCAM = cam.Method{
+	Name: "signedgradcam", Signed: true,
+	Map: func(p *cam.Pass) *Node { return cam.SignedGradCAM(p.Act, p.Grad()) },
+}
+
+// exact is the rounding of float64 in sums of a few hundred products.
+const exact = 1e-12
+
+// layer is a last layer with its head: activations as ReLU leaves them, and
+// weights and biases, in float64.
+type layer struct{ act, weights, bias *tensors.Tensor }
+
+func drawLayer(t *rapid.T) layer {
+	dim := func(name string, largest int) int { return rapid.IntRange(1, largest).Draw(t, name) }
+	b, h, w, k, c := dim("batch", 3), dim("height", 5), dim("width", 6), dim("channels", 7), dim("classes", 4)
+	rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
+	values := func(positive bool, dims ...int) *tensors.Tensor {
+		n := 1
+		for _, d := range dims {
+			n *= d
+		}
+		v := make([]float64, n)
+		for i := range v {
+			if v[i] = rng.NormFloat64(); positive && v[i] < 0 {
+				v[i] = 0
+			}
+		}
+		return tensors.FromFlatDataAndDimensions(v, dims...)
+	}
+	return layer{values(true, b, h, w, k), values(false, k, c), values(false, 1, c)}
+}
+
+// head is global average pooling and a linear layer.
+func head(act, weights, bias *Node) *Node {
+	return Add(Dot(ReduceMean(act, 1, 2), weights), bias)
+}
+
+// equalNodes checks that the two results of f, of equal shape, have equal
+// values for any layer, on the pure-Go backend, which needs no compilation.
+func equalNodes(t *testing.T, f func(act, weights, bias *Node) (got, want *Node)) {
+	b := backend(t, camlib.PureGo)
+	rapid.Check(t, func(rt *rapid.T) {
+		l := drawLayer(rt)
+		out, err := ExecOnce(b, func(act, weights, bias *Node) *Node {
+			got, want := f(act, weights, bias)
+			got.AssertDims(want.Shape().Dimensions...)
+			return Stack([]*Node{got, want}, 0)
+		}, l.act, l.weights, l.bias)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		both := tensors.MustCopyFlatData[float64](out)
+		got, want := both[:len(both)/2], both[len(both)/2:]
+		for i := range got {
+			if d := got[i] - want[i]; !(d < exact && d > -exact) {
+				rt.Fatalf("value %d: %v, want %v", i, got[i], want[i])
+			}
+		}
+	})
+}
+
+// TestMeanOfCAMIsScoreWithoutBias is identity 1, mean_ij CAM_c + b_c = y_c.
+func TestMeanOfCAMIsScoreWithoutBias(t *testing.T) {
+	equalNodes(t, func(act, weights, bias *Node) (got, want *Node) {
+		return Add(ReduceMean(cam.CAM(act, weights), 2, 3), bias), head(act, weights, bias)
+	})
+}
+
+// TestGradCAMIsCAM is identity 2, Z·Grad-CAM before its ReLU = CAM, for every
+// class; the gradient is automatic.
+func TestGradCAMIsCAM(t *testing.T) {
+	equalNodes(t, func(act, weights, bias *Node) (got, want *Node) {
+		y := head(act, weights, bias)
+		z := float64(act.Shape().Dim(1) * act.Shape().Dim(2))
+		var each []*Node
+		for c := range y.Shape().Dim(1) {
+			score := ReduceAllSum(Slice(y, AxisRange(), AxisElem(c)))
+			each = append(each, MulScalar(cam.SignedGradCAM(act, Gradient(score, act)[0]), z))
+		}
+		return Stack(each, 1), cam.CAM(act, weights)
+	})
+}
+
+// TestGradCAMIsPositivePartOfSigned is equation 2's ReLU.
+func TestGradCAMIsPositivePartOfSigned(t *testing.T) {
+	equalNodes(t, func(act, weights, bias *Node) (got, want *Node) {
+		grad := Sub(Sin(MulScalar(act, 7)), ScalarOne(act.Graph(), act.DType())) // of both signs, and not constant over the map
+		return cam.GradCAM(act, grad), MaxScalar(cam.SignedGradCAM(act, grad), 0)
+	})
+}
+
+// TestGaugeLeavesCentredCAM is identity 10: one vector added to every class's
+// weights changes no probability, and leaves CAM_c − mean_c CAM.
+func TestGaugeLeavesCentredCAM(t *testing.T) {
+	equalNodes(t, func(act, weights, _ *Node) (got, want *Node) {
+		gauge := Slice(Sin(MulScalar(weights, 5)), AxisRange(), AxisRange(0, 1)) // [channels, 1]
+		centred := func(w *Node) *Node {
+			m := cam.CAM(act, w)
+			return Sub(m, ReduceAndKeep(m, ReduceMean, 1))
+		}
+		return centred(Add(weights, gauge)), centred(weights)
+	})
+}
+
+// TestScaleCancels is identity 12: A→sA, w→w/s changes nothing.
+func TestScaleCancels(t *testing.T) {
+	equalNodes(t, func(act, weights, _ *Node) (got, want *Node) {
+		return cam.CAM(MulScalar(act, 4), DivScalar(weights, 4)), cam.CAM(act, weights)
+	})
+}
+
+// TestMapFollowsImage is identity 12 through a network with a stride of 2: the
+// map of a flipped or shifted image is the map flipped, or shifted half as far.
+func TestMapFollowsImage(t *testing.T) {
+	const h, w = 6, 10
+	move := func(x []float32, h, w, channels int, from func(row, column int) (int, int)) []float32 {
+		y := make([]float32, len(x))
+		for row := range h {
+			for column := range w {
+				r, c := from(row, column)
+				copy(y[(row*w+column)*channels:], x[(r*w+c)*channels:][:channels])
+			}
+		}
+		return y
+	}
+	moves := []struct {
+		name       string
+		image, cam func(row, column int) (int, int)
+	}{
+		{
+			"flip", func(r, c int) (int, int) { return r, w - 1 - c },
+			func(r, c int) (int, int) { return r, w/2 - 1 - c },
+		},
+		{
+			"shift by two rows and four columns", func(r, c int) (int, int) { return (r + 2) % h, (c + 4) % w },
+			func(r, c int) (int, int) { return (r + 1) % (h / 2), (c + 2) % (w / 2) },
+		},
+	}
+	e := explainer(t, backend(t, camlib.PureGo), newToy(), cam.Options{})
+	x := picture(1, h, w)
+	for _, m := range cam.Methods() {
+		before := explain(t, e, m, x, cam.Class(1))
+		for _, move2 := range moves {
+			y := x
+			y.Pixels = move(x.Pixels, h, w, 3, move2.image)
+			after := explain(t, e, m, y, cam.Class(1))
+			near(t, m.Name+", "+move2.name, after.Maps, move(before.Maps, h/2, w/2, 1, move2.cam), 1e-6)
+		}
+	}
+}
+
+// TestRealModelIdentities is identities 1 and 2 on a whole network: fresh
+// weights of the article's, real images, all classes, the gradient automatic.
+func TestRealModelIdentities(t *testing.T) {
+	onEach(t, func(t *testing.T, b backends.Backend) {
+		model := cnn.New(7)
+		ds, err := cifar10.Sample().Select(0, 500)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := explainer(t, b, model, cam.Options{})
+		x := cam.FromDataset(ds)
+		maps, err := e.ClassMaps(t.Context(), x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		grads := explain(t, e, signedGradCAM, x, cam.All)
+		z := maps.Height * maps.Width
+		for i := range grads.Maps {
+			grads.Maps[i] *= float32(z)
+		}
+		near(t, "Z·Grad-CAM", grads.Maps, maps.Maps, 1e-5)
+
+		weights, biases, err := model.HeadWeights()
+		if err != nil {
+			t.Fatal(err)
+		}
+		near(t, "head weights", maps.Weights, weights, 0)
+		for i := range x.N {
+			for c := range maps.NumClasses {
+				mean, byHand := 0.0, make([]float64, z)
+				for j, v := range maps.Map(i, c) {
+					mean += float64(v) / float64(z)
+					for k := range maps.Channels {
+						byHand[j] += float64(maps.Act[(i*maps.Channels+k)*z+j]) * float64(weights[k*maps.NumClasses+c])
+					}
+				}
+				near(t, "CAM by hand", maps.Map(i, c), byHand, 1e-5)
+				score := float64(maps.Scores[i*maps.NumClasses+c])
+				if d := mean + float64(biases[c]) - score; d > 1e-5 || d < -1e-5 {
+					t.Errorf("image %d, class %d: mean of the map and bias are %.2g over the score %.4g", i, c, d, score)
+				}
+			}
+		}
+	})
+}

@@ -1,0 +1,84 @@
+package cam
+
+import (
+	"fmt"
+	"image"
+	"image/color"
+
+	"github.com/camlab-go/camlab/camlib/cifar10"
+)
+
+// Images is a batch of pictures: Pixels is shaped [N, Height, Width,
+// Channels], red, green and blue from 0 to 1.
+type Images struct {
+	N, Height, Width, Channels int
+	Pixels                     []float32
+}
+
+// FromDataset returns all images of a data set, pixels/255.
+func FromDataset(ds *cifar10.Dataset) Images {
+	x := newImages(ds.Len(), cifar10.Height, cifar10.Width)
+	for i, p := range ds.Pixels {
+		x.Pixels[i] = float32(p) / 255
+	}
+	return x
+}
+
+// FromImages returns images of one size, red, green and blue as stored;
+// transparent pixels keep their colour. It fails when the sizes differ.
+func FromImages(imgs ...image.Image) (Images, error) {
+	if len(imgs) == 0 {
+		return Images{}, fail(ErrNoImages, "images: none, want at least one")
+	}
+	size := imgs[0].Bounds().Size()
+	x := newImages(len(imgs), size.Y, size.X)
+	out := x.Pixels
+	for i, img := range imgs {
+		b := img.Bounds()
+		if b.Size() != size {
+			return Images{}, fail(ErrShape, "images: image %d is %d×%d, want %d×%d as image 0", i, b.Dy(), b.Dx(), size.Y, size.X)
+		}
+		for row := b.Min.Y; row < b.Max.Y; row++ {
+			for column := b.Min.X; column < b.Max.X; column++ {
+				c := color.NRGBAModel.Convert(img.At(column, row)).(color.NRGBA)
+				out[0], out[1], out[2] = float32(c.R)/255, float32(c.G)/255, float32(c.B)/255
+				out = out[3:]
+			}
+		}
+	}
+	return x, nil
+}
+
+func newImages(n, height, width int) Images {
+	const channels = 3
+	return Images{n, height, width, channels, make([]float32, n*height*width*channels)}
+}
+
+// check returns what is wrong with the images.
+func (x Images) check() error {
+	if x.N == 0 {
+		return fail(ErrNoImages, "images: none, want at least one")
+	}
+	if x.N < 0 || x.Height < 1 || x.Width < 1 || x.Channels < 1 || len(x.Pixels) != x.N*x.size() {
+		return fail(ErrShape, "images: %d values, want %s", len(x.Pixels), x.shape())
+	}
+	for i, v := range x.Pixels {
+		if !(v >= 0 && v <= 1) { // NaN is neither
+			return fail(ErrRange, "images: image %d: value %v, want 0 to 1 (divide bytes by 255)", i/x.size(), v)
+		}
+	}
+	return nil
+}
+
+// size is the number of values of one image.
+func (x Images) size() int { return x.Height * x.Width * x.Channels }
+
+func (x Images) shape() string {
+	return fmt.Sprintf("[%d, %d, %d, %d]", x.N, x.Height, x.Width, x.Channels)
+}
+
+// part returns the images from start to end.
+func (x Images) part(start, end int) Images {
+	x.N, x.Pixels = end-start, x.Pixels[start*x.size():end*x.size()]
+	return x
+}

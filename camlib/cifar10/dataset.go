@@ -1,0 +1,105 @@
+package cifar10
+
+import (
+	"fmt"
+	"image"
+	"strconv"
+	"strings"
+)
+
+// Shape of every image, and the number of classes.
+const (
+	Height     = 32
+	Width      = 32
+	Channels   = 3
+	NumClasses = 10
+)
+
+const (
+	planeSize  = Height * Width       // bytes of one colour of one image
+	imageSize  = planeSize * Channels // bytes of one image
+	recordSize = 1 + imageSize        // label, then image
+)
+
+// Classes are the class names in the order of their labels, as in the
+// release's batches.meta.txt.
+var Classes = [NumClasses]string{
+	"airplane", "automobile", "bird", "cat", "deer",
+	"dog", "frog", "horse", "ship", "truck",
+}
+
+// ClassIndex returns the label of a class given by its name, in any case, or
+// by its digit. It fails for anything else.
+func ClassIndex(name string) (int, error) {
+	for i, c := range Classes {
+		if strings.EqualFold(name, c) || name == strconv.Itoa(i) {
+			return i, nil
+		}
+	}
+	return 0, fmt.Errorf("cifar10: class %q, want one of %s or 0 to %d",
+		name, strings.Join(Classes[:], ", "), NumClasses-1)
+}
+
+// Split is a part of the release.
+type Split string
+
+// The two splits: 50,000 and 10,000 images.
+const (
+	Train Split = "train"
+	Test  Split = "test"
+)
+
+// Dataset holds images in memory, the pixels as stored in the release.
+type Dataset struct {
+	Split  Split
+	Pixels []byte  // [n, 32, 32, 3], red, green, blue, 0 to 255
+	Labels []uint8 // [n], 0 to 9
+	Index  []int   // [n], the position of each image in its split of the release
+}
+
+// newDataset returns the first n images of a split, all still black.
+func newDataset(split Split, n int) *Dataset {
+	d := &Dataset{
+		Split:  split,
+		Pixels: make([]byte, n*imageSize),
+		Labels: make([]uint8, n),
+		Index:  make([]int, n),
+	}
+	for i := range d.Index {
+		d.Index[i] = i
+	}
+	return d
+}
+
+// Len returns the number of images.
+func (d *Dataset) Len() int { return len(d.Labels) }
+
+// Image returns a copy of image i, 32×32 and opaque. Like indexing a slice, it
+// panics when i is out of range.
+func (d *Dataset) Image(i int) *image.NRGBA {
+	img := image.NewNRGBA(image.Rect(0, 0, Width, Height))
+	src := d.Pixels[i*imageSize:][:imageSize]
+	for p := range planeSize {
+		copy(img.Pix[4*p:], src[3*p:3*p+3])
+		img.Pix[4*p+3] = 0xff
+	}
+	return img
+}
+
+// Select returns a copy of the images at the given positions of d, in that
+// order; a position may repeat. It fails when a position is out of range.
+func (d *Dataset) Select(positions ...int) (*Dataset, error) {
+	s := newDataset(d.Split, len(positions))
+	for k, i := range positions {
+		if d.Len() == 0 {
+			return nil, fmt.Errorf("cifar10: select: position %d, want none (the data set is empty)", i)
+		}
+		if i < 0 || i >= d.Len() {
+			return nil, fmt.Errorf("cifar10: select: position %d, want 0 to %d", i, d.Len()-1)
+		}
+		copy(s.Pixels[k*imageSize:], d.Pixels[i*imageSize:][:imageSize])
+		s.Labels[k] = d.Labels[i]
+		s.Index[k] = d.Index[i]
+	}
+	return s, nil
+}

@@ -1,0 +1,100 @@
+package cifar10
+
+import (
+	"image/color"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestFirstTestImage compares with the first pixels of the first test image,
+// a cat, as numpy 2.4 reads them from test_batch.bin.
+func TestFirstTestImage(t *testing.T) {
+	d := Sample()
+	if d.Index[0] != 0 || Classes[d.Labels[0]] != "cat" {
+		t.Fatalf("image 0 is number %d, %s, want 0, cat", d.Index[0], Classes[d.Labels[0]])
+	}
+	img := d.Image(0)
+	for _, test := range []struct {
+		x, y int
+		want color.NRGBA
+	}{
+		{0, 0, color.NRGBA{158, 112, 49, 255}},
+		{1, 0, color.NRGBA{159, 111, 47, 255}},
+		{0, 1, color.NRGBA{152, 112, 51, 255}},
+		{31, 31, color.NRGBA{21, 67, 110, 255}},
+	} {
+		if got := img.NRGBAAt(test.x, test.y); got != test.want {
+			t.Errorf("pixel (%d, %d) is %v, want %v", test.x, test.y, got, test.want)
+		}
+	}
+}
+
+func TestImageIsACopy(t *testing.T) {
+	d := Sample()
+	before := slices.Clone(d.Pixels)
+	d.Image(3).Pix[0]++
+	if !slices.Equal(before, d.Pixels) {
+		t.Error("drawing on the picture changed the data set")
+	}
+}
+
+func TestSelect(t *testing.T) {
+	_, _, d, _ := tiny(t)
+	got, err := d.Select(4, 0, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &Dataset{
+		Split: Train,
+		Pixels: slices.Concat(
+			d.Pixels[4*imageSize:5*imageSize], d.Pixels[:imageSize], d.Pixels[4*imageSize:5*imageSize]),
+		Labels: []uint8{d.Labels[4], d.Labels[0], d.Labels[4]},
+		Index:  []int{4, 0, 4},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	again, err := got.Select(1, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []int{0, 4}; !slices.Equal(again.Index, want) {
+		t.Errorf("index after two selections %v, want that of the release, %v", again.Index, want)
+	}
+	for _, i := range []int{-1, 15} {
+		_, err := d.Select(0, i)
+		want := map[int]string{
+			-1: "cifar10: select: position -1, want 0 to 14",
+			15: "cifar10: select: position 15, want 0 to 14",
+		}[i]
+		if err == nil || err.Error() != want {
+			t.Errorf("got  %v\nwant %s", err, want)
+		}
+	}
+	_, err = new(Dataset).Select(0)
+	if want := "cifar10: select: position 0, want none (the data set is empty)"; err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}
+
+func TestClassIndex(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		want int
+	}{
+		{"frog", 6}, {"Frog", 6}, {"6", 6}, {"airplane", 0}, {"0", 0}, {"truck", 9}, {"9", 9},
+	} {
+		if got, err := ClassIndex(test.name); err != nil || got != test.want {
+			t.Errorf("ClassIndex(%q) = %d, %v, want %d", test.name, got, err, test.want)
+		}
+	}
+	for _, name := range []string{"10", "-1", "06", "", "toad"} {
+		_, err := ClassIndex(name)
+		want := `cifar10: class "` + name + `", want one of airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck or 0 to 9`
+		if err == nil || err.Error() != want {
+			t.Errorf("got  %v\nwant %s", err, want)
+		}
+	}
+}

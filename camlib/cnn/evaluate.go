@@ -1,0 +1,136 @@
+package cnn
+
+import (
+	stdcontext "context"
+	"fmt"
+
+	"github.com/gomlx/gomlx/backends"
+	. "github.com/gomlx/gomlx/pkg/core/graph"
+	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/gomlx/pkg/ml/context"
+
+	"github.com/camlab-go/camlab/camlib/cifar10"
+)
+
+// Evaluation is how well a model does on labelled images.
+type Evaluation struct {
+	Images   int     `json:"images"`
+	Cost     float64 `json:"loss"` // mean cross entropy, see [Cost]
+	Accuracy float64 `json:"accuracy"`
+	// MacroF1 is the plain mean of the classes' F1.
+	MacroF1  float64      `json:"macro_f1"`
+	PerClass []ClassScore `json:"per_class"`
+	// Confusion counts images by true class, then by predicted class.
+	Confusion [][]int `json:"confusion"`
+}
+
+// ClassScore is how well one class is found: of the images predicted as the
+// class, the part that is it (precision); of the images of the class, the part
+// predicted as it (recall); and F1 = 2·precision·recall/(precision + recall).
+// A part of nothing counts as 0, as scikit-learn's zero_division=0.
+type ClassScore struct {
+	Class     string  `json:"class"`
+	Precision float64 `json:"precision"`
+	Recall    float64 `json:"recall"`
+	F1        float64 `json:"f1"`
+}
+
+// evaluationBatch is how many images an evaluation takes at a time: a divisor
+// of the test set and of the sample, so that one graph is compiled.
+const evaluationBatch = 250
+
+// Evaluator runs a model forward over data sets. It compiles once per batch
+// size and may be used by one goroutine at a time.
+type Evaluator struct {
+	model *Model
+	exec  *context.Exec
+}
+
+// NewEvaluator prepares a model for evaluation on a backend. The model may be
+// trained between two evaluations.
+func NewEvaluator(backend backends.Backend, m *Model) (*Evaluator, error) {
+	exec, err := context.NewExec(backend, m.ctx, func(ctx *context.Context, pixels *Node) *Node {
+		return m.Head(ctx, m.Features(ctx, scaled(pixels)))
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cnn: evaluate: %w", err)
+	}
+	return &Evaluator{m, exec}, nil
+}
+
+// Scores returns the model's scores (logits) for all images of a data set,
+// [n, 10] row by row. It stops with the context's error when that is done.
+func (e *Evaluator) Scores(ctx stdcontext.Context, ds *cifar10.Dataset) ([]float32, error) {
+	const size = cifar10.Height * cifar10.Width * cifar10.Channels
+	scores := make([]float32, 0, ds.Len()*cifar10.NumClasses)
+	for start := 0; start < ds.Len(); start += evaluationBatch {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("cnn: evaluate: stopped after %d of %d images: %w", start, ds.Len(), err)
+		}
+		n := min(evaluationBatch, ds.Len()-start)
+		pixels := tensors.FromFlatDataAndDimensions(ds.Pixels[start*size:(start+n)*size], n, cifar10.Height, cifar10.Width, cifar10.Channels)
+		out, err := e.exec.Exec(pixels)
+		if err != nil {
+			return nil, fmt.Errorf("cnn: evaluate: images from %d: %w", start, err)
+		}
+		s, err := tensors.CopyFlatData[float32](out[0])
+		if err != nil {
+			return nil, fmt.Errorf("cnn: evaluate: images from %d: %w", start, err)
+		}
+		scores = append(scores, s...)
+		out[0].MustFinalizeAll()
+		pixels.MustFinalizeAll()
+	}
+	return scores, nil
+}
+
+// Evaluate scores all images of a data set. It fails when there are none.
+func (e *Evaluator) Evaluate(ctx stdcontext.Context, ds *cifar10.Dataset) (*Evaluation, error) {
+	scores, err := e.Scores(ctx, ds)
+	if err != nil {
+		return nil, err
+	}
+	return Score(scores, ds.Labels, e.model.classes)
+}
+
+// Score computes an [Evaluation] from scores (logits), [n, classes] row by row,
+// and the true labels, [n].
+func Score(scores []float32, labels []uint8, classes []string) (*Evaluation, error) {
+	k := len(classes)
+	if len(labels) == 0 || len(scores) != k*len(labels) {
+		return nil, fmt.Errorf("cnn: score: %d scores and %d labels, want %d scores for each of at least one label", len(scores), len(labels), k)
+	}
+	ev := &Evaluation{Images: len(labels), Confusion: make([][]int, k)}
+	for c := range ev.Confusion {
+		ev.Confusion[c] = make([]int, k)
+	}
+	for i, label := range labels {
+		row := scores[i*k : (i+1)*k]
+		if int(label) >= k {
+			return nil, fmt.Errorf("cnn: score: label %d of image %d, want 0 to %d", label, i, k-1)
+		}
+		ev.Cost += crossEntropy(row, int(label)) / float64(len(labels))
+		ev.Confusion[label][argmax(row)]++
+	}
+	correct := 0
+	for c, name := range classes {
+		hits, actual, predicted := ev.Confusion[c][c], 0, 0
+		for j := range k {
+			actual += ev.Confusion[c][j]
+			predicted += ev.Confusion[j][c]
+		}
+		correct += hits
+		s := ClassScore{Class: name, Precision: ratio(hits, predicted), Recall: ratio(hits, actual), F1: ratio(2*hits, actual+predicted)}
+		ev.PerClass = append(ev.PerClass, s)
+		ev.MacroF1 += s.F1 / float64(k)
+	}
+	ev.Accuracy = ratio(correct, len(labels))
+	return ev, nil
+}
+
+func ratio(part, whole int) float64 {
+	if whole == 0 {
+		return 0
+	}
+	return float64(part) / float64(whole)
+}

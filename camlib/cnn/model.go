@@ -1,0 +1,189 @@
+package cnn
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/gomlx/gomlx/pkg/core/dtypes"
+	. "github.com/gomlx/gomlx/pkg/core/graph"
+	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/gomlx/pkg/ml/context"
+
+	"github.com/camlab-go/camlab/camlib/cifar10"
+)
+
+// Architecture names the network in checkpoints.
+const Architecture = "article-gap-cnn"
+
+// NumParameters is the number of weights and biases of the network.
+const NumParameters = 343_594
+
+// layer is one row of the architecture: a context scope, its name in the
+// article's PyTorch form (nn.Sequential), and the dimensions of its weights,
+// [3, 3, in, out] or [in, out].
+type layer struct {
+	scope, torch string
+	dims         []int
+}
+
+var layers = []layer{
+	{"conv1", "0", []int{3, 3, cifar10.Channels, 32}},
+	{"conv2", "2", []int{3, 3, 32, 32}},
+	{"conv3", "5", []int{3, 3, 32, 128}},
+	{"conv4", "7", []int{3, 3, 128, 128}},
+	{"conv5", "9", []int{3, 3, 128, 128}},
+	{"dense", "13", []int{128, cifar10.NumClasses}},
+}
+
+func (l layer) outputs() int { return l.dims[len(l.dims)-1] }
+
+// size is the number of weights, without the biases.
+func (l layer) size() int {
+	n := 1
+	for _, d := range l.dims {
+		n *= d
+	}
+	return n
+}
+
+// Model is the article's network with its weights, which live in a GoMLX
+// context. Its methods that build graphs may be used by many goroutines at
+// once; training changes the weights and may not.
+type Model struct {
+	ctx     *context.Context
+	classes []string
+}
+
+// New returns the network with fresh weights: He-normal, that is a standard
+// deviation of sqrt(2/inputs) (He et al. 2015, arXiv:1502.01852, equation 10),
+// and biases of zero. The same seed gives the same weights.
+func New(seed int64) *Model {
+	rng := rand.New(rand.NewPCG(uint64(seed), 0x63616d6c6162)) // the second word spells "camlab"
+	weights := make(map[string][]float32)
+	for _, l := range layers {
+		sd := math.Sqrt(2 * float64(l.outputs()) / float64(l.size()))
+		w := make([]float32, l.size())
+		for i := range w {
+			w[i] = float32(rng.NormFloat64() * sd)
+		}
+		weights[l.scope+"/weights"] = w
+		weights[l.scope+"/biases"] = make([]float32, l.outputs())
+	}
+	return newModel(weights)
+}
+
+// newModel makes a model of weights by scope and name, whose sizes have been
+// checked.
+func newModel(weights map[string][]float32) *Model {
+	ctx := context.New()
+	for _, l := range layers {
+		in := ctx.In(l.scope)
+		in.VariableWithValue("weights", tensors.FromFlatDataAndDimensions(weights[l.scope+"/weights"], l.dims...))
+		in.VariableWithValue("biases", tensors.FromFlatDataAndDimensions(weights[l.scope+"/biases"], l.outputs()))
+	}
+	return &Model{ctx: ctx.Reuse(), classes: slices.Clone(cifar10.Classes[:])}
+}
+
+// Context returns the GoMLX context that holds the weights, under the scopes
+// conv1 to conv5 and dense, each with the variables weights and biases.
+func (m *Model) Context() *context.Context { return m.ctx }
+
+// Classes returns the names of the classes, in the order of the scores.
+func (m *Model) Classes() []string { return slices.Clone(m.classes) }
+
+// Features builds the network up to its last convolution.
+//
+// x holds images shaped [batch, height, width, 3], red, green and blue from 0
+// to 1; height and width are even. The result, the activations after ReLU, is
+// shaped [batch, height/2, width/2, 128]. It panics on other shapes, as GoMLX's
+// graph functions do.
+func (m *Model) Features(ctx *context.Context, x *Node) *Node {
+	checkImages(x)
+	x = conv(ctx.In("conv1"), x)
+	x = conv(ctx.In("conv2"), x)
+	x = maxPool(x)
+	x = conv(ctx.In("conv3"), x)
+	x = conv(ctx.In("conv4"), x)
+	return conv(ctx.In("conv5"), x)
+}
+
+// Head builds the rest of the network,
+//
+//	y_c = Σ_k w_kc F_k + b_c,   F_k = 1/Z Σ_ij A_ijk,
+//
+// from activations A shaped [batch, height, width, 128] to scores (logits)
+// shaped [batch, 10].
+func (m *Model) Head(ctx *context.Context, act *Node) *Node {
+	return dense(ctx.In("dense"), ReduceMean(act, 1, 2))
+}
+
+// HeadWeights returns copies of the head's weights w, [128, 10] row by row, and
+// biases b, [10].
+func (m *Model) HeadWeights() (w, b []float32, err error) {
+	if w, err = m.values("dense", "weights"); err != nil {
+		return nil, nil, err
+	}
+	b, err = m.values("dense", "biases")
+	return w, b, err
+}
+
+// values returns a copy of one variable, row by row.
+func (m *Model) values(scope, name string) ([]float32, error) {
+	v := m.ctx.GetVariableByScopeAndName(context.ScopeSeparator+scope, name)
+	if v == nil {
+		return nil, fmt.Errorf("cnn: model has no variable %s/%s", scope, name)
+	}
+	t, err := v.Value()
+	if err != nil {
+		return nil, fmt.Errorf("cnn: variable %s/%s: %w", scope, name, err)
+	}
+	return tensors.CopyFlatData[float32](t)
+}
+
+func checkImages(x *Node) {
+	d := x.Shape().Dimensions
+	if len(d) != 4 || d[1]%2 != 0 || d[2]%2 != 0 || d[3] != cifar10.Channels || x.DType() != dtypes.Float32 {
+		panic(fmt.Errorf("cnn: images shaped %s, want float32 [batch, even height, even width, %d]", x.Shape(), cifar10.Channels))
+	}
+}
+
+func conv(ctx *context.Context, x *Node) *Node {
+	return relu(addBias(ctx, Convolve(x, variable(ctx, "weights", x)).PadSame().Done()))
+}
+
+func dense(ctx *context.Context, x *Node) *Node {
+	return addBias(ctx, Dot(x, variable(ctx, "weights", x)))
+}
+
+// variable returns a weight of the network as a node of x's graph.
+func variable(ctx *context.Context, name string, x *Node) *Node {
+	v := ctx.InspectVariableInScope(name)
+	if v == nil {
+		panic(fmt.Errorf("cnn: context has no variable %s in %s", name, ctx.Scope()))
+	}
+	return v.ValueGraph(x.Graph())
+}
+
+func addBias(ctx *context.Context, x *Node) *Node {
+	return Add(x, ExpandLeftToRank(variable(ctx, "biases", x), x.Rank()))
+}
+
+// relu is max(x, 0) with a gradient of 0 where x is 0, as in PyTorch and
+// TensorFlow; GoMLX's Max would give 1 there.
+func relu(x *Node) *Node {
+	return Where(GreaterThan(x, ZerosLike(x)), x, ZerosLike(x))
+}
+
+// maxPool is 2×2 max-pooling, [n, h, w, c] to [n, h/2, w/2, c]. It is written
+// as a maximum over two axes of a reshape because the gradient of that is a
+// mask, forty times faster under XLA on a CPU than the SelectAndScatter that
+// MaxPool's gradient needs. Where several of a window's values are the
+// largest, each gets the gradient; after a ReLU that happens only at zero,
+// where the ReLU stops it.
+func maxPool(x *Node) *Node {
+	d := x.Shape().Dimensions
+	n, h, w, c := d[0], d[1], d[2], d[3]
+	return ReduceMax(Reshape(x, n, h/2, 2, w/2, 2, c), 2, 4)
+}

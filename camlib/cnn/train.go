@@ -1,0 +1,339 @@
+package cnn
+
+import (
+	stdcontext "context"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/gomlx/gomlx/backends"
+	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/gomlx/pkg/ml/context"
+	"github.com/gomlx/gomlx/pkg/ml/train/optimizers"
+
+	"github.com/camlab-go/camlab/camlib/cifar10"
+)
+
+// StepKind names a way to compute a training step. All give the same numbers
+// up to float32 rounding.
+type StepKind string
+
+// The step kinds. Plain is one graph with gradients by automatic
+// differentiation. Winograd computes the two large layers by Winograd
+// convolutions, with gradients by hand, in about two thirds of the time.
+const (
+	Plain    StepKind = "plain"
+	Winograd StepKind = "winograd"
+)
+
+// TrainConfig sets a training. The zero value is the article's.
+type TrainConfig struct {
+	Epochs       int          // 0 is 15
+	BatchSize    int          // images a step; 0 is 125
+	LearningRate float64      // of Adam; 0 is 0.001
+	Augment      Augmentation // "" is Article
+	Seed         int64        // of the images' order and crops
+	Step         StepKind     // "" is Winograd
+
+	// Dir is the checkpoint folder, written after every epoch and when the
+	// training is interrupted; a training that finds its checkpoint there goes
+	// on from it. "" keeps none.
+	Dir string
+
+	OnStep  func(Progress) // called after every step; may be nil
+	OnEpoch func(Epoch)    // called after every epoch, also for those of a resumed training; may be nil
+}
+
+// Progress is where a running training stands.
+type Progress struct {
+	Epoch, Epochs   int     // the epoch that is running, from 1, and how many there will be
+	Step, Steps     int     // steps done in this epoch, and how many it has
+	Cost            float64 // mean cost of this epoch so far
+	ImagesPerSecond float64 // since this call of Train began
+	Remaining       time.Duration
+}
+
+func (c TrainConfig) withDefaults() (TrainConfig, error) {
+	if c.Epochs == 0 {
+		c.Epochs = 15
+	}
+	if c.BatchSize == 0 {
+		c.BatchSize = 125 // divides 150,000, 50,000, 10,000 and 1,000: no odd last batch to compile for
+	}
+	if c.LearningRate == 0 {
+		c.LearningRate = 0.001
+	}
+	if c.Augment == "" {
+		c.Augment = Article
+	}
+	if c.Step == "" {
+		c.Step = Winograd
+	}
+	if _, err := ParseAugmentation(string(c.Augment)); err != nil {
+		return c, err
+	}
+	switch {
+	case c.Epochs < 0:
+		return c, fmt.Errorf("cnn: train: %d epochs, want 1 or more", c.Epochs)
+	case c.BatchSize < 0:
+		return c, fmt.Errorf("cnn: train: batch size %d, want 1 or more", c.BatchSize)
+	case !(c.LearningRate > 0) || math.IsInf(c.LearningRate, 0):
+		return c, fmt.Errorf("cnn: train: learning rate %v, want a positive number", c.LearningRate)
+	case c.Step != Plain && c.Step != Winograd:
+		return c, fmt.Errorf("cnn: train: step %q, want %s or %s", c.Step, Plain, Winograd)
+	}
+	return c, nil
+}
+
+// Train trains the model by Adam on the mean cross entropy and evaluates it on
+// test after every epoch. It returns the log of all epochs, also of those that
+// an earlier call made into the same checkpoint folder.
+//
+// When ctx is done it stops after the running step, saves the checkpoint, and
+// returns the log so far with an error that says how to go on and wraps ctx's.
+// The same configuration, data and backend give the same weights bit for bit,
+// interrupted or not. It fails when the cost stops being a finite number, and
+// on a backend that has no gradient of a convolution (the pure-Go one).
+func Train(ctx stdcontext.Context, backend backends.Backend, m *Model, train, test *cifar10.Dataset, config TrainConfig) (*History, error) {
+	c, err := config.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if train.Len() == 0 || test.Len() == 0 {
+		return nil, fmt.Errorf("cnn: train: %d training and %d test images, want at least one of each", train.Len(), test.Len())
+	}
+	if !backend.Capabilities().Operations[backends.OpTypeReverse] {
+		return nil, fmt.Errorf("cnn: train: the backend %s cannot compute the gradient of a convolution, want XLA", backend.Name())
+	}
+	t := &training{config: c, backend: backend, model: m, train: train, test: test}
+	if err := t.begin(); err != nil {
+		return nil, err
+	}
+	err = t.run(ctx)
+	if clearErr := t.clear(); err == nil {
+		err = clearErr
+	}
+	return &t.state.History, err
+}
+
+// training is a running [Train].
+type training struct {
+	config         TrainConfig
+	backend        backends.Backend
+	model          *Model
+	train, test    *cifar10.Dataset
+	pixels, labels *tensors.Tensor
+	step           stepper
+	evaluator      *Evaluator
+	state          state
+
+	began  time.Time
+	images int // since began
+}
+
+// begin loads the checkpoint, if there is one, and prepares the step.
+func (t *training) begin() error {
+	c := t.config
+	if err := t.clear(); err != nil {
+		return err
+	}
+	t.state.History = History{
+		Architecture: Architecture, Images: t.train.Len(), Augment: c.Augment, BatchSize: c.BatchSize,
+		LearningRate: c.LearningRate, Seed: c.Seed, Step: c.Step, Backend: DescribeBackend(t.backend),
+	}
+	if c.Dir != "" {
+		saved, found, err := loadCheckpoint(c.Dir, t.model)
+		if err != nil {
+			return err
+		}
+		if found {
+			if err := t.state.History.sameRun(&saved.History); err != nil {
+				return fmt.Errorf("cnn: resume: %s: %w; use the same, or another folder", c.Dir, err)
+			}
+			t.state.Position, t.state.History.Epochs = saved.Position, saved.History.Epochs
+			if err := t.setStep(saved.Position); err != nil {
+				return err
+			}
+		}
+	}
+	var err error
+	if c.Step == Plain {
+		t.step, err = plainStep(t.backend, t.model, c.LearningRate)
+	} else {
+		t.step, err = winogradStep(t.backend, t.model, c.LearningRate)
+	}
+	if err != nil {
+		return err
+	}
+	if t.evaluator, err = NewEvaluator(t.backend, t.model); err != nil {
+		return err
+	}
+	n := t.train.Len()
+	t.pixels = tensors.FromFlatDataAndDimensions(t.train.Pixels, n, cifar10.Height, cifar10.Width, cifar10.Channels)
+	t.labels = tensors.FromFlatDataAndDimensions(t.train.Labels, n)
+	t.began = time.Now()
+	return nil
+}
+
+// sameRun says what differs between two logs' settings. The step and the
+// backend may: they change nothing but rounding.
+func (l *History) sameRun(saved *History) error {
+	for _, f := range []struct {
+		name        string
+		want, found any
+	}{
+		{"training images", l.Images, saved.Images},
+		{"augmentation", l.Augment, saved.Augment},
+		{"batch size", l.BatchSize, saved.BatchSize},
+		{"learning rate", l.LearningRate, saved.LearningRate},
+		{"seed", l.Seed, saved.Seed},
+	} {
+		if f.want != f.found {
+			return fmt.Errorf("its checkpoint was made with %s %v, this training has %v", f.name, f.found, f.want)
+		}
+	}
+	return nil
+}
+
+// setStep sets the optimiser's counters, on which Adam's bias correction
+// depends, to the number of steps done at a position.
+func (t *training) setStep(p position) error {
+	images := len(t.config.Augment.epochPicks(t.train.Len(), t.config.Seed, p.Epoch)) / 4
+	steps := int64(p.Epoch*t.steps(images) + p.Step)
+	for _, ctx := range []*context.Context{t.model.ctx, t.model.ctx.In(optimizers.AdamDefaultScope)} {
+		if err := optimizers.GetGlobalStepVar(ctx).SetValue(tensors.FromScalar(steps)); err != nil {
+			return fmt.Errorf("cnn: resume: %w", err)
+		}
+	}
+	return nil
+}
+
+// steps is how many batches an epoch of so many images has; the last may be smaller.
+func (t *training) steps(images int) int {
+	return (images + t.config.BatchSize - 1) / t.config.BatchSize
+}
+
+// clear removes the optimiser's variables from the model.
+func (t *training) clear() error {
+	if err := adam(t.config.LearningRate).Clear(t.model.ctx); err != nil {
+		return fmt.Errorf("cnn: train: %w", err)
+	}
+	for _, scope := range []string{optimizers.Scope, optimizers.AdamDefaultScope} {
+		if err := t.model.ctx.In(scope).DeleteVariablesInScope(); err != nil {
+			return fmt.Errorf("cnn: train: %w", err)
+		}
+	}
+	if t.model.ctx.InspectVariable(context.RootScope, optimizers.GlobalStepVariableName) == nil {
+		return nil
+	}
+	return optimizers.DeleteGlobalStep(t.model.ctx)
+}
+
+func (t *training) run(ctx stdcontext.Context) error {
+	for _, e := range t.state.History.Epochs {
+		t.onEpoch(e)
+	}
+	for t.state.Position.Epoch < t.config.Epochs {
+		if err := t.epoch(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// epoch runs what is left of the epoch that the training stands in.
+func (t *training) epoch(ctx stdcontext.Context) error {
+	c, p := t.config, &t.state.Position
+	order := c.Augment.epochPicks(t.train.Len(), c.Seed, p.Epoch)
+	images := len(order) / 4
+	steps := t.steps(images)
+	for p.Step < steps {
+		if ctx.Err() != nil {
+			return t.interrupted(ctx)
+		}
+		start := time.Now()
+		from := p.Step * c.BatchSize
+		n := min(c.BatchSize, images-from)
+		cost, err := t.batch(order[4*from : 4*(from+n)])
+		if err != nil {
+			return err
+		}
+		if math.IsNaN(cost) || math.IsInf(cost, 0) {
+			return fmt.Errorf("cnn: train: epoch %d, step %d: cost %v, want a finite number; try a smaller learning rate than %v",
+				p.Epoch+1, p.Step+1, cost, c.LearningRate)
+		}
+		p.Step++
+		p.CostSum += cost * float64(n)
+		p.Seconds += time.Since(start).Seconds()
+		t.images += n
+		t.onStep(images, steps)
+	}
+	test, err := t.evaluator.Evaluate(ctx, t.test)
+	if ctx.Err() != nil {
+		return t.interrupted(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	e := Epoch{Epoch: p.Epoch + 1, TrainCost: p.CostSum / float64(images), Test: *test, Seconds: p.Seconds}
+	t.state.History.Epochs = append(t.state.History.Epochs, e)
+	*p = position{Epoch: p.Epoch + 1}
+	if err := t.save(); err != nil {
+		return err
+	}
+	t.onEpoch(e)
+	return nil
+}
+
+// batch makes one step and returns its cost.
+func (t *training) batch(p picks) (float64, error) {
+	chosen := tensors.FromFlatDataAndDimensions([]int32(p), len(p)/4, 4)
+	defer chosen.MustFinalizeAll()
+	cost, err := t.step(t.pixels, t.labels, chosen)
+	if err != nil {
+		return 0, err
+	}
+	defer cost.MustFinalizeAll()
+	return float64(tensors.ToScalar[float32](cost)), nil
+}
+
+// interrupted saves the checkpoint and says how to go on.
+func (t *training) interrupted(ctx stdcontext.Context) error {
+	p := t.state.Position
+	where := fmt.Sprintf("cnn: train: stopped in epoch %d after %d steps", p.Epoch+1, p.Step)
+	if t.config.Dir == "" {
+		return fmt.Errorf("%s, nothing saved: no checkpoint folder was given: %w", where, ctx.Err())
+	}
+	if err := t.save(); err != nil {
+		return fmt.Errorf("%s, and the checkpoint could not be saved: %w", where, err)
+	}
+	return fmt.Errorf("%s; train again with the same settings and folder %s to go on from there: %w", where, t.config.Dir, ctx.Err())
+}
+
+func (t *training) save() error {
+	if t.config.Dir == "" {
+		return nil
+	}
+	return saveCheckpoint(t.config.Dir, t.model, t.state)
+}
+
+func (t *training) onEpoch(e Epoch) {
+	if t.config.OnEpoch != nil {
+		t.config.OnEpoch(e)
+	}
+}
+
+func (t *training) onStep(images, steps int) {
+	if t.config.OnStep == nil {
+		return
+	}
+	p := t.state.Position
+	done := min(p.Step*t.config.BatchSize, images)
+	rate := float64(t.images) / time.Since(t.began).Seconds()
+	left := float64((t.config.Epochs-p.Epoch)*images - done)
+	t.config.OnStep(Progress{
+		Epoch: p.Epoch + 1, Epochs: t.config.Epochs, Step: p.Step, Steps: steps,
+		Cost: p.CostSum / float64(done), ImagesPerSecond: rate,
+		Remaining: time.Duration(left / rate * float64(time.Second)),
+	})
+}

@@ -1,0 +1,207 @@
+package cnn
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/camlab-go/camlab/camlib/cifar10"
+	"github.com/camlab-go/camlab/camlib/internal/backendtest"
+)
+
+// few returns some images of all classes.
+func few(t *testing.T, n int) *cifar10.Dataset {
+	t.Helper()
+	var positions []int
+	for i := range n {
+		positions = append(positions, (i*101)%cifar10.Sample().Len())
+	}
+	ds, err := cifar10.Sample().Select(positions...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ds
+}
+
+// TestWinogradStepIsThePlainStep protects every gradient of the fast step:
+// after six updates by either all weights agree up to float32 rounding. Adam
+// divides by the gradient's size, so a wrong sign or a missing term anywhere
+// shows in full.
+func TestWinogradStepIsThePlainStep(t *testing.T) {
+	ds := few(t, 20)
+	var models []*Model
+	var costs [][]float64
+	for _, kind := range []StepKind{Plain, Winograd} {
+		m := New(1)
+		var c []float64
+		_, err := Train(t.Context(), backendtest.XLA(t), m, ds, ds, TrainConfig{Epochs: 1, BatchSize: 10, LearningRate: 1e-4, Seed: 5, Step: kind,
+			OnStep: func(p Progress) { c = append(c, p.Cost) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		models, costs = append(models, m), append(costs, c)
+	}
+	if len(costs[0]) != 6 {
+		t.Fatalf("%d steps, want 6: three of each of 20 images in batches of 10", len(costs[0]))
+	}
+	for i := range costs[0] {
+		if d := costs[0][i] - costs[1][i]; d > 1e-4 || d < -1e-4 {
+			t.Errorf("mean cost after step %d: plain %.6f, winograd %.6f", i+1, costs[0][i], costs[1][i])
+		}
+	}
+	start := New(1)
+	for _, l := range layers {
+		for _, name := range []string{"weights", "biases"} {
+			before, _ := start.values(l.scope, name)
+			plain, _ := models[0].values(l.scope, name)
+			fast, _ := models[1].values(l.scope, name)
+			// How far each moved, and how far apart they are, in the mean: single
+			// weights with a gradient near zero may go either way.
+			moved, apart := 0.0, 0.0
+			for i := range before {
+				moved += abs(plain[i] - before[i])
+				apart += abs(plain[i] - fast[i])
+			}
+			if moved == 0 || apart > 0.01*moved {
+				t.Errorf("%s/%s: plain and winograd are %.2g of their way apart, want at most 0.01", l.scope, name, apart/moved)
+			}
+		}
+	}
+}
+
+func abs(x float32) float64 {
+	if x < 0 {
+		x = -x
+	}
+	return float64(x)
+}
+
+// TestResumedTrainingIsTheSame protects resuming: a training that is stopped
+// in the middle of an epoch and gone on with in another model ends with the
+// same bits, and with the same log, as one that was not.
+func TestResumedTrainingIsTheSame(t *testing.T) {
+	backend, ds := backendtest.XLA(t), few(t, 20)
+	config := TrainConfig{Epochs: 2, BatchSize: 10, Seed: 5, Augment: FlipCrop, Step: Plain, Dir: t.TempDir()}
+	whole := New(1)
+	want, err := Train(t.Context(), backend, whole, ds, ds, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	config.Dir = t.TempDir()
+	ctx, stop := context.WithCancel(t.Context())
+	steps := 0
+	config.OnStep = func(Progress) {
+		if steps++; steps == 3 { // the first of the second epoch's two steps
+			stop()
+		}
+	}
+	_, err = Train(ctx, backend, New(1), ds, ds, config)
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "stopped in epoch 2 after 1 steps; train again with the same settings and folder "+config.Dir) {
+		t.Fatalf("stopped training: error %v, want one that says where it stopped and how to go on", err)
+	}
+	resumed := New(99) // its weights come from the checkpoint
+	var epochs []int
+	config.OnEpoch = func(e Epoch) { epochs = append(epochs, e.Epoch) }
+	got, err := Train(t.Context(), backend, resumed, ds, ds, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if steps != 4 {
+		t.Errorf("%d steps in all, want 4", steps)
+	}
+	if !slices.Equal(epochs, []int{1, 2}) {
+		t.Errorf("OnEpoch saw epochs %v, want 1 and 2", epochs)
+	}
+	if !slices.Equal(encode(t, whole), encode(t, resumed)) {
+		t.Error("the resumed training ended with other weights than the whole one")
+	}
+	for i := range want.Epochs {
+		if w, g := want.Epochs[i], got.Epochs[i]; w.TrainCost != g.TrainCost || w.Test.Cost != g.Test.Cost {
+			t.Errorf("epoch %d: costs %v and %v, want %v and %v", i+1, g.TrainCost, g.Test.Cost, w.TrainCost, w.Test.Cost)
+		}
+	}
+
+	// A finished training only reads its checkpoint.
+	steps = 0
+	again, err := Train(t.Context(), backend, New(99), ds, ds, config)
+	if err != nil || steps != 0 || len(again.Epochs) != 2 {
+		t.Errorf("finished training: %d steps, %d epochs, error %v; want 0, 2 and none", steps, len(again.Epochs), err)
+	}
+	loaded, err := Load(config.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(encode(t, loaded), encode(t, whole)) {
+		t.Error("the checkpoint's model is not the trained one")
+	}
+	h, err := ReadHistory(config.Dir)
+	if err != nil || len(h.Epochs) != 2 || h.Seed != 5 || strings.ContainsAny(h.Backend, `/\`) {
+		t.Errorf("log %+v, error %v; want two epochs, seed 5 and a backend without a folder", h, err)
+	}
+
+	config.Seed = 6
+	_, err = Train(t.Context(), backend, New(1), ds, ds, config)
+	if err == nil || !strings.Contains(err.Error(), "its checkpoint was made with seed 5, this training has 6; use the same, or another folder") {
+		t.Errorf("another seed: error %v", err)
+	}
+	config.Seed = 5
+	if err := os.WriteFile(filepath.Join(config.Dir, TrainingFile), []byte("half"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Train(t.Context(), backend, New(1), ds, ds, config)
+	if err == nil || !strings.Contains(err.Error(), TrainingFile) || !strings.Contains(err.Error(), "remove the file to begin anew") {
+		t.Errorf("broken checkpoint: error %v", err)
+	}
+}
+
+func TestTrainingLearns(t *testing.T) {
+	ds := few(t, 100)
+	h, err := Train(t.Context(), backendtest.XLA(t), New(1), ds, ds, TrainConfig{Epochs: 12, BatchSize: 20, Augment: None, Seed: 1, Step: Plain})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, last := h.Epochs[0], h.Epochs[len(h.Epochs)-1]
+	if last.Test.Cost > first.Test.Cost-0.2 {
+		t.Errorf("cost on the training images went from %.3f to %.3f in 12 epochs, want it 0.2 lower", first.Test.Cost, last.Test.Cost)
+	}
+}
+
+func TestTrainSaysWhatIsWrong(t *testing.T) {
+	ds := few(t, 10)
+	none, err := ds.Select()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		what   string
+		change func(*TrainConfig)
+		train  *cifar10.Dataset
+		want   string
+	}{
+		{"no images", nil, none, "0 training and 10 test images, want at least one of each"},
+		{"epochs", func(c *TrainConfig) { c.Epochs = -1 }, ds, "-1 epochs, want 1 or more"},
+		{"batch size", func(c *TrainConfig) { c.BatchSize = -1 }, ds, "batch size -1, want 1 or more"},
+		{"learning rate", func(c *TrainConfig) { c.LearningRate = -1 }, ds, "learning rate -1, want a positive number"},
+		{"step", func(c *TrainConfig) { c.Step = "slow" }, ds, `step "slow", want plain or winograd`},
+		{"augmentation", func(c *TrainConfig) { c.Augment = "mixup" }, ds, `augmentation "mixup", want article, flipcrop or none`},
+		{"divergence", func(c *TrainConfig) { c.LearningRate = 1e30 }, ds, "want a finite number; try a smaller learning rate than 1e+30"},
+	} {
+		config := TrainConfig{Epochs: 1, BatchSize: 5, Step: Plain}
+		if c.change != nil {
+			c.change(&config)
+		}
+		_, err := Train(t.Context(), backendtest.XLA(t), New(1), c.train, ds, config)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want %q", c.what, err, c.want)
+		}
+	}
+	_, err = Train(t.Context(), backendtest.Go(t), New(1), ds, ds, TrainConfig{})
+	if err == nil || !strings.Contains(err.Error(), "cannot compute the gradient of a convolution") {
+		t.Errorf("pure-Go backend: error %v", err)
+	}
+}

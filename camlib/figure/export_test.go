@@ -1,0 +1,9 @@
+package figure
+
+// ScaleTicks returns the labels of the colour bar's ticks, for the tests.
+func ScaleTicks(lo, hi float64, n int, apart float64) (labels []string, at []float64) {
+	for _, t := range scaleTicks(lo, hi, n, apart) {
+		labels, at = append(labels, t.label), append(at, t.at)
+	}
+	return labels, at
+}

@@ -1,0 +1,564 @@
+package figure_test
+
+import (
+	"bytes"
+	"flag"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/png"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gonum.org/v1/plot/palette/moreland"
+	"pgregory.net/rapid"
+
+	"github.com/camlab-go/camlab/camlib/figure"
+)
+
+var update = flag.Bool("update", false, "write the golden images in testdata")
+
+// tolerance is the largest difference of a channel, in levels of 255, that counts as
+// equal to a golden image. Processors with fused multiply–add round the sums of the
+// font rasteriser and of mix differently, by a level each at most.
+const tolerance = 2
+
+func checkGolden(t *testing.T, name string, got image.Image) {
+	t.Helper()
+	path := filepath.Join("testdata", name+".png")
+	if *update {
+		if err := figure.WritePNG(path, got); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	want, err := png.Decode(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Bounds() != want.Bounds() {
+		t.Fatalf("%s: size %v, want %v; see -update", name, got.Bounds().Size(), want.Bounds().Size())
+	}
+	for y := range want.Bounds().Dy() {
+		for x := range want.Bounds().Dx() {
+			g, w := nrgba(got.At(x, y)), nrgba(want.At(x, y))
+			if far(g.R, w.R) || far(g.G, w.G) || far(g.B, w.B) || far(g.A, w.A) {
+				t.Fatalf("%s: pixel (%d, %d): %v, want %v; see -update", name, x, y, g, w)
+			}
+		}
+	}
+}
+
+func far(a, b uint8) bool { return max(a, b)-min(a, b) > tolerance }
+
+func nrgba(c color.Color) color.NRGBA { return color.NRGBAModel.Convert(c).(color.NRGBA) }
+
+// must returns v of a call that the test expects to succeed.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func checkError(t *testing.T, err error, want string) {
+	t.Helper()
+	if err == nil || err.Error() != want {
+		t.Errorf("error\n%v, want\n%s", err, want)
+	}
+}
+
+// tilted is a 2×3 map without symmetry, of both signs, from −2 to 4.
+var tilted = figure.Map{H: 2, W: 3, Values: []float32{0, 1, 4, -2, 3, 0.5}}
+
+// scene is a w×h colour image without symmetry: a gradient and an orange block.
+func scene(w, h int) *image.NRGBA {
+	img := image.NewNRGBA(image.Rect(0, 0, w, h))
+	for y := range h {
+		for x := range w {
+			img.SetNRGBA(x, y, color.NRGBA{R: uint8(40 + 120*y/h), G: uint8(90 + 120*x/w), B: 150, A: 255})
+		}
+	}
+	draw.Draw(img, image.Rect(w/8, h/2, w/2, h-1), image.NewUniform(color.NRGBA{R: 230, G: 140, B: 30, A: 255}), image.Point{}, draw.Src)
+	return img
+}
+
+// hill is an h×w map with a peak of the given height off the centre and −1 far off.
+func hill(h, w int, peak float64) figure.Map {
+	m := figure.Map{H: h, W: w, Values: make([]float32, h*w)}
+	for y := range h {
+		for x := range w {
+			dy, dx := float64(y)/float64(h)-0.65, float64(x)/float64(w)-0.3
+			m.Values[y*w+x] = float32((peak+1)*math.Exp(-(8*dy*dy+16*dx*dx)) - 1)
+		}
+	}
+	return m
+}
+
+func TestMapErrors(t *testing.T) {
+	nan, inf := float32(math.NaN()), float32(math.Inf(-1))
+	for _, c := range []struct {
+		rule   string
+		h, w   int
+		values []float32
+		want   string
+	}{
+		{"size matches", 2, 3, make([]float32, 5), "figure: map: 5 values, want 2×3 = 6"},
+		{"not empty", 0, 3, nil, "figure: map: size 0×3, want at least 1×1"},
+		{"two negatives make no size", -2, -3, make([]float32, 6), "figure: map: size -2×-3, want at least 1×1"},
+		{"position of NaN", 2, 3, []float32{0, 0, 0, 0, 0, nan}, "figure: map: row 1, column 2: value NaN, want a finite number"},
+		{"position of infinity", 3, 2, []float32{0, 0, 0, inf, 0, 0}, "figure: map: row 1, column 1: value -Inf, want a finite number"},
+	} {
+		t.Run(c.rule, func(t *testing.T) {
+			_, err := figure.NewMap(c.h, c.w, c.values)
+			checkError(t, err, c.want)
+			m := figure.Map{H: c.h, W: c.w, Values: c.values} // a literal is checked where it is used
+			if _, err := (figure.Scale{}).Normalize(m); err == nil || err.Error() != c.want {
+				t.Errorf("Normalize: %v, want %s", err, c.want)
+			}
+		})
+	}
+}
+
+func TestNewMaps(t *testing.T) {
+	maps, err := figure.NewMaps(2, 1, 3, []float32{0, 1, 2, 3, 4, 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := maps[1].At(0, 2); len(maps) != 2 || got != 5 {
+		t.Errorf("%d maps, last value %v, want 2, 5", len(maps), got)
+	}
+	_, err = figure.NewMaps(2, 1, 3, make([]float32, 7))
+	checkError(t, err, "figure: maps: 7 values, want 2×1×3")
+	_, err = figure.NewMaps(2, 1, 2, []float32{0, 0, 0, float32(math.NaN())})
+	checkError(t, err, "figure: maps: map 1: figure: map: row 0, column 1: value NaN, want a finite number")
+}
+
+func TestMinMax(t *testing.T) {
+	if lo, hi := tilted.Min(), tilted.Max(); lo != -2 || hi != 4 {
+		t.Errorf("%v to %v, want -2 to 4", lo, hi)
+	}
+	below := figure.Map{H: 1, W: 2, Values: []float32{-3, -1}}
+	if hi := below.Max(); hi != -1 {
+		t.Errorf("largest of negative values %v, want -1", hi)
+	}
+}
+
+// The wanted values are scipy.ndimage.zoom(tilted, zoom, order=1) of float32 input,
+// scipy 1.17.1, numpy 2.4.6.
+func TestResizeEqualsSciPyZoom(t *testing.T) {
+	for _, c := range []struct {
+		zoom string
+		h, w int
+		want []float32
+	}{
+		{"(2, 2)", 4, 6, []float32{
+			0, 0.400000006, 0.800000012, 1.60000002, 2.79999995, 4,
+			-0.666666687, 0.266666681, 1.20000005, 1.89999998, 2.36666656, 2.83333325,
+			-1.33333337, 0.13333334, 1.60000002, 2.20000005, 1.93333328, 1.66666663,
+			-2, 0, 2, 2.5, 1.5, 0.5,
+		}},
+		{"(2, 1)", 4, 3, []float32{0, 1, 4, -0.666666687, 1.66666663, 2.83333325, -1.33333337, 2.33333325, 1.66666663, -2, 3, 0.5}},
+		{"(1.5, 2)", 3, 6, []float32{
+			0, 0.400000006, 0.800000012, 1.60000002, 2.79999995, 4,
+			-1, 0.200000003, 1.39999998, 2.04999995, 2.1500001, 2.25,
+			-2, 0, 2, 2.5, 1.5, 0.5,
+		}},
+		{"(0.5, 2/3)", 1, 2, []float32{0, 4}},
+	} {
+		t.Run(c.zoom, func(t *testing.T) {
+			got, err := tilted.Resize(c.h, c.w)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.H != c.h || got.W != c.w {
+				t.Fatalf("size %d×%d, want %d×%d", got.H, got.W, c.h, c.w)
+			}
+			for i, want := range c.want {
+				// One float32 rounding of values up to 4: both sides sum in float64, in another order.
+				if d := math.Abs(float64(got.Values[i] - want)); d > 4*0x1p-24 {
+					t.Errorf("value %d: %v, want %v", i, got.Values[i], want)
+				}
+			}
+		})
+	}
+	_, err := tilted.Resize(0, 6)
+	checkError(t, err, "figure: resize: to 0×6, want at least 1×1")
+}
+
+func TestResizeProperties(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		h, w := rapid.IntRange(1, 6).Draw(t, "h"), rapid.IntRange(1, 6).Draw(t, "w")
+		m := figure.Map{H: h, W: w, Values: rapid.SliceOfN(rapid.Float32Range(-1e3, 1e3), h*w, h*w).Draw(t, "values")}
+		same := must(m.Resize(h, w))
+		for i, v := range m.Values {
+			if same.Values[i] != v {
+				t.Fatalf("same size: value %d: %v, want %v", i, same.Values[i], v)
+			}
+		}
+		// A grid k times as fine has the original values at every k-th place.
+		k := rapid.IntRange(1, 5).Draw(t, "k")
+		fine := must(m.Resize(k*(h-1)+1, k*(w-1)+1))
+		for y := range h {
+			for x := range w {
+				if got, want := fine.At(k*y, k*x), m.At(y, x); got != want {
+					t.Fatalf("%d times as fine, (%d, %d): %v, want %v", k, y, x, got, want)
+				}
+			}
+		}
+	})
+}
+
+func TestScale(t *testing.T) {
+	sequential := must(figure.Sequential(-2, 6))
+	diverging := must(figure.Diverging(4))
+	for _, c := range []struct {
+		rule string
+		s    figure.Scale
+		v, t float64
+	}{
+		{"low end", sequential, -2, 0},
+		{"a quarter", sequential, 0, 0.25},
+		{"high end", sequential, 6, 1},
+		{"below goes to the end", sequential, -9, 0},
+		{"above goes to the end", sequential, 9, 1},
+		{"zero is the middle", diverging, 0, 0.5},
+		{"negative is below", diverging, -3, 0.125},
+		{"positive is above", diverging, 3, 0.875},
+		{"constant is the first colour", must(figure.Sequential(7, 7)), 7, 0},
+		{"all zero is neutral", must(figure.Diverging(0)), 0, 0.5},
+		{"the extent may overflow", must(figure.Sequential(-math.MaxFloat64, math.MaxFloat64)), math.MaxFloat64 / 2, 0.75},
+	} {
+		t.Run(c.rule, func(t *testing.T) {
+			if got := c.s.At(c.v); got != c.t {
+				t.Errorf("At(%v) = %v, want %v", c.v, got, c.t)
+			}
+		})
+	}
+}
+
+func TestScaleOfMaps(t *testing.T) {
+	other := figure.Map{H: 1, W: 2, Values: []float32{-7, 2}}
+	for _, c := range []struct {
+		rule   string
+		s      figure.Scale
+		lo, hi float64
+	}{
+		{"own", must(figure.SequentialOf(tilted)), -2, 4},
+		{"shared", must(figure.SequentialOf(tilted, other)), -7, 4},
+		{"own, diverging", must(figure.DivergingOf(tilted)), -4, 4},
+		{"shared, diverging, by magnitude", must(figure.DivergingOf(tilted, other)), -7, 7},
+	} {
+		t.Run(c.rule, func(t *testing.T) {
+			if lo, hi := c.s.Range(); lo != c.lo || hi != c.hi {
+				t.Errorf("%v to %v, want %v to %v", lo, hi, c.lo, c.hi)
+			}
+		})
+	}
+}
+
+func TestScaleErrors(t *testing.T) {
+	_, err := figure.Sequential(2, 1)
+	checkError(t, err, "figure: sequential scale: from 2 to 1, want two finite numbers in rising order")
+	_, err = figure.Sequential(math.NaN(), 1)
+	checkError(t, err, "figure: sequential scale: from NaN to 1, want two finite numbers in rising order")
+	_, err = figure.Diverging(-1)
+	checkError(t, err, "figure: diverging scale: largest magnitude -1, want a finite number, not negative")
+	_, err = figure.DivergingOf()
+	checkError(t, err, "figure: diverging scale: no maps, want at least one")
+	_, err = figure.SequentialOf(tilted, figure.Map{H: 1, W: 1, Values: []float32{float32(math.Inf(1))}})
+	checkError(t, err, "figure: sequential scale: map 1: figure: map: row 0, column 0: value +Inf, want a finite number")
+}
+
+func TestColormaps(t *testing.T) {
+	rgb := func(r, g, b uint8) color.NRGBA { return color.NRGBA{R: r, G: g, B: b, A: 255} }
+	for _, c := range []struct {
+		rule string
+		c    figure.Colormap
+		t    float64
+		want color.NRGBA
+	}{
+		// matplotlib 3.10.0: _cm_listed.py's first, last and (by hand) mean of the two middle rows
+		{"viridis starts violet", figure.Viridis, 0, rgb(68, 1, 84)},
+		{"viridis ends yellow", figure.Viridis, 1, rgb(253, 231, 37)},
+		{"viridis between rows 127 (33, 144, 141) and 128 (33, 145, 140)", figure.Viridis, 127.25 / 255, rgb(33, 144, 141)},
+		{"inferno starts black", figure.Inferno, 0, rgb(0, 0, 4)},
+		{"inferno ends pale", figure.Inferno, 1, rgb(252, 255, 164)},
+		{"cool warm is neutral at zero", figure.CoolWarm, 0.5, rgb(221, 221, 221)},
+		{"below is the first", figure.CoolWarm, -3, rgb(58, 76, 192)},
+		{"above is the last", figure.CoolWarm, 3, rgb(180, 4, 38)},
+		{"NaN is the first", figure.CoolWarm, math.NaN(), rgb(58, 76, 192)},
+	} {
+		t.Run(c.rule, func(t *testing.T) {
+			if got := c.c.At(c.t); got != c.want {
+				t.Errorf("At(%v) = %v, want %v", c.t, got, c.want)
+			}
+		})
+	}
+}
+
+func TestCoolWarmEqualsGonum(t *testing.T) {
+	want := moreland.SmoothBlueRed()
+	want.SetMin(0)
+	want.SetMax(256)
+	for i := range 257 {
+		w := nrgba(must(want.At(float64(i))))
+		if got := figure.CoolWarm.At(float64(i) / 256); far(got.R, w.R) || far(got.G, w.G) || far(got.B, w.B) {
+			t.Errorf("%d of 256: %v, want %v", i, got, w)
+		}
+	}
+}
+
+// Luma rises all the way up a sequential map, and on both sides of a diverging one
+// towards the middle, so that the maps survive printing in grey.
+func TestColormapsAreMonotonicInLuma(t *testing.T) {
+	luma := func(c color.NRGBA) float64 {
+		return 0.299*float64(c.R) + 0.587*float64(c.G) + 0.114*float64(c.B)
+	}
+	rising := func(name string, c figure.Colormap, from, to float64) {
+		before := -1.0
+		for i := range 101 {
+			l := luma(c.At(from + (to-from)*float64(i)/100))
+			if l < before-1 { // a level of rounding
+				t.Errorf("%s: luma falls to %v after %v, step %d", name, l, before, i)
+			}
+			before = l
+		}
+	}
+	rising("viridis", figure.Viridis, 0, 1)
+	rising("inferno", figure.Inferno, 0, 1)
+	rising("cool warm, cool side", figure.CoolWarm, 0, 0.5)
+	rising("cool warm, warm side", figure.CoolWarm, 1, 0.5)
+}
+
+func TestHeatMap(t *testing.T) {
+	s := figure.Shading{Scale: must(figure.Diverging(4))}
+	img := must(figure.HeatMap(tilted, s, 3))
+	if got := img.Bounds().Size(); got != image.Pt(9, 6) {
+		t.Fatalf("size %v, want 9×6", got)
+	}
+	for _, c := range []struct {
+		rule string
+		x, y int
+		want color.NRGBA
+	}{
+		{"zero is neutral", 2, 2, color.NRGBA{R: 221, G: 221, B: 221, A: 255}},
+		{"the largest is the last colour", 8, 0, color.NRGBA{R: 180, G: 4, B: 38, A: 255}},
+		{"minus half the largest is a quarter up", 0, 3, figure.CoolWarm.At(0.25)},
+		{"the next cell begins at its multiple", 3, 5, figure.CoolWarm.At(0.875)},
+	} {
+		if got := img.NRGBAAt(c.x, c.y); got != c.want {
+			t.Errorf("%s: pixel (%d, %d): %v, want %v", c.rule, c.x, c.y, got, c.want)
+		}
+	}
+	flat := figure.Map{H: 1, W: 2, Values: []float32{5, 5}}
+	img = must(figure.HeatMap(flat, figure.Shading{Scale: must(figure.SequentialOf(flat))}, 1))
+	if got, want := img.NRGBAAt(1, 0), (color.NRGBA{R: 68, G: 1, B: 84, A: 255}); got != want {
+		t.Errorf("constant map: %v, want viridis's first colour, %v", got, want)
+	}
+}
+
+// bw is a colour map that is easy to compute with: level 255 t in red, 0 in green, 200 in blue.
+type bw struct{}
+
+func (bw) At(t float64) color.NRGBA { return color.NRGBA{R: uint8(255 * t), B: 200, A: 255} }
+
+func TestOverlay(t *testing.T) {
+	img := image.NewNRGBA(image.Rect(0, 0, 3, 1))
+	for x := range 3 {
+		img.SetNRGBA(x, 0, color.NRGBA{R: 100, G: 40, B: 10, A: 255})
+	}
+	img.Pix[11] = 60                                     // the alpha of the last pixel, which is kept
+	m := figure.Map{H: 1, W: 2, Values: []float32{0, 2}} // resized to 0, 1, 2
+	s := figure.Shading{Scale: must(figure.SequentialOf(m)), Colors: bw{}}
+	got := must(figure.Overlay(img, m, s, 0.25))
+	// By hand: red ¾·100 + ¼·(0, 127, 255), green ¾·40 + 0, blue ¾·10 + ¼·200 = 57.5.
+	for x, want := range []color.NRGBA{{R: 75, G: 30, B: 58, A: 255}, {R: 107, G: 30, B: 58, A: 255}, {R: 139, G: 30, B: 58, A: 60}} {
+		if g := got.NRGBAAt(x, 0); g != want {
+			t.Errorf("pixel %d: %v, want %v", x, g, want)
+		}
+	}
+	if g := img.NRGBAAt(0, 0).R; g != 100 {
+		t.Errorf("the image was changed: red %d, want 100", g)
+	}
+	for _, c := range []struct {
+		opacity float64
+		want    uint8
+	}{{0, 100}, {1, 0}} {
+		if g := must(figure.Overlay(img, m, s, c.opacity)).NRGBAAt(0, 0).R; g != c.want {
+			t.Errorf("opacity %v: red %d, want %d", c.opacity, g, c.want)
+		}
+	}
+}
+
+func TestGray(t *testing.T) {
+	img := image.NewNRGBA(image.Rect(5, 5, 6, 6)) // a corner off the origin
+	img.SetNRGBA(5, 5, color.NRGBA{R: 200, G: 100, B: 50, A: 255})
+	// By hand: 0.299·200 + 0.587·100 + 0.114·50 = 124.2.
+	if got, want := must(figure.Gray(img)).NRGBAAt(0, 0), (color.NRGBA{R: 124, G: 124, B: 124, A: 255}); got != want {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+func TestMagnify(t *testing.T) {
+	src := scene(4, 3)
+	img := must(figure.Magnify(src, 5))
+	if got := img.Bounds().Size(); got != image.Pt(20, 15) {
+		t.Fatalf("size %v, want 20×15", got)
+	}
+	for _, at := range []image.Point{{0, 0}, {4, 4}, {5, 4}, {19, 14}} {
+		if got, want := img.NRGBAAt(at.X, at.Y), src.NRGBAAt(at.X/5, at.Y/5); got != want {
+			t.Errorf("pixel %v: %v, want %v", at, got, want)
+		}
+	}
+}
+
+func TestPictureErrors(t *testing.T) {
+	img, empty := scene(4, 3), image.NewNRGBA(image.Rect(0, 0, 4, 0))
+	s := figure.Shading{Scale: must(figure.Diverging(4))}
+	row := func(images ...image.Image) (r figure.Row) {
+		for _, img := range images {
+			r.Tiles = append(r.Tiles, figure.Tile{Image: img})
+		}
+		return r
+	}
+	for _, c := range []struct {
+		rule string
+		draw func() (*image.NRGBA, error)
+		want string
+	}{
+		{"cell size", func() (*image.NRGBA, error) { return figure.HeatMap(tilted, s, 0) }, "figure: magnify: 0 times, want at least 1"},
+		{"no colours", func() (*image.NRGBA, error) { return figure.Color(tilted, nil) }, "figure: color: no colour map, want one such as Viridis"},
+		{"no image", func() (*image.NRGBA, error) { return figure.Gray(nil) }, "figure: gray: no image"},
+		{"empty image", func() (*image.NRGBA, error) { return figure.Magnify(empty, 2) }, "figure: magnify: image of 4×0 pixels, want at least 1×1"},
+		{"opacity", func() (*image.NRGBA, error) { return figure.Overlay(img, tilted, s, 1.5) }, "figure: overlay: opacity 1.5, want 0 to 1"},
+		{"opacity NaN", func() (*image.NRGBA, error) { return figure.Overlay(img, tilted, s, math.NaN()) }, "figure: overlay: opacity NaN, want 0 to 1"},
+		{"bar height", figure.ColorBar{Height: -1}.Draw, "figure: colour bar: height -1, want at least 1, or 0 for 192"},
+		{"bar text", figure.ColorBar{Shading: figure.Shading{Unit: "値"}}.Draw, `figure: colour bar: unit: character '値' of "値" is not in the font Go Regular, want Latin, Greek or Cyrillic`},
+		{"pair without image", figure.Pair{Map: tilted}.Draw, "figure: pair: no image"},
+		{"pair without map", figure.Pair{Image: img}.Draw, "figure: pair: figure: map: size 0×0, want at least 1×1"},
+		{"empty grid", figure.Grid{}.Draw, "figure: grid: no tiles, want at least one"},
+		{"ragged grid", figure.Grid{Rows: []figure.Row{row(img, img), row(img)}}.Draw, "figure: grid: row 1: 1 tiles, want 2 as in row 0"},
+		{"headings", figure.Grid{Columns: []string{"a"}, Rows: []figure.Row{row(img, img)}}.Draw, "figure: grid: 1 column headings, want 2, one per column, or none"},
+		{"missing tile", figure.Grid{Rows: []figure.Row{row(img, nil)}}.Draw, "figure: grid: row 0, column 1: no image"},
+		{"no classes", figure.Confusion{}.Draw, "figure: confusion: no classes, want at least one"},
+		{"rows", figure.Confusion{Classes: []string{"a", "b"}, Counts: [][]int{{1, 2}}}.Draw, "figure: confusion: 1 rows, want 2, one per class"},
+		{"columns", figure.Confusion{Classes: []string{"a", "b"}, Counts: [][]int{{1, 2}, {3}}}.Draw, "figure: confusion: row 1: 1 columns, want 2, one per class"},
+		{"negative", figure.Confusion{Classes: []string{"a"}, Counts: [][]int{{-4}}}.Draw, "figure: confusion: row 0, column 0: count -4, want 0 or more"},
+	} {
+		t.Run(c.rule, func(t *testing.T) {
+			_, err := c.draw()
+			checkError(t, err, c.want)
+		})
+	}
+}
+
+func TestWritePNG(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a.png")
+	if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := figure.WritePNG(path, nil); err == nil || err.Error() != "figure: png: no image" {
+		t.Errorf("error %v, want no image", err)
+	}
+	if b, _ := os.ReadFile(path); string(b) != "old" {
+		t.Errorf("a failed write left %q, want the old file", b)
+	}
+	img := scene(4, 3)
+	if err := figure.WritePNG(path, img); err != nil {
+		t.Fatal(err)
+	}
+	got := must(png.Decode(bytes.NewReader(must(os.ReadFile(path)))))
+	if g, w := nrgba(got.At(3, 1)), img.NRGBAAt(3, 1); g != w {
+		t.Errorf("pixel (3, 1) read back: %v, want %v", g, w)
+	}
+	if files := must(os.ReadDir(dir)); len(files) != 1 {
+		t.Errorf("%d files in the folder, want only a.png", len(files))
+	}
+	err := figure.WritePNG(filepath.Join(dir, "none", "a.png"), img)
+	if err == nil || !strings.HasPrefix(err.Error(), "figure: png: ") {
+		t.Errorf("error %v, want one that begins figure: png:", err)
+	}
+}
+
+func TestGoldenColorBar(t *testing.T) {
+	s := figure.Shading{Scale: must(figure.Diverging(7.25)), Unit: "CAM (logit)"}
+	checkGolden(t, "colorbar_diverging", must(figure.ColorBar{Shading: s}.Draw()))
+	s = figure.Shading{Scale: must(figure.Sequential(0, 0.0313)), Colors: figure.Inferno, Unit: "Grad-CAM"}
+	checkGolden(t, "colorbar_sequential", must(figure.ColorBar{Shading: s, Height: 120}.Draw()))
+	s = figure.Shading{Scale: must(figure.Sequential(3, 3)), Unit: "constant"}
+	checkGolden(t, "colorbar_constant", must(figure.ColorBar{Shading: s, Height: 80}.Draw()))
+}
+
+func TestGoldenOverlay(t *testing.T) {
+	m := hill(6, 9, 5)
+	s := figure.Shading{Scale: must(figure.SequentialOf(m)), Colors: figure.Inferno}
+	img := must(figure.Overlay(must(figure.Gray(scene(36, 24))), m, s, 0.4))
+	checkGolden(t, "overlay", must(figure.Magnify(img, 5)))
+}
+
+func TestGoldenPair(t *testing.T) {
+	m := hill(6, 9, 5)
+	checkGolden(t, "pair", must(figure.Pair{
+		Title: "frog, test image 4", Image: scene(36, 24), Map: m, Name: "CAM",
+		Shading: figure.Shading{Scale: must(figure.DivergingOf(m)), Unit: "CAM (logit)"},
+	}.Draw()))
+}
+
+func TestGoldenGrid(t *testing.T) {
+	a, b := hill(6, 9, 5), hill(6, 9, 2)
+	s := figure.Shading{Scale: must(figure.DivergingOf(a, b)), Unit: "CAM (logit)"}
+	g := figure.Grid{
+		Title:   "What speaks for the class, red, and against it, blue",
+		Columns: []string{"image", "CAM", "CAM, 16×16 cells"},
+		Bar:     &s,
+	}
+	for i, m := range []figure.Map{a, b} {
+		smooth := must(m.Resize(24, 36))
+		g.Rows = append(g.Rows, figure.Row{
+			Label: []string{"frog\np = 0.98", "automobile\np = 0.07"}[i],
+			Tiles: []figure.Tile{
+				{Image: must(figure.Magnify(scene(36, 24), 5)), Caption: []string{"", "test image 12"}[i]},
+				{Image: must(figure.HeatMap(smooth, s, 5))},
+				{Image: must(figure.HeatMap(m, s, 16))},
+			},
+		})
+	}
+	checkGolden(t, "grid", must(g.Draw()))
+}
+
+func TestGoldenConfusion(t *testing.T) {
+	checkGolden(t, "confusion", must(figure.Confusion{
+		Title:   "Test images by class",
+		Classes: []string{"airplane", "automobile", "cat"},
+		Counts:  [][]int{{812, 31, 157}, {4, 960, 36}, {0, 0, 0}},
+	}.Draw()))
+}
+
+// The share, not the count, gives the colour: 30 of 40 is drawn as 3 of 4 is.
+func TestConfusionColoursAreSharesOfTheRow(t *testing.T) {
+	img := must(figure.Confusion{
+		Classes: []string{"a", "b"},
+		Counts:  [][]int{{30, 10}, {1, 3}},
+	}.Draw())
+	count := map[color.NRGBA]int{}
+	for y := range img.Bounds().Dy() {
+		for x := range img.Bounds().Dx() / 2 { // without the colour bar
+			count[img.NRGBAAt(x, y)]++
+		}
+	}
+	three, one := count[figure.Viridis.At(0.75)], count[figure.Viridis.At(0.25)]
+	// Two cells each of 36×36, less at most a quarter for the digits.
+	if least := 2 * 36 * 36 * 3 / 4; three < least || one < least {
+		t.Errorf("%d pixels of share 3/4 and %d of 1/4, want at least %d each", three, one, least)
+	}
+}

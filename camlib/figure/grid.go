@@ -1,0 +1,179 @@
+package figure
+
+import (
+	"errors"
+	"fmt"
+	"image"
+)
+
+// Tile is one picture of a Grid, drawn at its own size.
+type Tile struct {
+	Image   image.Image
+	Caption string // below the picture; empty for none
+}
+
+// Row is one row of a Grid.
+type Row struct {
+	Label string // left of the tiles, such as "frog  p=0.98"; "\n" begins a new line
+	Tiles []Tile
+}
+
+// Grid is rows of pictures under column headings, with one colour bar for all of
+// them. All rows have the same number of tiles; smaller tiles are centred.
+type Grid struct {
+	Title   string
+	Columns []string // the headings, one per column, or none
+	Rows    []Row
+	Bar     *Shading // what the colours of the maps mean; nil for no colour bar
+}
+
+// Draw returns the picture. It fails if there is no tile, if the rows or headings
+// differ in number of columns, if an image is missing or empty, and on characters
+// that the font lacks.
+func (g Grid) Draw() (*image.NRGBA, error) {
+	if err := g.check(); err != nil {
+		return nil, err
+	}
+	f, title := newFace(textSize), newFace(titleSize)
+	colW := make([]int, len(g.Rows[0].Tiles))
+	rowH := make([]int, len(g.Rows)) // of the tiles, without captions
+	capH := make([]int, len(g.Rows))
+	labelW := 0
+	for i, row := range g.Rows {
+		w, h := f.size(row.Label)
+		labelW, rowH[i] = max(labelW, w), h
+		for j, tile := range row.Tiles {
+			size := tile.Image.Bounds().Size()
+			w, h := f.size(tile.Caption)
+			colW[j] = max(colW[j], size.X, w)
+			rowH[i], capH[i] = max(rowH[i], size.Y), max(capH[i], h)
+		}
+	}
+	headH := 0
+	for j, s := range g.Columns {
+		w, h := f.size(s)
+		colW[j], headH = max(colW[j], w), max(headH, h+headGap)
+	}
+
+	left, tilesW := margin, -gap
+	if labelW > 0 {
+		left += labelW + gap
+	}
+	for _, w := range colW {
+		tilesW += w + gap
+	}
+	tilesH := -gap
+	for i := range rowH {
+		tilesH += rowH[i] + capH[i] + gap
+	}
+	var bar *image.NRGBA
+	barW, barH := 0, 0
+	if g.Bar != nil {
+		var err error
+		if bar, err = (ColorBar{Shading: *g.Bar, Height: tilesH - capH[len(capH)-1]}).Draw(); err != nil {
+			return nil, fmt.Errorf("figure: grid: %w", err)
+		}
+		barW, barH = bar.Rect.Dx()+2*gap, bar.Rect.Dy()
+	}
+	titleW, titleH := title.size(g.Title)
+	if titleH > 0 {
+		titleH += gap / 2
+	}
+	// A bar's labels reach past its ends: the tiles make room for them.
+	over := max(0, (barH-tilesH+capH[len(capH)-1])/2)
+	top := margin + titleH + max(headH, over)
+	bottom := top + max(tilesH, tilesH-capH[len(capH)-1]+over)
+	img := newCanvas(max(left+tilesW+barW, margin+titleW)+margin, bottom+margin)
+
+	title.text(img, margin, margin, 0, 0, g.Title, ink)
+	x := left
+	for j, s := range g.Columns {
+		f.text(img, x+colW[j]/2, top-headGap, 0.5, 1, s, ink)
+		x += colW[j] + gap
+	}
+	y := top
+	for i, row := range g.Rows {
+		f.text(img, left-gap, y+rowH[i]/2, 1, 0.5, row.Label, ink)
+		x := left
+		for j, tile := range row.Tiles {
+			size := tile.Image.Bounds().Size()
+			paste(img, x+(colW[j]-size.X)/2, y+(rowH[i]-size.Y)/2, tile.Image)
+			f.text(img, x+colW[j]/2, y+(rowH[i]+size.Y)/2, 0.5, 0, tile.Caption, ink)
+			x += colW[j] + gap
+		}
+		y += rowH[i] + capH[i] + gap
+	}
+	if bar != nil {
+		paste(img, left+tilesW+2*gap, top-over, bar)
+	}
+	return img, nil
+}
+
+func (g Grid) check() error {
+	if len(g.Rows) == 0 || len(g.Rows[0].Tiles) == 0 {
+		return errors.New("figure: grid: no tiles, want at least one")
+	}
+	n := len(g.Rows[0].Tiles)
+	if len(g.Columns) != 0 && len(g.Columns) != n {
+		return fmt.Errorf("figure: grid: %d column headings, want %d, one per column, or none", len(g.Columns), n)
+	}
+	texts := append([]string{g.Title}, g.Columns...)
+	for i, row := range g.Rows {
+		if len(row.Tiles) != n {
+			return fmt.Errorf("figure: grid: row %d: %d tiles, want %d as in row 0", i, len(row.Tiles), n)
+		}
+		texts = append(texts, row.Label)
+		for j, tile := range row.Tiles {
+			if err := checkImage(fmt.Sprintf("grid: row %d, column %d", i, j), tile.Image); err != nil {
+				return err
+			}
+			texts = append(texts, tile.Caption)
+		}
+	}
+	return checkText("grid", texts...)
+}
+
+// Pair is an image beside its map, on the map's own scale or a shared one: the
+// article's figure.
+type Pair struct {
+	Title   string
+	Image   image.Image
+	Map     Map
+	Name    string  // heading of the map; empty is "map"
+	Shading Shading // how the map is coloured; drawn as the colour bar
+	Zoom    int     // every pixel of the image is drawn as a square of so many; 0 is 6
+}
+
+// Draw returns the picture. The map is resized to the image's size with
+// [Map.Resize], so that one square of the image has one value of the map.
+func (p Pair) Draw() (*image.NRGBA, error) {
+	if err := checkImage("pair", p.Image); err != nil {
+		return nil, err
+	}
+	zoom, name := p.Zoom, p.Name
+	if zoom == 0 {
+		zoom = 6
+	}
+	if name == "" {
+		name = "map"
+	}
+	size := p.Image.Bounds().Size()
+	m, err := p.Map.Resize(size.Y, size.X)
+	if err != nil {
+		return nil, fmt.Errorf("figure: pair: %w", err)
+	}
+	left, err := Magnify(p.Image, zoom)
+	if err != nil {
+		return nil, fmt.Errorf("figure: pair: %w", err)
+	}
+	right, err := HeatMap(m, p.Shading, zoom)
+	if err != nil {
+		return nil, fmt.Errorf("figure: pair: %w", err)
+	}
+	return Grid{
+		Title:   p.Title,
+		Columns: []string{"image", name},
+		Rows:    []Row{{Tiles: []Tile{{Image: left}, {Image: right}}}},
+		Bar:     &p.Shading,
+	}.Draw()
+}

@@ -1,0 +1,35 @@
+package figure
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/png"
+
+	"github.com/google/renameio/v2/maybe"
+)
+
+// PNGBytes returns img as a PNG file.
+func PNGBytes(img image.Image) ([]byte, error) {
+	if err := checkImage("png", img); err != nil {
+		return nil, err
+	}
+	var buf bytes.Buffer
+	if err := png.Encode(&buf, img); err != nil {
+		return nil, fmt.Errorf("figure: png: %w", err)
+	}
+	return buf.Bytes(), nil
+}
+
+// WritePNG writes img to a PNG file at path. The file appears whole or not at all:
+// it is written beside path and renamed (on Windows, written in place).
+func WritePNG(path string, img image.Image) error {
+	b, err := PNGBytes(img)
+	if err != nil {
+		return err
+	}
+	if err := maybe.WriteFile(path, b, 0o644); err != nil {
+		return fmt.Errorf("figure: png: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,50 @@
+// Package notebook shows camlib's results in the output of a GoNB cell: pictures
+// and trainings that can be watched. An error is printed in one line and ends the
+// cell. Outside a notebook, pictures are not shown and progress is plain lines.
+//
+// Its functions take the two results of a call as they are:
+//
+//	notebook.Show(pair.Draw())
+package notebook
+
+import (
+	"fmt"
+	"image"
+	"os"
+
+	"github.com/janpfeifer/gonb/gonbui"
+
+	"github.com/camlab-go/camlab/camlib/figure"
+)
+
+// Quick tells whether CAMLAB_QUICK=1 is set: the notebook is to take the
+// embedded sample and a short training, so that it runs in a minute or two.
+func Quick() bool { return os.Getenv("CAMLAB_QUICK") == "1" }
+
+// Check ends the cell with a line on its error output when err is not nil.
+func Check(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// Must returns v, or ends the cell as [Check] does.
+func Must[T any](v T, err error) T {
+	Check(err)
+	return v
+}
+
+// Show displays a picture, or ends the cell as [Check] does.
+func Show(img image.Image, err error) {
+	Check(err)
+	ShowPNG(figure.PNGBytes(img))
+}
+
+// ShowPNG displays the contents of a PNG file, or ends the cell as [Check] does.
+func ShowPNG(png []byte, err error) {
+	Check(err)
+	if gonbui.IsNotebook {
+		gonbui.DisplayPNG(png)
+	}
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/gomlx/gomlx/backends"
+	"github.com/spf13/cobra"
+
+	"github.com/camlab-go/camlab/camlib"
+	"github.com/camlab-go/camlab/camlib/cifar10"
+	"github.com/camlab-go/camlab/camlib/cnn"
+)
+
+// The texts of the flags that several commands share.
+const (
+	modelUsage   = "checkpoint folder, .safetensors file, or \"article\" for the shipped model"
+	dataUsage    = "folder or archive of CIFAR-10 (default $CAMLAB_DATA, else camlab/cifar10 in the user's cache folder)"
+	backendUsage = "xla:cpu, xla:cuda or go (default XLA if its plugin is installed, else go, about a hundred times slower)"
+	jsonUsage    = "print JSON for programs"
+)
+
+// openModel reads the model that --model names and returns it with the sha256
+// of its weights in their .safetensors form.
+func openModel(name string) (*cnn.Model, string, error) {
+	m, err := loadModel(name)
+	if err != nil {
+		return nil, "", err
+	}
+	data, err := m.Encode()
+	if err != nil {
+		return nil, "", err
+	}
+	sum := sha256.Sum256(data)
+	return m, hex.EncodeToString(sum[:]), nil
+}
+
+func loadModel(name string) (*cnn.Model, error) {
+	if name == "article" {
+		return cnn.Pretrained()
+	}
+	return cnn.Load(name)
+}
+
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	if err := e.Encode(v); err != nil {
+		return fmt.Errorf("camlab: %w", err)
+	}
+	return nil
+}
+
+const splitUsage = "test, train, or sample: 1,000 test images that are inside camlab"
+
+// openSplit reads the images that --split and --data name.
+func openSplit(ctx context.Context, split, data string) (*cifar10.Dataset, error) {
+	if split == "sample" {
+		return cifar10.Sample(), nil
+	}
+	return cifar10.LoadSplit(ctx, cifar10.Options{Dir: data}, cifar10.Split(split))
+}
+
+// openBackend opens the backend that --backend names and says what it costs
+// when it is the pure-Go one only for want of a plugin.
+func openBackend(cmd *cobra.Command, name string) (backends.Backend, error) {
+	b, err := camlib.Backend(name)
+	if err != nil {
+		return nil, err
+	}
+	if name == "" && os.Getenv(backends.ConfigEnvVar) == "" && camlib.IsPureGo(b) {
+		fmt.Fprintln(cmd.ErrOrStderr(), "camlab: no XLA plugin found, so the pure-Go backend computes: about a hundred times slower and no training; `camlab setup` installs the plugin")
+	}
+	return b, nil
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/camlab-go/camlab/internal/plugin"
+	"github.com/camlab-go/camlab/kernels"
+)
+
+// emptyCheckout is a module of our path in which nothing has been set up.
+func emptyCheckout(t *testing.T) kernels.Env {
+	t.Helper()
+	env := kernels.Env{Root: t.TempDir()}
+	if err := os.WriteFile(filepath.Join(env.Root, "go.mod"), []byte("module "+kernels.ModulePath+"\n\ngo 1.26.0\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(env.Root, "go.sum"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return env
+}
+
+func TestDoctorFailures(t *testing.T) {
+	goPath := os.Getenv("PATH")
+	for _, row := range []struct {
+		check string
+		cause func(t *testing.T, env kernels.Env)
+		state string
+		text  string
+	}{
+		{"Go", func(t *testing.T, _ kernels.Env) { t.Setenv("PATH", t.TempDir()) }, stateFailed, "install Go"},
+		{"Go", func(t *testing.T, env kernels.Env) {
+			t.Setenv("GOTOOLCHAIN", "local")
+			if err := os.WriteFile(filepath.Join(env.Root, "go.mod"), []byte("module "+kernels.ModulePath+"\n\ngo 1.999.0\n"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}, stateFailed, "1.999"},
+		{"gcc", func(t *testing.T, _ kernels.Env) { t.Setenv("PATH", t.TempDir()) }, stateFailed, "install gcc"},
+		{"gcc", func(t *testing.T, _ kernels.Env) { t.Setenv("CGO_ENABLED", "0") }, stateFailed, "unset CGO_ENABLED"},
+		{"Jupyter", nil, stateFailed, "run `camlab setup`"},
+		{"GoNB", nil, stateFailed, "run `camlab setup`"},
+		{"goimports", nil, stateFailed, "run `camlab setup`"},
+		{"gopls", nil, stateWarning, "run `camlab setup --lab`"},
+		{"kernels", nil, stateFailed, "run `camlab setup`"},
+		{"import camlib", nil, stateFailed, "run `camlab setup`"},
+		{"data", func(t *testing.T, _ kernels.Env) { t.Setenv("CAMLAB_DATA", t.TempDir()) }, stateWarning, "camlab data --download"},
+	} {
+		t.Run(row.check+" "+row.text, func(t *testing.T) {
+			env := emptyCheckout(t)
+			t.Setenv("PATH", goPath)
+			if row.cause != nil {
+				row.cause(t, env)
+			}
+			for _, c := range checks {
+				if c.name != row.check {
+					continue
+				}
+				f := c.run(t.Context(), env)
+				if line := f.String(); f.State != row.state || !strings.Contains(line, row.text) {
+					t.Errorf("%s: %q, want %s and %q", row.check, line, row.state, row.text)
+				}
+			}
+		})
+	}
+}
+
+// TestDoctorBrokenPlugin gives the doctor a plugin that is no library. The
+// program that it starts to load it is this test's (TestMain).
+func TestDoctorBrokenPlugin(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, plugin.FileName("cpu")), []byte("no library"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(plugin.PathEnv, dir)
+	f := checkPlugin(t.Context(), emptyCheckout(t))
+	if f.State != stateFailed || !strings.Contains(f.Detail, "does not compute") || !strings.Contains(f.Mend, "remove "+dir) {
+		t.Errorf("finding %v, want a failure that says which file to remove", f)
+	}
+}
+
+// TestMain lets the test's program stand in for camlab where camlab starts
+// itself.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "doctor" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func TestDoctorJSONAndStatus(t *testing.T) {
+	t.Chdir(emptyCheckout(t).Root)
+	root := newRoot()
+	var out bytes.Buffer
+	root.SetOut(&out)
+	root.SetArgs([]string{"doctor", "--json"})
+	if err := root.Execute(); !errors.Is(err, errReported) {
+		t.Errorf("doctor in an empty checkout: %v, want it to fail", err)
+	}
+	var all []finding
+	if err := json.Unmarshal(out.Bytes(), &all); err != nil {
+		t.Fatalf("%v in %s", err, out.String())
+	}
+	if len(all) != len(checks) {
+		t.Errorf("%d findings, want %d", len(all), len(checks))
+	}
+}
+
+func TestKernelsCommand(t *testing.T) {
+	t.Chdir(emptyCheckout(t).Root)
+	run := func(args ...string) (string, error) {
+		root := newRoot()
+		var out bytes.Buffer
+		root.SetOut(&out)
+		root.SetArgs(append([]string{"kernels"}, args...))
+		err := root.Execute()
+		return out.String(), err
+	}
+	data := t.TempDir()
+	t.Setenv("JUPYTER_DATA_DIR", data)
+	if out, err := run("list", "--user"); err != nil || out != "no camlab kernels in "+filepath.Join(data, "kernels")+"\n" {
+		t.Errorf("list --user: %q, %v", out, err)
+	}
+	if _, err := run("install", "--user"); err == nil || !strings.Contains(err.Error(), "run `camlab setup` first") {
+		t.Errorf("install before setup: %v, want it to ask for setup", err)
+	}
+	if out, err := run("uninstall", "--prefix", data); err != nil || !strings.HasPrefix(out, "0 kernels") {
+		t.Errorf("uninstall: %q, %v", out, err)
+	}
+	if _, err := run("list", "--user", "--prefix", data); err == nil {
+		t.Error("--user together with --prefix passed")
+	}
+}

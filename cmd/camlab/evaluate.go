@@ -1,0 +1,83 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/camlab-go/camlab/camlib"
+	"github.com/camlab-go/camlab/camlib/cnn"
+)
+
+// evaluation is what `camlab evaluate --json` prints.
+type evaluation struct {
+	cnn.Evaluation
+	Model       string  `json:"model"`
+	ModelSHA256 string  `json:"model_sha256"`
+	Split       string  `json:"split"`
+	Backend     string  `json:"backend"`
+	Seconds     float64 `json:"seconds"`
+}
+
+func newEvaluate() *cobra.Command {
+	var model, data, split, backendName string
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "evaluate",
+		Short: "Score a model on CIFAR-10: cost, accuracy, precision, recall and F1 of each class",
+		Example: `  camlab evaluate --model article --data DIR
+  camlab evaluate --split sample          the 1,000 test images inside camlab, no download needed`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			m, sum, err := openModel(model)
+			if err != nil {
+				return err
+			}
+			ds, err := openSplit(cmd.Context(), split, data)
+			if err != nil {
+				return err
+			}
+			backend, err := openBackend(cmd, backendName)
+			if err != nil {
+				return err
+			}
+			evaluator, err := cnn.NewEvaluator(backend, m)
+			if err != nil {
+				return err
+			}
+			start := time.Now()
+			ev, err := evaluator.Evaluate(cmd.Context(), ds)
+			if err != nil {
+				return err
+			}
+			e := evaluation{*ev, model, sum, split, camlib.Describe(backend), time.Since(start).Seconds()}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), e)
+			}
+			return e.print(cmd.OutOrStdout())
+		},
+	}
+	c.Flags().StringVar(&model, "model", "article", modelUsage)
+	c.Flags().StringVar(&data, "data", "", dataUsage)
+	c.Flags().StringVar(&split, "split", "test", splitUsage)
+	c.Flags().StringVar(&backendName, "backend", "", backendUsage)
+	c.Flags().BoolVar(&asJSON, "json", false, jsonUsage)
+	return c
+}
+
+func (e *evaluation) print(w io.Writer) error {
+	fmt.Fprintf(w, "model %s (sha256 %.12s…) on %d %s images, %s, %.1f s\n\n", e.Model, e.ModelSHA256, e.Images, e.Split, e.Backend, e.Seconds)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "class\tprecision\trecall\tF1\t")
+	for _, c := range e.PerClass {
+		fmt.Fprintf(t, "%s\t%.3f\t%.3f\t%.3f\t\n", c.Class, c.Precision, c.Recall, c.F1)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "\ncost %.4f   accuracy %.4f   macro-F1 %.4f\n", e.Cost, e.Accuracy, e.MacroF1)
+	return err
+}

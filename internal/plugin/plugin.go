@@ -1,0 +1,180 @@
+// Package plugin finds the PJRT plugin, the shared library through which GoMLX
+// compiles and runs everything, and the settings that it runs with.
+//
+// It imports neither GoMLX nor go-xla: camlib.Backend, the kernels' installer
+// and the command line all ask it before a plugin is loaded.
+package plugin
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// PathEnv names the variable that holds the folders to search first,
+// separated by colons; go-xla reads the same one.
+const PathEnv = "PJRT_PLUGIN_LIBRARY_PATH"
+
+// ErrNotFound is what Find's error wraps when no folder holds the plugin.
+var ErrNotFound = errors.New("no such PJRT plugin; run `camlab setup`, which installs one for the CPU")
+
+// xlaFlags are the XLA_FLAGS that every run of camlab gets. Empty: XLA's own
+// defaults. docs/decisions.md has the measurements behind the value.
+const xlaFlags = ""
+
+// Flags returns the XLA_FLAGS to run with: those of the environment where it
+// sets any, else camlab's own.
+func Flags() string {
+	if v, ok := os.LookupEnv("XLA_FLAGS"); ok {
+		return v
+	}
+	return xlaFlags
+}
+
+// ApplyFlags puts Flags into the environment of this process. It has an
+// effect only before the first plugin is loaded.
+func ApplyFlags() error {
+	if f := Flags(); f != "" {
+		return os.Setenv("XLA_FLAGS", f)
+	}
+	return nil
+}
+
+// Find returns the absolute path of the PJRT plugin for a device, "cpu" or
+// "cuda", and in words where it was found. It looks, in this order, in
+//
+//   - the folders of PJRT_PLUGIN_LIBRARY_PATH,
+//   - go-xla's standard folders (~/.local/lib/go-xla, /usr/local/lib/go-xla,
+//     the system's library folders),
+//   - lib/pjrt of the environment that the running program belongs to,
+//   - .venv/lib/pjrt beside the go.mod of the working directory's module.
+//
+// The file is only looked for, not loaded. When there is none the error wraps
+// ErrNotFound.
+func Find(device string) (path, source string, err error) {
+	for _, place := range places() {
+		if path, ok := lookIn(place.dir, device); ok {
+			return path, place.source, nil
+		}
+	}
+	return "", "", fmt.Errorf("plugin: %s: %w", device, ErrNotFound)
+}
+
+// FileName returns the name under which go-xla recognises the plugin of a
+// device on this operating system.
+func FileName(device string) string {
+	return "pjrt_c_api_" + device + "_plugin" + extension()
+}
+
+type place struct{ dir, source string }
+
+func places() []place {
+	var all []place
+	for _, dir := range filepath.SplitList(os.Getenv(PathEnv)) {
+		all = append(all, place{dir, PathEnv})
+	}
+	for _, dir := range standardDirs() {
+		all = append(all, place{dir, "go-xla's standard folders"})
+	}
+	if exe, err := os.Executable(); err == nil {
+		if real, err := filepath.EvalSymlinks(exe); err == nil {
+			exe = real
+		}
+		all = append(all, place{filepath.Join(filepath.Dir(exe), "..", "lib", "pjrt"), "the environment of this program"})
+	}
+	if dir, err := os.Getwd(); err == nil {
+		if root, ok := moduleRoot(dir); ok {
+			all = append(all, place{filepath.Join(root, ".venv", "lib", "pjrt"), "the environment of this checkout"})
+		}
+	}
+	return all
+}
+
+// standardDirs are the folders that go-xla v0.1.4 searches when PathEnv is
+// unset (pkg/pjrt/dynamiclib_posix.go and dynamiclib_darwin.go), in its order.
+func standardDirs() []string {
+	var dirs []string
+	if home, err := os.UserHomeDir(); err == nil {
+		base := filepath.Join(home, ".local", "lib")
+		if runtime.GOOS == "darwin" {
+			base = filepath.Join(home, "Library", "Application Support")
+		}
+		dirs = append(dirs, filepath.Join(base, "go-xla"), filepath.Join(base, "go-xla", "nvidia"), filepath.Join(base, "gomlx", "pjrt"))
+	}
+	dirs = append(dirs, "/usr/local/lib/go-xla", "/usr/local/lib/go-xla/nvidia", "/usr/local/lib/gomlx/pjrt")
+	for _, dir := range filepath.SplitList(os.Getenv("LD_LIBRARY_PATH")) {
+		if filepath.IsAbs(dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	return append(dirs, loaderDirs("/etc/ld.so.conf", 0)...)
+}
+
+// loaderDirs reads the folders listed in a configuration file of the system's
+// dynamic loader, and in the files that it includes.
+func loaderDirs(file string, depth int) []string {
+	const maxDepth = 8 // ends a file that includes itself
+	text, err := os.ReadFile(file)
+	if err != nil || depth > maxDepth {
+		return nil
+	}
+	var dirs []string
+	for line := range strings.Lines(string(text)) {
+		line, _, _ = strings.Cut(line, "#")
+		line = strings.TrimSpace(line)
+		if pattern, ok := strings.CutPrefix(line, "include "); ok {
+			files, _ := filepath.Glob(strings.TrimSpace(pattern)) // a bad pattern matches nothing
+			for _, f := range files {
+				dirs = append(dirs, loaderDirs(f, depth+1)...)
+			}
+		} else if filepath.IsAbs(line) {
+			dirs = append(dirs, line)
+		}
+	}
+	return dirs
+}
+
+// lookIn finds a device's plugin in one folder, under any of the names that
+// go-xla accepts.
+func lookIn(dir, device string) (string, bool) {
+	for _, name := range []string{
+		"pjrt-plugin-" + device + extension(),
+		"pjrt_plugin_" + device + extension(),
+		FileName(device),
+	} {
+		path, err := filepath.Abs(filepath.Join(dir, name))
+		if err != nil {
+			continue
+		}
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+			return path, true
+		}
+	}
+	return "", false
+}
+
+func extension() string {
+	if runtime.GOOS == "darwin" {
+		return ".dylib"
+	}
+	return ".so"
+}
+
+// moduleRoot walks up from dir to the folder that holds a go.mod.
+func moduleRoot(dir string) (string, bool) {
+	for {
+		_, err := os.Stat(filepath.Join(dir, "go.mod"))
+		if err == nil {
+			return dir, true
+		}
+		parent := filepath.Dir(dir)
+		if !errors.Is(err, fs.ErrNotExist) || parent == dir {
+			return "", false
+		}
+		dir = parent
+	}
+}

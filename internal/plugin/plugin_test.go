@@ -1,0 +1,113 @@
+package plugin
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func touch(t *testing.T, path string) string {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("x"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// isolate leaves no folder to search but those that the test adds. The device
+// is one that no machine has, so that the system's own folders stay silent.
+func isolate(t *testing.T) (home, work string) {
+	home, work = t.TempDir(), t.TempDir()
+	t.Setenv("HOME", home)
+	t.Setenv(PathEnv, "")
+	t.Setenv("LD_LIBRARY_PATH", "")
+	t.Chdir(work)
+	return home, work
+}
+
+const device = "testdevice"
+
+func TestFindOrder(t *testing.T) {
+	home, work := isolate(t)
+	_, _, err := Find(device)
+	if !errors.Is(err, ErrNotFound) {
+		t.Fatalf("with no plugin anywhere: error %v, want ErrNotFound", err)
+	}
+	if want := "plugin: testdevice: no such PJRT plugin; run `camlab setup`"; !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("error %q, want it to begin %q", err, want)
+	}
+
+	// Each step adds a place that comes before all earlier ones.
+	touch(t, filepath.Join(work, "go.mod"))
+	steps := []struct{ name, path, source string }{
+		{"the checkout, from a folder below it", filepath.Join(work, ".venv/lib/pjrt", FileName(device)), "the environment of this checkout"},
+		{"LD_LIBRARY_PATH", filepath.Join(home, "system", "pjrt_plugin_"+device+extension()), "go-xla's standard folders"},
+		{"go-xla's folder for CUDA", filepath.Join(home, ".local/lib/go-xla/nvidia", FileName(device)), "go-xla's standard folders"},
+		{"go-xla's folder", filepath.Join(home, ".local/lib/go-xla", FileName(device)), "go-xla's standard folders"},
+		{"the variable", filepath.Join(home, "mine", "pjrt-plugin-"+device+extension()), PathEnv},
+	}
+	below := filepath.Join(work, "a", "b")
+	if err := os.MkdirAll(below, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(below)
+	t.Setenv("LD_LIBRARY_PATH", filepath.Join(home, "system"))
+	t.Setenv(PathEnv, "/nonexistent"+string(os.PathListSeparator)+filepath.Join(home, "mine"))
+	for _, step := range steps {
+		touch(t, step.path)
+		path, source, err := Find(device)
+		if err != nil || path != step.path || source != step.source {
+			t.Errorf("%s: Find = %q, %q, %v, want %q, %q", step.name, path, source, err, step.path, step.source)
+		}
+	}
+}
+
+func TestFindIgnoresOtherDevicesAndFolders(t *testing.T) {
+	_, work := isolate(t)
+	t.Setenv(PathEnv, work)
+	touch(t, filepath.Join(work, FileName("other")))
+	if err := os.Mkdir(filepath.Join(work, FileName(device)), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if path, _, err := Find(device); !errors.Is(err, ErrNotFound) {
+		t.Errorf("Find = %q, %v, want ErrNotFound", path, err)
+	}
+}
+
+func TestLoaderDirs(t *testing.T) {
+	dir := t.TempDir()
+	conf := filepath.Join(dir, "ld.so.conf")
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("ld.so.conf", "# comment\n/one # trailing\ninclude "+dir+"/*.conf.d\nrelative\n/three\n")
+	write("a.conf.d", "/two\ninclude "+conf+"\n")
+	got := loaderDirs(conf, 7)
+	if want := "/one /two /three"; strings.Join(got, " ") != want {
+		t.Errorf("loaderDirs = %v, want %s", got, want)
+	}
+}
+
+func TestFlags(t *testing.T) {
+	t.Setenv("XLA_FLAGS", "--mine")
+	if got := Flags(); got != "--mine" {
+		t.Errorf("Flags = %q, want the environment's", got)
+	}
+	os.Unsetenv("XLA_FLAGS")
+	if got := Flags(); got != xlaFlags {
+		t.Errorf("Flags = %q, want camlab's own %q", got, xlaFlags)
+	}
+	if err := ApplyFlags(); err != nil {
+		t.Fatal(err)
+	}
+	if got := os.Getenv("XLA_FLAGS"); got != xlaFlags {
+		t.Errorf("XLA_FLAGS = %q after ApplyFlags, want %q", got, xlaFlags)
+	}
+}

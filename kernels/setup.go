@@ -1,0 +1,442 @@
+package kernels
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	_ "embed"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/camlab-go/camlab/internal/plugin"
+)
+
+//go:embed requirements.txt
+var requirements []byte
+
+// Programs that GoNB calls, at versions that build with this module's Go:
+// goimports for every cell, gopls for completion and help (later versions of
+// gopls want Go 1.27).
+const (
+	goimports = "golang.org/x/tools/cmd/goimports@v0.48.0"
+	gopls     = "golang.org/x/tools/gopls@v0.20.0"
+)
+
+// SetupOptions are the settings of Setup. The zero value installs what running
+// notebooks needs and says nothing.
+type SetupOptions struct {
+	// Lab also installs gopls, for completion and help in JupyterLab. It takes
+	// more than half a minute to build.
+	Lab bool
+	// InstallPlugin is tried when no PJRT plugin exists and the wheel cannot be
+	// had: it puts one into the folder. Nil tries nothing more.
+	InstallPlugin func(dir string) error
+	// Progress gets a line for everything that is begun and done.
+	Progress func(line string)
+}
+
+// SetupReport is what Setup found and did.
+type SetupReport struct {
+	Dir          string  `json:"dir"`           // the environment
+	Version      string  `json:"version"`       // of the packed module
+	Plugin       string  `json:"plugin"`        // path of the CPU plugin, empty if there is none
+	PluginSource string  `json:"plugin_source"` // where it came from, or why there is none
+	Kernels      []Spec  `json:"kernels"`
+	Changed      bool    `json:"changed"` // false when all was there already
+	Steps        []Step  `json:"steps"`
+	Seconds      float64 `json:"seconds"`
+}
+
+// Step is one part of a Setup.
+type Step struct {
+	Name    string  `json:"name"`
+	Result  string  `json:"result"`
+	Changed bool    `json:"changed"`
+	Seconds float64 `json:"seconds"`
+}
+
+// Setup makes the environment or brings it up to date: Python packages, PJRT
+// plugin, GoNB and its helpers, the camlab program, the packed module, the
+// kernelspecs, and a build cache warmed so that the first cell is quick. What
+// can be done side by side is. Each part is done again only when what it
+// depends on has changed.
+//
+// A missing plugin is no failure: the pure-Go kernel works without. The report
+// is valid, as far as things came, also with an error.
+func (e Env) Setup(ctx context.Context, opts SetupOptions) (*SetupReport, error) {
+	s := &setup{Env: e, opts: opts, start: time.Now(), running: map[string]time.Time{}, venv: make(chan struct{})}
+	s.report.Dir = e.Dir()
+	stop := s.heartbeat()
+	err := s.run(ctx)
+	stop()
+	s.report.Seconds = time.Since(s.start).Seconds()
+	for _, step := range s.report.Steps {
+		s.report.Changed = s.report.Changed || step.Changed
+	}
+	if err != nil {
+		return &s.report, fmt.Errorf("kernels: setup: %w", err)
+	}
+	return &s.report, nil
+}
+
+type setup struct {
+	Env
+	opts  SetupOptions
+	start time.Time
+	goVer string
+	venv  chan struct{} // closed once .venv/bin/python is there, or never will be
+
+	mu      sync.Mutex
+	running map[string]time.Time
+	report  SetupReport
+}
+
+func (s *setup) run(ctx context.Context) error {
+	version, err := s.output("go", "env", "GOVERSION")
+	if err != nil {
+		return fmt.Errorf("%w; install Go from https://go.dev/dl", err)
+	}
+	s.goVer = strings.TrimSpace(version)
+	// Scripts in .venv/bin hold their folder's name: a moved or copied
+	// environment is of no use.
+	if old, err := os.ReadFile(s.stamp("root")); err == nil && string(old) != s.Root {
+		s.say("environment", "was made for "+string(old)+", making it anew")
+		if err := os.RemoveAll(s.Dir()); err != nil {
+			return err
+		}
+	}
+	if err := s.setStamp("root", s.Root); err != nil {
+		return err
+	}
+	// The parts do not stop one another: whatever can be made is made.
+	var group errgroup.Group
+	errs := make([]error, 3)
+	group.Go(func() error {
+		errs[0] = s.step("Python packages", func() (string, bool, error) { return s.python(ctx) })
+		return nil
+	})
+	group.Go(func() error {
+		errs[1] = s.step("XLA plugin", func() (string, bool, error) { return s.plugin(ctx) })
+		return nil
+	})
+	group.Go(func() error { errs[2] = s.goParts(ctx); return nil })
+	_ = group.Wait() // never an error: they are in errs
+	err = s.step("kernels", func() (string, bool, error) {
+		specs, changed, err := s.Install(s.KernelDir())
+		s.report.Kernels = specs
+		var names []string
+		for _, spec := range specs {
+			names = append(names, spec.Display)
+		}
+		return strings.Join(names, ", "), changed, err
+	})
+	return errors.Join(append(errs, err)...)
+}
+
+// goParts builds the Go side. Its steps follow one another, because the go
+// command uses all processors by itself and compiles a package twice when two
+// of its runs want the same one.
+func (s *setup) goParts(ctx context.Context) error {
+	if err := s.step("module", s.packStep); err != nil {
+		return err
+	}
+	type part struct {
+		name string
+		run  func(context.Context) (string, bool, error)
+	}
+	parts := []part{
+		{"camlab and GoNB", s.programs},
+		{"goimports", func(ctx context.Context) (string, bool, error) { return s.goInstall(ctx, goimports) }},
+		{"build cache", s.warm},
+	}
+	if s.opts.Lab {
+		parts = append(parts, part{"gopls", func(ctx context.Context) (string, bool, error) { return s.goInstall(ctx, gopls) }})
+	}
+	var errs []error
+	for _, p := range parts {
+		errs = append(errs, s.step(p.name, func() (string, bool, error) { return p.run(ctx) }))
+	}
+	return errors.Join(errs...)
+}
+
+// python makes the virtual environment and installs requirements.txt into it.
+func (s *setup) python(ctx context.Context) (string, bool, error) {
+	ready := sync.OnceFunc(func() { close(s.venv) })
+	defer ready()
+	python := s.Bin("python")
+	want := fmt.Sprintf("%x", sha256.Sum256(requirements))
+	if s.fresh("python", want, python, s.Bin("jupyter")) {
+		return "up to date", false, nil
+	}
+	if _, err := os.Stat(python); err != nil {
+		s.say("Python packages", "making "+s.Dir())
+		if err := s.exec(ctx, nil, "python3", "-m", "venv", s.Dir()); err != nil {
+			return "", false, fmt.Errorf("%w; install Python 3 with its venv module (Debian: python3-venv)", err)
+		}
+	}
+	ready()
+	s.say("Python packages", "installing JupyterLab and nbconvert with pip")
+	list := filepath.Join(s.Dir(), "share", "camlab", "requirements.txt")
+	if err := os.WriteFile(list, requirements, 0o644); err != nil {
+		return "", false, err
+	}
+	if err := s.exec(ctx, nil, python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile", "--disable-pip-version-check", "--retries", "2", "-r", list); err != nil {
+		return "", false, fmt.Errorf("%w; without JupyterLab no notebook runs: run `camlab setup` again with a network", err)
+	}
+	return "JupyterLab and nbconvert installed", true, s.setStamp("python", want)
+}
+
+// plugin finds or installs the PJRT plugin. It fails only when interrupted.
+func (s *setup) plugin(ctx context.Context) (string, bool, error) {
+	found := func(path, source string, changed bool) (string, bool, error) {
+		s.report.Plugin, s.report.PluginSource = path, source
+		return path + " (" + source + ")", changed, nil
+	}
+	own := filepath.Join(s.PluginDir(), plugin.FileName("cpu"))
+	path, source, err := plugin.Find("cpu")
+	if err == nil && (path != own || s.fresh("plugin", wheel.sha256, own)) {
+		return found(path, source, false)
+	}
+	wheelErr := s.installWheel(ctx)
+	if wheelErr == nil {
+		return found(own, wheel.String(), true)
+	}
+	if ctx.Err() != nil {
+		return "", false, ctx.Err()
+	}
+	s.say("XLA plugin", wheelErr.Error())
+	if s.opts.InstallPlugin != nil {
+		s.say("XLA plugin", "trying go-xla's own installer")
+		err := s.opts.InstallPlugin(s.PluginDir())
+		if err == nil {
+			if path, _, err = plugin.Find("cpu"); err == nil {
+				return found(path, "go-xla's installer", true)
+			}
+		}
+		s.say("XLA plugin", tail(err.Error()))
+	}
+	s.report.PluginSource = wheelErr.Error()
+	return "none, so only the pure-Go kernel works, about a hundred times slower; run `camlab setup` again with a network, or name a plugin's folder in " + plugin.PathEnv, false, nil
+}
+
+func (s *setup) packStep() (string, bool, error) {
+	version, changed, err := s.Pack()
+	s.report.Version = version
+	return ModulePath + " " + version, changed, err
+}
+
+// programs builds the two programs that come out of this module's own go.mod.
+func (s *setup) programs(ctx context.Context) (string, bool, error) {
+	if s.fresh("programs", s.goVer+" "+s.report.Version, s.Bin("camlab"), s.Bin("gonb")) {
+		return "up to date", false, nil
+	}
+	s.say("camlab and GoNB", "compiling, GoMLX included")
+	if err := os.MkdirAll(s.Bin(""), 0o755); err != nil {
+		return "", false, err
+	}
+	if err := s.exec(ctx, nil, "go", "build", "-o", s.Bin("")+string(filepath.Separator), "./cmd/camlab", "github.com/janpfeifer/gonb"); err != nil {
+		return "", false, err
+	}
+	return s.Bin("camlab") + ", gonb", true, s.setStamp("programs", s.goVer+" "+s.report.Version)
+}
+
+// goInstall builds a program of another module, package@version.
+func (s *setup) goInstall(ctx context.Context, pkg string) (string, bool, error) {
+	path, version, _ := strings.Cut(pkg, "@")
+	name := filepath.Base(path)
+	if s.fresh(name, s.goVer+" "+version, s.Bin(name)) {
+		return "up to date", false, nil
+	}
+	s.say(name, "compiling "+version)
+	if err := s.exec(ctx, []string{"GOBIN=" + s.Bin(""), "GOFLAGS="}, "go", "install", pkg); err != nil {
+		return "", false, err
+	}
+	return version, true, s.setStamp(name, s.goVer+" "+version)
+}
+
+// warm compiles, in an empty module and with the kernels' settings, a program
+// that imports all of camlib, as a first cell would.
+func (s *setup) warm(ctx context.Context) (string, bool, error) {
+	vars, err := s.Vars()
+	if err != nil {
+		return "", false, err
+	}
+	want := s.goVer + " " + s.report.Version + "\n" + strings.Join(vars, "\n")
+	if s.fresh("warm", want) {
+		return "up to date", false, nil
+	}
+	s.say("build cache", "compiling camlib as a notebook's first cell does")
+	if err := s.tryImport(ctx, expandPath(vars)); err != nil {
+		return "", false, err
+	}
+	return "the first cell is quick", true, s.setStamp("warm", want)
+}
+
+// CheckImport builds, in an empty folder and with no network, a program that
+// imports the public packages of camlib under the kernels' settings: what the
+// first cell of a notebook anywhere depends on.
+func (e Env) CheckImport(ctx context.Context) error {
+	vars, err := e.Vars()
+	if err != nil {
+		return err
+	}
+	if err := e.tryImport(ctx, expandPath(offline(vars))); err != nil {
+		return fmt.Errorf("kernels: %w", err)
+	}
+	return nil
+}
+
+// offline cuts the proxies that are not files out of Vars.
+func offline(vars []string) []string {
+	out := slices.Clone(vars)
+	for i, v := range out {
+		list, ok := strings.CutPrefix(v, "GOPROXY=")
+		if !ok {
+			continue
+		}
+		proxies := slices.DeleteFunc(strings.Split(list, ","), func(p string) bool { return !strings.HasPrefix(p, "file://") })
+		out[i] = "GOPROXY=" + strings.Join(append(proxies, "off"), ",")
+	}
+	return out
+}
+
+// tryImport builds a program that imports the public packages of camlib in a
+// temporary folder, the way GoNB does, under the given environment.
+func (e Env) tryImport(ctx context.Context, env []string) error {
+	files, _, err := e.packFiles()
+	if err != nil {
+		return err
+	}
+	imports := []string{"github.com/janpfeifer/gonb/gonbui"}
+	for _, f := range files {
+		dir := filepath.ToSlash(filepath.Dir(f.Path()))
+		if strings.HasSuffix(f.Path(), ".go") && strings.HasPrefix(dir+"/", "camlib/") && !strings.Contains(dir+"/", "/internal/") {
+			imports = append(imports, ModulePath+"/"+dir)
+		}
+	}
+	slices.Sort(imports)
+	var source strings.Builder
+	source.WriteString("package main\n\n")
+	for _, path := range slices.Compact(imports) {
+		fmt.Fprintf(&source, "import _ %q\n", path)
+	}
+	source.WriteString("\nfunc main() {}\n")
+	dir, err := os.MkdirTemp("", "camlab-import-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if err := os.WriteFile(filepath.Join(dir, "main.go"), []byte(source.String()), 0o644); err != nil {
+		return err
+	}
+	for _, args := range [][]string{{"mod", "init", "cell"}, {"get"}, {"build", "-o", "cell"}} {
+		cmd := exec.CommandContext(ctx, "go", args...)
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("import camlib: go %s: %w: %s", args[0], err, tail(string(out)))
+		}
+	}
+	return nil
+}
+
+// exec runs a program in the checkout.
+func (s *setup) exec(ctx context.Context, env []string, name string, args ...string) error {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir, cmd.Env = s.Root, append(os.Environ(), env...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s %s: %w: %s", filepath.Base(name), firstWords(args), err, tail(string(out)))
+	}
+	return nil
+}
+
+func firstWords(args []string) string { return strings.Join(args[:min(3, len(args))], " ") }
+
+// fresh tells whether a part was made from the given inputs and is still there.
+func (s *setup) fresh(name, want string, paths ...string) bool {
+	got, err := os.ReadFile(s.stamp(name))
+	if err != nil || string(got) != want {
+		return false
+	}
+	for _, path := range paths {
+		if _, err := os.Stat(path); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *setup) setStamp(name, value string) error {
+	path := s.stamp(name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, []byte(value), 0o644)
+}
+
+// step runs one part and records it.
+func (s *setup) step(name string, run func() (result string, changed bool, err error)) error {
+	start := time.Now()
+	s.mu.Lock()
+	s.running[name] = start
+	s.mu.Unlock()
+	result, changed, err := run()
+	took := time.Since(start).Seconds()
+	s.mu.Lock()
+	delete(s.running, name)
+	s.report.Steps = append(s.report.Steps, Step{name, result, changed, took})
+	s.mu.Unlock()
+	if err != nil {
+		s.say(name, "failed")
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	if changed {
+		result = fmt.Sprintf("%s [%.1f s]", result, took)
+	}
+	s.say(name, result)
+	return nil
+}
+
+func (s *setup) say(name, text string) {
+	if s.opts.Progress != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.opts.Progress(fmt.Sprintf("%6.1f s  %s: %s", time.Since(s.start).Seconds(), name, text))
+	}
+}
+
+// heartbeat says every ten seconds what is still running, until stopped.
+func (s *setup) heartbeat() (stop func()) {
+	const every = 10 * time.Second
+	done := make(chan struct{})
+	go func() {
+		ticker := time.NewTicker(every)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-ticker.C:
+			}
+			s.mu.Lock()
+			var names []string
+			for name := range s.running {
+				names = append(names, name)
+			}
+			slices.SortFunc(names, func(a, b string) int { return cmp.Compare(s.running[a].UnixNano(), s.running[b].UnixNano()) })
+			s.mu.Unlock()
+			if len(names) > 0 {
+				s.say("working on", strings.Join(names, ", "))
+			}
+		}
+	}()
+	return func() { close(done) }
+}

@@ -1,0 +1,133 @@
+package kernels
+
+import (
+	"archive/zip"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/google/renameio/v2"
+
+	"github.com/camlab-go/camlab/internal/plugin"
+)
+
+// wheel is the PyPI package that holds the PJRT plugin installed where none
+// exists: XLA as released with jaxlib 0.11.2, for x86-64 Linux, glibc 2.27 or
+// later. docs/decisions.md compares it with the others.
+var wheel = pluginWheel{
+	name:     "lammps-jax-pjrt-cpu",
+	version:  "0.11.2",
+	sha256:   "1319390d948b39f69f7dade496b7c385149d9ca6097a6b62114da113216d9ad1",
+	platform: "linux/amd64",
+	library:  "lammps_jax_pjrt_cpu/pjrt_c_api_cpu_plugin.so",
+}
+
+type pluginWheel struct {
+	name, version string
+	sha256        string // of the .whl file
+	platform      string // GOOS/GOARCH
+	library       string // path of the plugin inside
+}
+
+func (w pluginWheel) String() string { return "PyPI " + w.name + " " + w.version }
+
+// installWheel downloads the wheel with pip, compares its sha256 and puts its
+// plugin and licences into PluginDir.
+func (s *setup) installWheel(ctx context.Context) error {
+	if here := runtime.GOOS + "/" + runtime.GOARCH; here != wheel.platform {
+		return fmt.Errorf("%s is for %s, this is %s", wheel, wheel.platform, here)
+	}
+	select {
+	case <-s.venv:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	s.say("XLA plugin", "downloading "+wheel.String()+" (63 MB)")
+	tmp, err := os.MkdirTemp(s.Dir(), "wheel-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	if err := s.exec(ctx, nil, s.Bin("python"), "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--no-cache-dir", "--disable-pip-version-check",
+		"--retries", "2", "--dest", tmp, wheel.name+"=="+wheel.version); err != nil {
+		return err
+	}
+	files, err := filepath.Glob(filepath.Join(tmp, "*.whl"))
+	if err != nil {
+		return err
+	}
+	if len(files) != 1 {
+		return fmt.Errorf("%s: pip downloaded %d wheels, want 1", wheel, len(files))
+	}
+	if err := wheel.unpack(files[0], s.PluginDir()); err != nil {
+		return err
+	}
+	return s.setStamp("plugin", wheel.sha256)
+}
+
+// unpack checks a wheel's file and writes its plugin, under the name that
+// go-xla looks for, and its licences into dir.
+func (w pluginWheel) unpack(file, dir string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	size, err := io.Copy(sum, f)
+	if err != nil {
+		return err
+	}
+	if got := hex.EncodeToString(sum.Sum(nil)); got != w.sha256 {
+		return fmt.Errorf("%s: %s has sha256 %s, want %s", w, filepath.Base(file), got, w.sha256)
+	}
+	archive, err := zip.NewReader(f, size)
+	if err != nil {
+		return fmt.Errorf("%s: %w", w, err)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "LICENSES"), 0o755); err != nil {
+		return err
+	}
+	found := false
+	for _, entry := range archive.File {
+		switch {
+		case entry.Name == w.library:
+			found = true
+			err = extract(entry, filepath.Join(dir, plugin.FileName("cpu")), 0o755)
+		case strings.Contains(entry.Name, ".dist-info/licenses/") && !entry.FileInfo().IsDir():
+			err = extract(entry, filepath.Join(dir, "LICENSES", path.Base(entry.Name)), 0o644)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %s: %w", w, entry.Name, err)
+		}
+	}
+	if !found {
+		return fmt.Errorf("%s: no %s inside", w, w.library)
+	}
+	return nil
+}
+
+// extract writes one file of an archive whole or not at all.
+func extract(entry *zip.File, path string, mode os.FileMode) error {
+	in, err := entry.Open()
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := renameio.NewPendingFile(path, renameio.WithPermissions(mode))
+	if err != nil {
+		return err
+	}
+	defer out.Cleanup() //nolint:errcheck // nothing to clean up after the rename
+	if _, err := io.Copy(out, in); err != nil {
+		return err
+	}
+	return out.CloseAtomicallyReplace()
+}
