@@ -57,7 +57,7 @@ func xlaBackend(device string) (backends.Backend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("camlib: backend xla:%s: %w", device, err)
 	}
-	if err := plugin.ApplyFlags(); err != nil {
+	if err := plugin.ApplyFlags(path); err != nil {
 		return nil, fmt.Errorf("camlib: backend xla:%s: %w", device, err)
 	}
 	options := ""

@@ -92,12 +92,7 @@ func (m *Maps) Picture() (image.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	shading := figure.Shading{Unit: m.method.Name + " (logit)"}
-	if m.method.Signed {
-		shading.Scale, err = figure.DivergingOf(maps...)
-	} else {
-		shading.Scale, err = figure.SequentialOf(maps...)
-	}
+	shading, err := Shading(m.method, maps...)
 	if err != nil {
 		return nil, err
 	}
@@ -110,6 +105,20 @@ func (m *Maps) Picture() (image.Image, error) {
 		grid.Rows = append(grid.Rows, row)
 	}
 	return grid.Draw()
+}
+
+// Shading returns one scale for all given maps of a method: diverging, with
+// zero in the middle, for a method with signs, else from the lowest to the
+// highest value.
+func Shading(method cam.Method, maps ...figure.Map) (s figure.Shading, err error) {
+	s.Unit = method.Name
+	if method.Signed {
+		s.Unit += " (logit): red for the class, blue against"
+		s.Scale, err = figure.DivergingOf(maps...)
+	} else {
+		s.Scale, err = figure.SequentialOf(maps...)
+	}
+	return s, err
 }
 
 // row draws one image; every pixel of it and of its map becomes a square.

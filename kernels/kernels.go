@@ -87,9 +87,6 @@ func (e Env) Install(dir string) (specs []Spec, changed bool, err error) {
 				return nil, false, fmt.Errorf("kernels: install: %w", err)
 			}
 			env[plugin.PathEnv] = filepath.Dir(path)
-			if flags := plugin.Flags(); flags != "" {
-				env["XLA_FLAGS"] = flags
-			}
 		}
 		written, err := writeSpec(spec, kernelJSON{
 			Argv:          []string{e.Bin("gonb"), "--kernel", "{connection_file}"},

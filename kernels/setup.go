@@ -203,7 +203,7 @@ func (s *setup) plugin(ctx context.Context) (string, bool, error) {
 	}
 	own := filepath.Join(s.PluginDir(), plugin.FileName("cpu"))
 	path, source, err := plugin.Find("cpu")
-	if err == nil && (path != own || s.fresh("plugin", wheel.sha256, own)) {
+	if err == nil && (path != own || s.fresh("plugin", wheel.stamp(), own)) {
 		return found(path, source, false)
 	}
 	wheelErr := s.installWheel(ctx)

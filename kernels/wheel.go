@@ -27,6 +27,7 @@ var wheel = pluginWheel{
 	sha256:   "1319390d948b39f69f7dade496b7c385149d9ca6097a6b62114da113216d9ad1",
 	platform: "linux/amd64",
 	library:  "lammps_jax_pjrt_cpu/pjrt_c_api_cpu_plugin.so",
+	flags:    "--xla_cpu_experimental_ynn_fusion_type=dot", // twice the speed of a training step
 }
 
 type pluginWheel struct {
@@ -34,7 +35,11 @@ type pluginWheel struct {
 	sha256        string // of the .whl file
 	platform      string // GOOS/GOARCH
 	library       string // path of the plugin inside
+	flags         string // XLA_FLAGS to run it with
 }
+
+// stamp changes when what is installed does.
+func (w pluginWheel) stamp() string { return w.sha256 + " " + w.flags }
 
 func (w pluginWheel) String() string { return "PyPI " + w.name + " " + w.version }
 
@@ -69,7 +74,7 @@ func (s *setup) installWheel(ctx context.Context) error {
 	if err := wheel.unpack(files[0], s.PluginDir()); err != nil {
 		return err
 	}
-	return s.setStamp("plugin", wheel.sha256)
+	return s.setStamp("plugin", wheel.stamp())
 }
 
 // unpack checks a wheel's file and writes its plugin, under the name that
@@ -111,7 +116,7 @@ func (w pluginWheel) unpack(file, dir string) error {
 	if !found {
 		return fmt.Errorf("%s: no %s inside", w, w.library)
 	}
-	return nil
+	return renameio.WriteFile(filepath.Join(dir, plugin.FlagsFile), []byte(w.flags+"\n"), 0o644)
 }
 
 // extract writes one file of an archive whole or not at all.

@@ -274,4 +274,3 @@ func evaluate(t *testing.T, m *Model, ds *cifar10.Dataset) *Evaluation {
 	}
 	return ev
 }
-

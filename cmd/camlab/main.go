@@ -41,6 +41,7 @@ func newRoot() *cobra.Command {
 		newData(),
 		newTrain(),
 		newEvaluate(),
+		newExplain(),
 		newVersion(),
 	)
 	return root

@@ -22,26 +22,26 @@ const PathEnv = "PJRT_PLUGIN_LIBRARY_PATH"
 // ErrNotFound is what Find's error wraps when no folder holds the plugin.
 var ErrNotFound = errors.New("no such PJRT plugin; run `camlab setup`, which installs one for the CPU")
 
-// xlaFlags are the XLA_FLAGS that every run of camlab gets. Empty: XLA's own
-// defaults. docs/decisions.md has the measurements behind the value.
-const xlaFlags = ""
+// FlagsFile is the name of a file beside a plugin that holds the XLA_FLAGS which
+// that plugin is to run with. They belong to the plugin because an XLA that does
+// not know a flag ends the process.
+const FlagsFile = "XLA_FLAGS"
 
-// Flags returns the XLA_FLAGS to run with: those of the environment where it
-// sets any, else camlab's own.
-func Flags() string {
-	if v, ok := os.LookupEnv("XLA_FLAGS"); ok {
-		return v
+// ApplyFlags puts the flags of the plugin at path, if it has a FlagsFile, into
+// the environment of this process, unless that has its own. It has an effect
+// only before the first plugin is loaded.
+func ApplyFlags(path string) error {
+	if _, ok := os.LookupEnv("XLA_FLAGS"); ok {
+		return nil
 	}
-	return xlaFlags
-}
-
-// ApplyFlags puts Flags into the environment of this process. It has an
-// effect only before the first plugin is loaded.
-func ApplyFlags() error {
-	if f := Flags(); f != "" {
-		return os.Setenv("XLA_FLAGS", f)
+	flags, err := os.ReadFile(filepath.Join(filepath.Dir(path), FlagsFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	return nil
+	if err != nil {
+		return fmt.Errorf("plugin: flags: %w", err)
+	}
+	return os.Setenv("XLA_FLAGS", strings.TrimSpace(string(flags)))
 }
 
 // Find returns the absolute path of the PJRT plugin for a device, "cpu" or

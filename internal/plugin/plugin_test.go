@@ -95,19 +95,28 @@ func TestLoaderDirs(t *testing.T) {
 	}
 }
 
-func TestFlags(t *testing.T) {
-	t.Setenv("XLA_FLAGS", "--mine")
-	if got := Flags(); got != "--mine" {
-		t.Errorf("Flags = %q, want the environment's", got)
+func TestFlagsAreThoseBesideThePlugin(t *testing.T) {
+	path := touch(t, filepath.Join(t.TempDir(), FileName("cpu")))
+	apply := func() string {
+		t.Helper()
+		if err := ApplyFlags(path); err != nil {
+			t.Fatal(err)
+		}
+		return os.Getenv("XLA_FLAGS")
 	}
+	t.Setenv("XLA_FLAGS", "") // puts the variable back after the test
 	os.Unsetenv("XLA_FLAGS")
-	if got := Flags(); got != xlaFlags {
-		t.Errorf("Flags = %q, want camlab's own %q", got, xlaFlags)
+	if got := apply(); got != "" {
+		t.Errorf("a plugin without flags: XLA_FLAGS = %q, want none", got)
 	}
-	if err := ApplyFlags(); err != nil {
+	if err := os.WriteFile(filepath.Join(filepath.Dir(path), FlagsFile), []byte("--fast\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if got := os.Getenv("XLA_FLAGS"); got != xlaFlags {
-		t.Errorf("XLA_FLAGS = %q after ApplyFlags, want %q", got, xlaFlags)
+	if got := apply(); got != "--fast" {
+		t.Errorf("XLA_FLAGS = %q, want the plugin's --fast", got)
+	}
+	os.Setenv("XLA_FLAGS", "--mine")
+	if got := apply(); got != "--mine" {
+		t.Errorf("XLA_FLAGS = %q, want the user's --mine", got)
 	}
 }

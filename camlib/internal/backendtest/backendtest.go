@@ -18,7 +18,7 @@ var openXLA = sync.OnceValues(func() (backends.Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := plugin.ApplyFlags(); err != nil {
+	if err := plugin.ApplyFlags(path); err != nil {
 		return nil, err
 	}
 	return xla.New(path + ",shared_buffers")

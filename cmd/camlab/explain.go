@@ -1,0 +1,357 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	_ "image/jpeg" // images to explain may be JPEG or PNG
+	_ "image/png"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"codeberg.org/sbinet/npyio"
+	"github.com/google/renameio/v2"
+	"github.com/spf13/cobra"
+	"golang.org/x/image/draw"
+
+	"github.com/camlab-go/camlab/camlib"
+	"github.com/camlab-go/camlab/camlib/cam"
+	"github.com/camlab-go/camlab/camlib/cifar10"
+	"github.com/camlab-go/camlab/camlib/figure"
+)
+
+// manifest is what an explanation's maps were made of and with: manifest.json.
+type manifest struct {
+	Model       string      `json:"model"`
+	ModelSHA256 string      `json:"model_sha256"` // of its weights in .safetensors form
+	Split       string      `json:"split,omitempty"`
+	Images      []explained `json:"images"`
+	Classes     []string    `json:"classes"`
+	Class       string      `json:"class"` // as asked for
+	Methods     []string    `json:"method"`
+	MapShape    []int       `json:"map_shape"` // of maps_<method>.npy
+	Resize      string      `json:"resize"`    // of the maps in the pictures; the files hold them as they are
+	Photos      string      `json:"photos,omitempty"`
+	Backend     string      `json:"backend"`
+	Plugin      string      `json:"plugin"`
+	Versions    versions    `json:"versions"`
+	Seed        int64       `json:"seed"` // 0: neither method draws random numbers
+}
+
+// explained is one image of a [manifest].
+type explained struct {
+	Name      string `json:"name"` // index in its split, or file name without its ending
+	File      string `json:"file,omitempty"`
+	Label     string `json:"label,omitempty"`
+	Predicted string `json:"predicted"`
+	Class     string `json:"class,omitempty"` // of its map; none when the maps are of all classes
+}
+
+const photoPolicy = "the largest centred square, resized to 32×32 by Catmull-Rom"
+
+type explainFlags struct {
+	model, data, split, class, out, backend string
+	index                                   []int
+	methods                                 []string
+	asJSON                                  bool
+}
+
+func newExplain() *cobra.Command {
+	var o explainFlags
+	c := &cobra.Command{
+		Use:   "explain [IMAGE...]",
+		Short: "Draw class activation maps of CIFAR-10 images or of pictures from disk",
+		Long: `Explain makes class activation maps and writes into --out
+
+  maps_<method>.npy                     the method's raw values, float32 [n,16,16], or [n,10,16,16] with --class all
+  logits.npy                            the scores before the softmax, float32 [n,10]
+  <index or name>_<class>_<method>.png  the image beside its map
+  manifest.json                         what they were made of and with
+
+A picture from disk is cut to its largest centred square and made 32×32.`,
+		Example: `  camlab explain --split sample --index 3,7,11 --method cam,gradcam
+  camlab explain --model runs/article --class frog photo.jpg`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			m, err := o.run(cmd, args)
+			if err != nil {
+				return err
+			}
+			if o.asJSON {
+				return printJSON(cmd.OutOrStdout(), m)
+			}
+			for _, im := range m.Images {
+				fmt.Fprintf(cmd.OutOrStdout(), "%s: predicted %s\n", im.Name, im.Predicted)
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "maps, pictures and manifest.json are in %s\n", o.out)
+			return err
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.model, "model", "article", modelUsage)
+	f.StringVar(&o.data, "data", "", dataUsage)
+	f.StringVar(&o.split, "split", "test", splitUsage)
+	f.IntSliceVar(&o.index, "index", nil, "images of the split, by their index in it; of the sample, by their index in the test set")
+	f.StringSliceVar(&o.methods, "method", []string{"cam"}, "methods: "+strings.Join(methodNames(), ", "))
+	f.StringVar(&o.class, "class", "predicted", "predicted, label, all, a class's name or its digit")
+	f.StringVar(&o.out, "out", "out/explain", "folder to write into")
+	f.StringVar(&o.backend, "backend", "", backendUsage)
+	f.BoolVar(&o.asJSON, "json", false, jsonUsage+": the manifest")
+	return c
+}
+
+func methodNames() (names []string) {
+	for _, m := range cam.Methods() {
+		names = append(names, m.Name)
+	}
+	return names
+}
+
+// subjects are the images to explain.
+type subjects struct {
+	images []image.Image
+	infos  []explained
+	labels []uint8 // nil for pictures from disk
+}
+
+func (o *explainFlags) run(cmd *cobra.Command, files []string) (*manifest, error) {
+	var methods []cam.Method
+	for _, name := range o.methods {
+		method, err := cam.Lookup(name)
+		if err != nil {
+			return nil, err
+		}
+		methods = append(methods, method)
+	}
+	network, sum, err := openModel(o.model)
+	if err != nil {
+		return nil, err
+	}
+	s, err := o.subjects(cmd.Context(), files)
+	if err != nil {
+		return nil, err
+	}
+	target, err := o.target(s)
+	if err != nil {
+		return nil, err
+	}
+	backend, err := openBackend(cmd, o.backend)
+	if err != nil {
+		return nil, err
+	}
+	model, err := camlib.New(network, backend)
+	if err != nil {
+		return nil, err
+	}
+	images, err := cam.FromImages(s.images...)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(o.out, 0o755); err != nil {
+		return nil, fmt.Errorf("explain: %w", err)
+	}
+	v := readVersions()
+	m := &manifest{
+		Model: o.model, ModelSHA256: sum, Images: s.infos, Classes: network.Classes(), Class: o.class,
+		Methods: o.methods, Resize: cam.AlignCorners.String(), Backend: camlib.Describe(backend), Versions: v,
+	}
+	if !camlib.IsPureGo(backend) {
+		m.Plugin = filepath.Base(v.Plugin)
+	}
+	m.Versions.Plugin = m.Plugin
+	if len(files) > 0 {
+		m.Photos = photoPolicy
+	} else {
+		m.Split = o.split
+	}
+	for _, method := range methods {
+		r, err := model.Explainer.Explain(cmd.Context(), method, images, target)
+		if err != nil {
+			return nil, err
+		}
+		m.describe(r)
+		var maps any = chunks(chunks(r.Maps, r.Width), r.Height) // [n, height, width]
+		if r.Class == nil {
+			maps = chunks(chunks(chunks(r.Maps, r.Width), r.Height), r.NumClasses)
+		}
+		if err := writeArray(filepath.Join(o.out, "maps_"+method.Name+".npy"), maps); err != nil {
+			return nil, err
+		}
+		if err := writeArray(filepath.Join(o.out, "logits.npy"), chunks(r.Scores, r.NumClasses)); err != nil {
+			return nil, err
+		}
+		if err := o.draw(method, r, s, m.Classes); err != nil {
+			return nil, err
+		}
+	}
+	return m, writeFile(filepath.Join(o.out, "manifest.json"), func(w io.Writer) error { return printJSON(w, m) })
+}
+
+// subjects reads the images that the flags or the arguments name.
+func (o *explainFlags) subjects(ctx context.Context, files []string) (*subjects, error) {
+	if len(files) > 0 {
+		if len(o.index) > 0 {
+			return nil, errors.New("explain: --index and image files, want one of them")
+		}
+		return readPhotos(files)
+	}
+	if len(o.index) == 0 {
+		return nil, errors.New("explain: no images, want --index 3,7,11 or image files")
+	}
+	ds, err := openSplit(ctx, o.split, o.data)
+	if err != nil {
+		return nil, err
+	}
+	var positions []int
+	for _, i := range o.index {
+		p, found := slices.BinarySearch(ds.Index, i)
+		if !found {
+			p = slices.Index(ds.Index, i) // the sample's are not in order
+		}
+		if p < 0 || p >= ds.Len() {
+			return nil, fmt.Errorf("explain: %s has no image %d, want one of its %d", o.split, i, ds.Len())
+		}
+		positions = append(positions, p)
+	}
+	if ds, err = ds.Select(positions...); err != nil {
+		return nil, err
+	}
+	s := &subjects{labels: ds.Labels}
+	for i, index := range ds.Index {
+		s.images = append(s.images, ds.Image(i))
+		s.infos = append(s.infos, explained{Name: strconv.Itoa(index), Label: cifar10.Classes[ds.Labels[i]]})
+	}
+	return s, nil
+}
+
+// readPhotos reads pictures from disk and makes them fit the network.
+func readPhotos(files []string) (*subjects, error) {
+	s := &subjects{}
+	seen := make(map[string]string)
+	for _, file := range files {
+		f, err := os.Open(file)
+		if err != nil {
+			return nil, fmt.Errorf("explain: %w", err)
+		}
+		photo, _, err := image.Decode(f)
+		f.Close()
+		if err != nil {
+			return nil, fmt.Errorf("explain: %s: %w, want a PNG or JPEG picture", file, err)
+		}
+		name := strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
+		if other, ok := seen[name]; ok {
+			return nil, fmt.Errorf("explain: %s and %s would both be written as %s, want different names", other, file, name)
+		}
+		seen[name] = file
+		s.images = append(s.images, fit(photo))
+		s.infos = append(s.infos, explained{Name: name, File: file})
+	}
+	return s, nil
+}
+
+// fit follows photoPolicy.
+func fit(photo image.Image) image.Image {
+	b := photo.Bounds()
+	side := min(b.Dx(), b.Dy())
+	square := image.Rect(0, 0, side, side).Add(b.Min).Add(image.Pt((b.Dx()-side)/2, (b.Dy()-side)/2))
+	out := image.NewNRGBA(image.Rect(0, 0, cifar10.Width, cifar10.Height))
+	draw.CatmullRom.Scale(out, out.Bounds(), photo, square, draw.Src, nil)
+	return out
+}
+
+func (o *explainFlags) target(s *subjects) (cam.Target, error) {
+	switch o.class {
+	case "predicted":
+		return cam.Predicted, nil
+	case "all":
+		return cam.All, nil
+	case "label":
+		if s.labels == nil {
+			return cam.Target{}, errors.New("explain: pictures from disk have no label, want --class predicted, all, or a class")
+		}
+		return cam.Labels(s.labels), nil
+	}
+	class, err := cifar10.ClassIndex(o.class)
+	if err != nil {
+		return cam.Target{}, fmt.Errorf("%w, or predicted, label or all", err)
+	}
+	return cam.Class(class), nil
+}
+
+// describe records what a result says of the images.
+func (m *manifest) describe(r *cam.Result) {
+	m.MapShape = r.Shape()
+	for i := range m.Images {
+		m.Images[i].Predicted = m.Classes[r.Predicted[i]]
+		if r.Class != nil {
+			m.Images[i].Class = m.Classes[r.Class[i]]
+		}
+	}
+}
+
+// draw writes a result's pictures. Those of one image share a scale.
+func (o *explainFlags) draw(method cam.Method, r *cam.Result, s *subjects, names []string) error {
+	for i, img := range s.images {
+		classes := []int{}
+		if r.Class != nil {
+			classes = append(classes, r.Class[i])
+		} else {
+			for c := range r.NumClasses {
+				classes = append(classes, c)
+			}
+		}
+		var maps []figure.Map
+		for _, c := range classes {
+			m, err := figure.NewMap(r.Height, r.Width, r.Map(i, c))
+			if err != nil {
+				return err
+			}
+			maps = append(maps, m)
+		}
+		shading, err := camlib.Shading(method, maps...)
+		if err != nil {
+			return err
+		}
+		for k, c := range classes {
+			title := fmt.Sprintf("%s: %s %+.2f", s.infos[i].Name, names[c], r.Scores[i*r.NumClasses+c])
+			picture, err := figure.Pair{Title: title, Image: img, Map: maps[k], Name: method.Name, Shading: shading}.Draw()
+			if err != nil {
+				return err
+			}
+			path := filepath.Join(o.out, fmt.Sprintf("%s_%s_%s.png", s.infos[i].Name, names[c], method.Name))
+			if err := figure.WritePNG(path, picture); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// chunks cuts v into pieces of n, which makes one more axis of it.
+func chunks[T any](v []T, n int) (c [][]T) {
+	for piece := range slices.Chunk(v, n) {
+		c = append(c, piece)
+	}
+	return c
+}
+
+// writeArray writes slices of slices as a .npy file, whole or not at all.
+func writeArray(path string, v any) error {
+	return writeFile(path, func(w io.Writer) error { return npyio.Write(w, v) })
+}
+
+func writeFile(path string, write func(w io.Writer) error) error {
+	f, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o644))
+	if err != nil {
+		return fmt.Errorf("explain: %w", err)
+	}
+	defer f.Cleanup() //nolint:errcheck // nothing to clean up after the rename
+	if err := write(f); err != nil {
+		return fmt.Errorf("explain: %s: %w", path, err)
+	}
+	return f.CloseAtomicallyReplace()
+}
