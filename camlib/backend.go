@@ -1,15 +1,13 @@
 package camlib
 
 import (
-	"errors"
 	"fmt"
 	"os"
 
 	"github.com/gomlx/gomlx/backends"
-	"github.com/gomlx/gomlx/backends/simplego"
-	"github.com/gomlx/gomlx/backends/xla"
 
 	"github.com/camlab-go/camlab/camlib/cnn"
+	"github.com/camlab-go/camlab/internal/backend"
 	"github.com/camlab-go/camlab/internal/plugin"
 )
 
@@ -32,58 +30,36 @@ func Backend(name string) (backends.Backend, error) {
 		name = os.Getenv(backends.ConfigEnvVar)
 	}
 	if name == "" {
-		b, err := xlaBackend("cpu")
-		if errors.Is(err, ErrNoPlugin) {
-			return pureGo()
+		if _, _, err := plugin.Find("cpu"); err != nil {
+			name = PureGo
+		} else {
+			name = XLACPU
 		}
-		return b, err
 	}
 	switch name {
 	case XLACPU, "xla":
-		return xlaBackend("cpu")
+		return open(backend.XLA("cpu"))
 	case XLACUDA:
-		return xlaBackend("cuda")
+		return open(backend.XLA("cuda"))
 	case PureGo:
-		return pureGo()
+		return open(backend.Go())
 	}
 	return nil, fmt.Errorf("camlib: backend %q, want %s, %s or %s", name, XLACPU, XLACUDA, PureGo)
+}
+
+// open says which backend an error is of.
+func open(b backends.Backend, err error) (backends.Backend, error) {
+	if err != nil {
+		return nil, fmt.Errorf("camlib: backend: %w", err)
+	}
+	return b, nil
 }
 
 // ErrNoPlugin is what the error of [Backend] wraps when XLA's plugin is not installed.
 var ErrNoPlugin = plugin.ErrNotFound
 
-func xlaBackend(device string) (backends.Backend, error) {
-	path, _, err := plugin.Find(device)
-	if err != nil {
-		return nil, fmt.Errorf("camlib: backend xla:%s: %w", device, err)
-	}
-	if err := plugin.ApplyFlags(path); err != nil {
-		return nil, fmt.Errorf("camlib: backend xla:%s: %w", device, err)
-	}
-	options := ""
-	if device == "cpu" {
-		options = ",shared_buffers" // tensors in Go's memory are XLA's: nothing is copied
-	}
-	b, err := xla.New(path + options)
-	if err != nil {
-		return nil, fmt.Errorf("camlib: backend xla:%s: plugin %s: %w; `camlab doctor` checks it", device, path, err)
-	}
-	return b, nil
-}
-
-func pureGo() (backends.Backend, error) {
-	b, err := simplego.New("")
-	if err != nil {
-		return nil, fmt.Errorf("camlib: backend %s: %w", PureGo, err)
-	}
-	return b, nil
-}
-
 // IsPureGo tells whether a backend is the PureGo one.
-func IsPureGo(b backends.Backend) bool {
-	_, ok := b.(*simplego.Backend)
-	return ok
-}
+func IsPureGo(b backends.Backend) bool { return backend.IsGo(b) }
 
 // Describe names a backend and its plugin's version.
 func Describe(b backends.Backend) string { return cnn.DescribeBackend(b) }

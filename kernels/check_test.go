@@ -108,3 +108,24 @@ func TestNotebookGate(t *testing.T) {
 		t.Errorf("a notebook that fails was changed in place (%v)", err)
 	}
 }
+
+// TestNotebookEquations converts equations with the environment's Python.
+func TestNotebookEquations(t *testing.T) {
+	if os.Getenv("CAMLAB_TEST_NOTEBOOKS") == "" {
+		t.Skip("needs .venv: `make test-notebooks`, or set CAMLAB_TEST_NOTEBOOKS=1 after `camlab setup`")
+	}
+	env, err := FindEnv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := env.toMathML(t.Context(), [][2]string{{`\alpha_k < 1`, "inline"}, {`\begin{aligned} a &= b \end{aligned}`, "block"}, {`\frac{`, "block"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got[0] == nil || !strings.Contains(*got[0], "<mi>&#x003B1;</mi>") {
+		t.Errorf(`\alpha was not converted: %v`, got[0])
+	}
+	if got[1] != nil || got[2] != nil {
+		t.Errorf("%v, %v: what latex2mathml cannot do right must stay LaTeX", got[1], got[2])
+	}
+}

@@ -71,7 +71,7 @@ def one(latex, display):
         m = convert(latex, display=display)
     except Exception:
         return None
-    return None if "<mi>&" in m else m
+    return None if "<mi>&</mi>" in m else m
 json.dump([one(*e) for e in json.load(sys.stdin)], sys.stdout)
 `
 

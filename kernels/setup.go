@@ -213,19 +213,25 @@ func (s *setup) plugin(ctx context.Context) (string, bool, error) {
 	if ctx.Err() != nil {
 		return "", false, ctx.Err()
 	}
-	s.say("XLA plugin", wheelErr.Error())
+	why := lastLine(wheelErr)
 	if s.opts.InstallPlugin != nil {
-		s.say("XLA plugin", "trying go-xla's own installer")
+		s.say("XLA plugin", "no wheel, trying go-xla's own installer")
 		err := s.opts.InstallPlugin(s.PluginDir())
 		if err == nil {
 			if path, _, err = plugin.Find("cpu"); err == nil {
 				return found(path, "go-xla's installer", true)
 			}
 		}
-		s.say("XLA plugin", tail(err.Error()))
+		why += "; go-xla's installer: " + lastLine(err)
 	}
-	s.report.PluginSource = wheelErr.Error()
-	return "none, so only the pure-Go kernel works, about a hundred times slower; run `camlab setup` again with a network, or name a plugin's folder in " + plugin.PathEnv, false, nil
+	s.report.PluginSource = "none: " + why
+	return "none, so only the pure-Go kernel works, about a hundred times slower; run `camlab setup` again with a network, or name a plugin's folder in " + plugin.PathEnv + " (" + why + ")", false, nil
+}
+
+// lastLine is where pip and Go say what went wrong.
+func lastLine(err error) string {
+	text := err.Error()
+	return strings.TrimPrefix(text[max(0, strings.LastIndex(text, " | ")):], " | ")
 }
 
 func (s *setup) packStep() (string, bool, error) {

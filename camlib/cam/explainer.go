@@ -117,6 +117,9 @@ func (e *Explainer) explain(ctx stdcontext.Context, method Method, images Images
 		}
 		end := min(start+e.batch, images.N)
 		b, err := run(exec, images.part(start, end), classes[start:end])
+		if errors.As(err, new(*failure)) {
+			return nil, nil, err // says all
+		}
 		if err != nil {
 			return nil, nil, fmt.Errorf("cam: %s: %w", method.Name, err)
 		}

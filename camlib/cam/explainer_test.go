@@ -15,6 +15,7 @@ import (
 
 	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/cam"
+	"github.com/camlab-go/camlab/camlib/cifar10"
 	"github.com/camlab-go/camlab/camlib/cnn"
 )
 
@@ -310,5 +311,20 @@ func TestFromImages(t *testing.T) {
 	}
 	if _, err := cam.FromImages(); !errors.Is(err, cam.ErrNoImages) {
 		t.Errorf("error %v, want of kind %q", err, cam.ErrNoImages)
+	}
+}
+
+func TestFromDataset(t *testing.T) {
+	ds, err := cifar10.Sample().Select(4, 9)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := cam.FromDataset(ds)
+	want, err := cam.FromImages(ds.Image(0), ds.Image(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the images of a data set differ from its pictures (-want +got):\n%s", diff)
 	}
 }

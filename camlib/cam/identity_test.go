@@ -91,8 +91,10 @@ func TestGradCAMIsCAM(t *testing.T) {
 		y := head(act, weights, bias)
 		z := float64(act.Shape().Dim(1) * act.Shape().Dim(2))
 		var each []*Node
-		for c := range y.Shape().Dim(1) {
-			score := ReduceAllSum(Slice(y, AxisRange(), AxisElem(c)))
+		for c := range y.Shape().Dim(1) { // no slicing: the pure-Go backend has no gradient for it
+			one := make([]float64, y.Shape().Dim(1))
+			one[c] = 1
+			score := ReduceAllSum(Mul(y, ConstAs(y, [][]float64{one})))
 			each = append(each, MulScalar(cam.SignedGradCAM(act, Gradient(score, act)[0]), z))
 		}
 		return Stack(each, 1), cam.CAM(act, weights)
@@ -158,11 +160,11 @@ func TestMapFollowsImage(t *testing.T) {
 	x := picture(1, h, w)
 	for _, m := range cam.Methods() {
 		before := explain(t, e, m, x, cam.Class(1))
-		for _, move2 := range moves {
+		for _, moved := range moves {
 			y := x
-			y.Pixels = move(x.Pixels, h, w, 3, move2.image)
+			y.Pixels = move(x.Pixels, h, w, 3, moved.image)
 			after := explain(t, e, m, y, cam.Class(1))
-			near(t, m.Name+", "+move2.name, after.Maps, move(before.Maps, h/2, w/2, 1, move2.cam), 1e-6)
+			near(t, m.Name+", "+moved.name, after.Maps, move(before.Maps, h/2, w/2, 1, moved.cam), 1e-6)
 		}
 	}
 }

@@ -3,7 +3,7 @@ package cifar10
 import (
 	"testing"
 
-	"github.com/camlab-go/camlab/camlib/internal/shared"
+	"github.com/camlab-go/camlab/internal/shared"
 )
 
 func BenchmarkLoad(b *testing.B) {

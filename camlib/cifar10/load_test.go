@@ -11,7 +11,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/camlab-go/camlab/camlib/internal/shared"
+	"github.com/camlab-go/camlab/internal/shared"
 	"github.com/google/go-cmp/cmp"
 )
 

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/camlab-go/camlab/camlib/internal/backendtest"
+	"github.com/camlab-go/camlab/internal/backendtest"
 )
 
 func TestArticleEpochHoldsEachImageThreeTimes(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 	. "github.com/gomlx/gomlx/pkg/core/graph"
 	"github.com/gomlx/gomlx/pkg/core/tensors"
 
-	"github.com/camlab-go/camlab/camlib/internal/backendtest"
+	"github.com/camlab-go/camlab/internal/backendtest"
 )
 
 // random returns n normal values of a fixed seed.

@@ -14,8 +14,8 @@ import (
 	"github.com/nlpodyssey/safetensors"
 
 	"github.com/camlab-go/camlab/camlib/cifar10"
-	"github.com/camlab-go/camlab/camlib/internal/backendtest"
-	"github.com/camlab-go/camlab/camlib/internal/shared"
+	"github.com/camlab-go/camlab/internal/backendtest"
+	"github.com/camlab-go/camlab/internal/shared"
 )
 
 func TestNumberOfParametersIsTheArticles(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/camlab-go/camlab/camlib/cifar10"
-	"github.com/camlab-go/camlab/camlib/internal/backendtest"
+	"github.com/camlab-go/camlab/internal/backendtest"
 )
 
 // few returns some images of all classes.

@@ -1,0 +1,259 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"image"
+	"image/color"
+	"image/png"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strconv"
+	"strings"
+	"testing"
+
+	"codeberg.org/sbinet/npyio/npy"
+
+	"github.com/camlab-go/camlab/camlib"
+	"github.com/camlab-go/camlab/internal/plugin"
+	"github.com/camlab-go/camlab/internal/shared"
+)
+
+// command runs a command line and returns its standard output.
+func command(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	var out, progress bytes.Buffer
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(&out)
+	root.SetErr(&progress)
+	err := root.ExecuteContext(t.Context())
+	return out.String(), err
+}
+
+// array reads a .npy file of any float type and its shape.
+func array(t *testing.T, path string) (values []float64, shape []int) {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	r, err := npy.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(r.Header.Descr.Type, "f8") {
+		if err := r.Read(&values); err != nil {
+			t.Fatal(err)
+		}
+		return values, r.Header.Descr.Shape
+	}
+	var single []float32
+	if err := r.Read(&single); err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range single {
+		values = append(values, float64(v))
+	}
+	return values, r.Header.Descr.Shape
+}
+
+// sameRows wants every row, an image's map or scores, within 1e-4 of its
+// largest value.
+func sameRows(t *testing.T, what string, got, want []float64, row int) {
+	t.Helper()
+	if len(got) == 0 || len(got) > len(want) || len(got)%row != 0 {
+		t.Fatalf("%s: %d values, want rows of %d, at most %d values", what, len(got), row, len(want))
+	}
+	for start := 0; start < len(got); start += row {
+		largest, worst := 0.0, 0.0
+		for i := start; i < start+row; i++ {
+			largest = max(largest, math.Abs(want[i]))
+			worst = max(worst, math.Abs(got[i]-want[i]))
+		}
+		if !(worst <= 1e-4*largest) {
+			t.Errorf("%s: image %d is off by %.2g of its largest value, want 1e-4", what, start/row, worst/largest)
+		}
+	}
+}
+
+// TestExplainGivesTheReferenceMaps runs the command of the scripts' contract
+// against maps made in float64 by an independent implementation.
+func TestExplainGivesTheReferenceMaps(t *testing.T) {
+	reference, data := shared.Reference(t), shared.Data(t)
+	for _, set := range []struct{ name, class string }{{"predicted", "predicted"}, {"other_class", "all"}} {
+		for _, backend := range []string{camlib.XLACPU, camlib.PureGo} {
+			t.Run(set.name+" "+backend, func(t *testing.T) {
+				if _, _, err := plugin.Find("cpu"); err != nil && backend == camlib.XLACPU {
+					t.Skip(err)
+				}
+				dir, out := filepath.Join(reference, set.name), t.TempDir()
+				var m struct{ Index, Class []int }
+				text, err := os.ReadFile(filepath.Join(dir, "manifest.json"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := json.Unmarshal(text, &m); err != nil {
+					t.Fatal(err)
+				}
+				n := len(m.Index)
+				if backend == camlib.PureGo {
+					n = 2 // a third of a second each, more under the race detector
+				}
+				var index []string
+				for _, i := range m.Index[:n] {
+					index = append(index, strconv.Itoa(i))
+				}
+				if _, err := command(t, "explain", "--model", filepath.Join(reference, "article_torch.safetensors"), "--data", data, "--split", "test",
+					"--index", strings.Join(index, ","), "--method", "cam,gradcam", "--class", set.class, "--backend", backend, "--out", out); err != nil {
+					t.Fatal(err)
+				}
+				logits, shape := array(t, filepath.Join(out, "logits.npy"))
+				if want := []int{n, 10}; !reflect.DeepEqual(shape, want) {
+					t.Errorf("logits shaped %v, want %v", shape, want)
+				}
+				want, _ := array(t, filepath.Join(dir, "logits.npy"))
+				sameRows(t, "logits", logits, want, 10)
+				for _, method := range []string{"cam", "gradcam"} {
+					got, shape := array(t, filepath.Join(out, "maps_"+method+".npy"))
+					wantShape := []int{n, 16, 16}
+					if set.class == "all" {
+						wantShape = []int{n, 10, 16, 16}
+						var chosen []float64
+						for i := range n {
+							chosen = append(chosen, got[(i*10+m.Class[i])*256:][:256]...)
+						}
+						if method == "cam" {
+							all, _ := array(t, filepath.Join(dir, "cam_all.npy"))
+							sameRows(t, "cam of all classes", got, all, 256)
+						}
+						got = chosen
+					}
+					if !reflect.DeepEqual(shape, wantShape) {
+						t.Errorf("%s shaped %v, want %v", method, shape, wantShape)
+					}
+					want, _ := array(t, filepath.Join(dir, method+".npy"))
+					sameRows(t, method, got, want, 256)
+				}
+			})
+		}
+	}
+}
+
+func TestExplainWritesPicturesAndManifest(t *testing.T) {
+	dir, out := t.TempDir(), filepath.Join(t.TempDir(), "new", "folder")
+	photo := image.NewNRGBA(image.Rect(0, 0, 90, 60)) // left third blue, then red: the square is cut from the middle
+	for y := range 60 {
+		for x := range 90 {
+			photo.SetNRGBA(x, y, color.NRGBA{R: 255, A: 255})
+			if x < 30 {
+				photo.SetNRGBA(x, y, color.NRGBA{B: 255, A: 255})
+			}
+		}
+	}
+	file := filepath.Join(dir, "holiday.png")
+	f, err := os.Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := png.Encode(f, photo); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if c := fit(photo).(*image.NRGBA); c.NRGBAAt(4, 16).B < 200 || c.NRGBAAt(12, 16).R < 200 {
+		t.Errorf("column 4 is %v, column 12 %v; want blue and red: half of the blue third is cut away", c.NRGBAAt(4, 16), c.NRGBAAt(12, 16))
+	}
+
+	text, err := command(t, "explain", file, "--class", "frog", "--method", "cam,gradcam", "--out", out, "--json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	saved, err := os.ReadFile(filepath.Join(out, "manifest.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(saved) != text {
+		t.Error("--json printed another manifest than manifest.json holds")
+	}
+	var m manifest
+	if err := json.Unmarshal(saved, &m); err != nil {
+		t.Fatal(err)
+	}
+	if len(m.Images) != 1 || m.Images[0].Name != "holiday" || m.Images[0].Class != "frog" || m.Photos == "" || m.Resize != "align-corners" || len(m.ModelSHA256) != 64 || m.Versions.GoMLX == "" && m.Backend == "" {
+		t.Errorf("manifest %s, want image holiday of class frog, the photo's and the map's resizing, and the model's sha256", saved)
+	}
+	for _, name := range []string{"holiday_frog_cam.png", "holiday_frog_gradcam.png", "maps_cam.npy", "maps_gradcam.npy", "logits.npy"} {
+		if info, err := os.Stat(filepath.Join(out, name)); err != nil || info.Size() == 0 {
+			t.Errorf("%s: %v, want it written", name, err)
+		}
+	}
+
+	// The sample goes by the indices of the test set: its image of test index 3 is an airplane.
+	text, err = command(t, "explain", "--split", "sample", "--index", "3", "--class", "label", "--out", out, "--json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal([]byte(text), &m); err != nil {
+		t.Fatal(err)
+	}
+	if m.Images[0].Label != "airplane" || m.Images[0].Class != "airplane" {
+		t.Errorf("test image 3: label %s, map of %s; want airplane", m.Images[0].Label, m.Images[0].Class)
+	}
+}
+
+func TestExplainSaysWhatIsWrong(t *testing.T) {
+	text := filepath.Join(t.TempDir(), "text.png")
+	if err := os.WriteFile(text, []byte("no picture"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		what string
+		args []string
+		want string
+	}{
+		{"nothing to explain", nil, "no images, want --index 3,7,11 or image files"},
+		{"both", []string{text, "--index", "3"}, "--index and image files, want one of them"},
+		{"method", []string{"--method", "gradcam2"}, `method "gradcam2", want one of cam, gradcam`},
+		{"class", []string{"--split", "sample", "--index", "3", "--class", "zebra"}, `class "zebra", want one of airplane,`},
+		{"index", []string{"--split", "sample", "--index", "9999"}, "sample has no image 9999"},
+		{"split", []string{"--split", "holidays", "--index", "3"}, `split "holidays"`},
+		{"not a picture", []string{text}, "want a PNG or JPEG picture"},
+		{"no such file", []string{text + "x"}, "no such file"},
+		{"label of a photo", []string{"testdata-none.png", "--class", "label"}, "testdata-none.png"},
+		{"model", []string{"--split", "sample", "--index", "3", "--model", text}, "not a safetensors file"},
+		{"backend", []string{"--split", "sample", "--index", "3", "--backend", "cuda"}, `backend "cuda", want xla:cpu, xla:cuda or go`},
+	} {
+		out := filepath.Join(t.TempDir(), "out")
+		_, err := command(t, append([]string{"explain", "--out", out}, c.args...)...)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want %q", c.what, err, c.want)
+		}
+		if _, err := os.Stat(out); err == nil {
+			t.Errorf("%s: a folder was written", c.what)
+		}
+	}
+}
+
+func TestEvaluateKeepsTheScriptsContract(t *testing.T) {
+	text, err := command(t, "evaluate", "--split", "sample", "--json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var e map[string]any
+	if err := json.Unmarshal([]byte(text), &e); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"loss", "accuracy", "macro_f1", "per_class", "images", "model_sha256", "backend"} {
+		if _, ok := e[key]; !ok {
+			t.Errorf("no %q in %s", key, text)
+		}
+	}
+	if e["images"] != 1000. || len(e["per_class"].([]any)) != 10 {
+		t.Errorf("%v images, %v classes; want 1000 and 10", e["images"], len(e["per_class"].([]any)))
+	}
+}

@@ -1,0 +1,45 @@
+// Package backend opens the GoMLX backends, the one way that camlib, the command
+// line and the tests all do it.
+package backend
+
+import (
+	"fmt"
+
+	"github.com/gomlx/gomlx/backends"
+	"github.com/gomlx/gomlx/backends/simplego"
+	"github.com/gomlx/gomlx/backends/xla"
+
+	"github.com/camlab-go/camlab/internal/plugin"
+)
+
+// XLA returns XLA on a device, "cpu" or "cuda", by the plugin that package
+// plugin finds and with the flags that belong to it.
+func XLA(device string) (backends.Backend, error) {
+	path, _, err := plugin.Find(device)
+	if err != nil {
+		return nil, err
+	}
+	if err := plugin.ApplyFlags(path); err != nil {
+		return nil, err
+	}
+	options := ""
+	if device == "cpu" {
+		options = ",shared_buffers" // tensors in Go's memory are XLA's: nothing is copied
+	}
+	b, err := xla.New(path + options)
+	if err != nil {
+		return nil, fmt.Errorf("plugin %s: %w; `camlab doctor` checks it", path, err)
+	}
+	return b, nil
+}
+
+// Go returns GoMLX's pure-Go backend. It runs one operation at a time: several
+// matrix products at once wait for each other's workers for ever in GoMLX
+// v0.26.0 (each holds one of its pool and waits for another).
+func Go() (backends.Backend, error) { return simplego.New("ops_sequential") }
+
+// IsGo tells whether a backend is the pure-Go one.
+func IsGo(b backends.Backend) bool {
+	_, ok := b.(*simplego.Backend)
+	return ok
+}

@@ -1,0 +1,38 @@
+// Package backendtest gives tests the GoMLX backends.
+package backendtest
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/gomlx/gomlx/backends"
+
+	"github.com/camlab-go/camlab/internal/backend"
+	"github.com/camlab-go/camlab/internal/plugin"
+)
+
+var openXLA = sync.OnceValues(func() (backends.Backend, error) { return backend.XLA("cpu") })
+
+// XLA returns XLA on the processor, one for all tests of a package. It skips
+// the test when no plugin is installed.
+func XLA(tb testing.TB) backends.Backend {
+	tb.Helper()
+	if _, _, err := plugin.Find("cpu"); err != nil {
+		tb.Skipf("needs XLA: %v", err)
+	}
+	b, err := openXLA()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return b
+}
+
+// Go returns GoMLX's pure-Go backend.
+func Go(tb testing.TB) backends.Backend {
+	tb.Helper()
+	b, err := backend.Go()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return b
+}
