@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"image"
+	"slices"
 
 	"github.com/gomlx/gomlx/backends"
 
@@ -83,28 +84,50 @@ type Maps struct {
 }
 
 // Picture draws one row per image: the image, its map and the map over the
-// image, with the class, its probability and a colour bar. All maps share one
-// scale, so that their colours compare: from blue through white at zero to red
-// for a method with signs, from the lowest to the highest value for one
-// without.
+// image, with the class, its probability and the value of the strongest colour.
+// Each map is coloured relative to its own largest value, so that weak ones can
+// be seen too: from blue through grey at zero to red for a method with signs,
+// from zero to yellow for one without. To compare colours between images, give
+// [Shading] all maps.
 func (m *Maps) Picture() (image.Image, error) {
 	maps, err := figure.NewMaps(m.N, m.Height, m.Width, m.Maps)
 	if err != nil {
 		return nil, err
 	}
-	shading, err := Shading(m.method, maps...)
+	bar := figure.Shading{Unit: "share of the map's largest value"}
+	if m.method.Signed {
+		bar.Scale, err = figure.Diverging(1)
+		bar.Unit += ": red for the class, blue against"
+	} else {
+		bar.Scale, err = figure.Sequential(0, 1)
+	}
 	if err != nil {
 		return nil, err
 	}
-	grid := figure.Grid{Columns: []string{"image", m.method.Name, "over the image"}, Bar: &shading}
+	grid := figure.Grid{Columns: []string{"image", m.method.Name, "over the image"}, Bar: &bar}
 	for i, img := range m.Images {
-		row, err := m.row(i, img, maps[i], shading)
+		row, err := m.row(i, img, maps[i], bar)
 		if err != nil {
 			return nil, err
 		}
 		grid.Rows = append(grid.Rows, row)
 	}
 	return grid.Draw()
+}
+
+// relative divides a map by its largest size, which it also returns; a map of
+// zeros stays.
+func relative(m figure.Map) (figure.Map, float32) {
+	largest := max(m.Max(), -m.Min())
+	if largest == 0 {
+		return m, 0
+	}
+	share := slices.Clone(m.Values)
+	for i := range share {
+		share[i] /= largest
+	}
+	m.Values = share
+	return m, largest
 }
 
 // Shading returns one scale for all given maps of a method: diverging, with
@@ -123,10 +146,14 @@ func Shading(method cam.Method, maps ...figure.Map) (s figure.Shading, err error
 
 // row draws one image; every pixel of it and of its map becomes a square.
 func (m *Maps) row(i int, img image.Image, raw figure.Map, shading figure.Shading) (figure.Row, error) {
-	const side = 192 // about the pixels of a tile
+	side := 192 // about the pixels of a tile
+	if m.N > 4 {
+		side = 128
+	}
 	size := img.Bounds().Size()
 	zoom := max(1, side/max(size.X, size.Y))
-	resized, err := raw.Resize(size.Y, size.X)
+	share, largest := relative(raw)
+	resized, err := share.Resize(size.Y, size.X)
 	if err != nil {
 		return figure.Row{}, err
 	}
@@ -148,6 +175,6 @@ func (m *Maps) row(i int, img image.Image, raw figure.Map, shading figure.Shadin
 	}
 	k := len(m.classes)
 	p := cnn.Probabilities(m.Scores[i*k : (i+1)*k])
-	label := fmt.Sprintf("%s\np = %.3f", m.classes[m.Class[i]], p[m.Class[i]])
+	label := fmt.Sprintf("%s\np = %.3f\nlargest %.3g", m.classes[m.Class[i]], p[m.Class[i]], largest)
 	return figure.Row{Label: label, Tiles: []figure.Tile{{Image: photo}, {Image: heat}, {Image: over}}}, nil
 }

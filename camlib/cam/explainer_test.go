@@ -180,7 +180,8 @@ func TestOneCompilationPerShape(t *testing.T) {
 }
 
 // TestConcurrentUse runs methods, targets and batch shapes at once on one
-// explainer, and on a second one of the same network; run it with -race.
+// explainer, and on a second one of the same network; run it with -race, and
+// with -tags race_mu, which shows the detector the locking inside go-xla.
 func TestConcurrentUse(t *testing.T) {
 	onEach(t, func(t *testing.T, b backends.Backend) {
 		net := newToy()
@@ -188,12 +189,14 @@ func TestConcurrentUse(t *testing.T) {
 		both := []*cam.Explainer{explainer(t, b, net, cam.Options{}), explainer(t, b, net, cam.Options{Batch: 2})}
 		targets := []cam.Target{cam.Predicted, cam.Class(2), cam.All}
 		var group errgroup.Group
+		start := make(chan struct{})
 		for worker := range 24 {
 			m := cam.Methods()[worker%len(cam.Methods())]
 			target := targets[worker%len(targets)]
 			x := picture(1+worker%4, 4, 6)
 			want := explain(t, alone, m, x, target)
 			group.Go(func() error {
+				<-start
 				for range 5 {
 					got, err := both[worker%2].Explain(stdcontext.Background(), m, x, target)
 					if err != nil {
@@ -209,6 +212,7 @@ func TestConcurrentUse(t *testing.T) {
 				return nil
 			})
 		}
+		close(start)
 		if err := group.Wait(); err != nil {
 			t.Error(err)
 		}

@@ -23,6 +23,7 @@ const (
 	named    // name, for every image
 )
 
+// The targets that name no class.
 var (
 	Predicted = Target{kind: predicted} // the class with the highest score, the first of equals
 	All       = Target{kind: all}       // every class: maps shaped [n, classes, height, width]

@@ -17,9 +17,9 @@ func (m *Model) Summary() string {
 		fmt.Fprintf(t, "%s\t%v\t%d\n", name, output, parameters)
 	}
 	fmt.Fprintln(t, "layer\toutput\tparameters")
-	side, total, channels := cifar10.Height, 0, cifar10.Channels
+	side, total := cifar10.Height, 0
 	for _, l := range layers {
-		channels = l.outputs()
+		channels := l.outputs()
 		n := l.size() + channels
 		total += n
 		if l.scope == "dense" {

@@ -236,7 +236,7 @@ func winogradConvolve(p grid, w *Node) (y, v grid) {
 	v = winogradInput(p)
 	dims := append([]int(nil), p[0][0].Shape().Dimensions...)
 	dims[3] = w.Shape().Dim(3)
-	product := v.with(winogradKernel(w), func(v, u *Node) *Node { return Dot(v, u) })
+	product := v.with(winogradKernel(w), Dot)
 	y = outputAT.transform(product).each(func(x *Node) *Node { return Reshape(x, dims...) })
 	return y, v
 }

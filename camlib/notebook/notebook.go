@@ -25,6 +25,9 @@ func Quick() bool { return os.Getenv("CAMLAB_QUICK") == "1" }
 func Check(err error) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
+		if gonbui.IsNotebook {
+			gonbui.Sync()
+		}
 		os.Exit(1)
 	}
 }
@@ -46,5 +49,6 @@ func ShowPNG(png []byte, err error) {
 	Check(err)
 	if gonbui.IsNotebook {
 		gonbui.DisplayPNG(png)
+		gonbui.Sync() // or the picture is lost when the cell ends here
 	}
 }

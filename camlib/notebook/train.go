@@ -24,7 +24,7 @@ import (
 func Train(backend backends.Backend, m *cnn.Model, train, test *cifar10.Dataset, config cnn.TrainConfig) *cnn.History {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	w := &watch{id: gonbui.UniqueID()}
+	w := &watch{id: gonbui.UniqueId()}
 	config.OnStep, config.OnEpoch = w.step, w.epoch
 	history, err := cnn.Train(ctx, backend, m, train, test, config)
 	w.end()

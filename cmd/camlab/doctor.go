@@ -205,7 +205,7 @@ func probeBackend(cmd *cobra.Command, name string) error {
 	if err != nil {
 		return err
 	}
-	add, err := graph.NewExec(b, func(x, y *graph.Node) *graph.Node { return graph.Add(x, y) })
+	add, err := graph.NewExec(b, graph.Add)
 	if err != nil {
 		return fmt.Errorf("doctor: %w", err)
 	}

@@ -22,6 +22,7 @@ func touch(t *testing.T, path string) string {
 // isolate leaves no folder to search but those that the test adds. The device
 // is one that no machine has, so that the system's own folders stay silent.
 func isolate(t *testing.T) (home, work string) {
+	t.Helper()
 	home, work = t.TempDir(), t.TempDir()
 	t.Setenv("HOME", home)
 	t.Setenv(PathEnv, "")

@@ -195,7 +195,7 @@ func (c Chart) draw(canvas draw.Canvas) error {
 	box := legend.Rectangle(canvas)
 	width := box.Max.X - box.Min.X + edge
 	canvas.SetColor(color.White)
-	canvas.Fill(canvas.Rectangle.Path())
+	canvas.Fill(canvas.Path())
 	p.Draw(draw.Crop(canvas, edge, -width-2*edge, edge, -edge))
 	legend.Draw(draw.Crop(canvas, canvas.Max.X-canvas.Min.X-width, 0, 0, -3*edge))
 	return nil

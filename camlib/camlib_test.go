@@ -1,0 +1,170 @@
+package camlib_test
+
+import (
+	"errors"
+	"fmt"
+	"image"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/camlab-go/camlab/camlib"
+	"github.com/camlab-go/camlab/camlib/cifar10"
+	"github.com/camlab-go/camlab/camlib/cnn"
+	"github.com/camlab-go/camlab/internal/backendtest"
+)
+
+func model(t *testing.T) *camlib.Model {
+	t.Helper()
+	network, err := cnn.Pretrained()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := camlib.New(network, backendtest.XLA(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestThreeLines(t *testing.T) {
+	m := model(t)
+	sample := cifar10.Sample()
+	images := []image.Image{sample.Image(0), sample.Image(1)}
+	maps, err := m.Explain("cam", "frog", images...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, bias, err := m.Network.HeadWeights()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const frog = 6
+	for i := range images {
+		if maps.Class[i] != frog {
+			t.Errorf("image %d: map of class %d, want %d", i, maps.Class[i], frog)
+		}
+		mean := 0.0
+		for _, v := range maps.Map(i, frog) {
+			mean += float64(v) / 256
+		}
+		score := float64(maps.Scores[i*10+frog])
+		if math.Abs(mean+float64(bias[frog])-score) > 1e-4*(1+math.Abs(score)) {
+			t.Errorf("image %d: mean of the map %.5f and bias %.5f, want the score %.5f", i, mean, bias[frog], score)
+		}
+	}
+	picture, err := maps.Picture()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if size := picture.Bounds().Size(); size.X < 3*192 || size.X > 900 || size.Y < 2*192 {
+		t.Errorf("picture of %v, want two rows of three tiles of 192, at most 900 wide for a notebook", size)
+	}
+
+	predicted, err := m.Explain("gradcam", "predicted", images...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(predicted.Class, predicted.Predicted) {
+		t.Errorf("maps of classes %v, want those predicted, %v", predicted.Class, predicted.Predicted)
+	}
+	if least := slices.Min(predicted.Maps); least < 0 {
+		t.Errorf("Grad-CAM of %v, want none below zero", least)
+	}
+}
+
+func TestExplainSaysWhatIsWrong(t *testing.T) {
+	m, img := model(t), cifar10.Sample().Image(0)
+	for _, c := range []struct {
+		what, method, class string
+		images              []image.Image
+		want                string
+	}{
+		{"method", "camm", "predicted", []image.Image{img}, `method "camm", want one of cam, gradcam`},
+		{"class", "cam", "tiger", []image.Image{img}, `class "tiger", want one of airplane`},
+		{"class names the other choice", "cam", "tiger", []image.Image{img}, "or predicted"},
+		{"no images", "cam", "predicted", nil, "none, want at least one"},
+		{"odd side", "cam", "predicted", []image.Image{image.NewNRGBA(image.Rect(0, 0, 31, 32))}, "even height, even width"},
+	} {
+		_, err := m.Explain(c.method, c.class, c.images...)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want %q", c.what, err, c.want)
+		}
+	}
+}
+
+func TestBackendNames(t *testing.T) {
+	b, err := camlib.Backend(camlib.PureGo)
+	if err != nil || !camlib.IsPureGo(b) {
+		t.Errorf("go: %v, error %v; want the pure-Go backend", b, err)
+	}
+	if got := camlib.Describe(backendtest.XLA(t)); !strings.HasPrefix(got, "XLA on CPU, PJRT plugin v") {
+		t.Errorf("Describe says %q, want the device and the plugin's version, no folder", got)
+	}
+	if _, err := camlib.Backend("tpu"); err == nil || err.Error() != `camlib: backend "tpu", want xla:cpu, xla:cuda or go` {
+		t.Errorf("tpu: error %v", err)
+	}
+	t.Setenv("GOMLX_BACKEND", "go")
+	if b, err := camlib.Backend(""); err != nil || !camlib.IsPureGo(b) {
+		t.Errorf("GOMLX_BACKEND=go: %v, error %v; want the pure-Go backend", b, err)
+	}
+}
+
+func TestBackendWithoutPlugin(t *testing.T) {
+	// An empty home and an empty working directory hide every plugin but a system-wide one.
+	t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", filepath.Join(t.TempDir(), "none"))
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv("GOMLX_BACKEND", "")
+	t.Chdir(t.TempDir())
+	_, err := camlib.Backend(camlib.XLACPU)
+	if err == nil {
+		t.Skip("a plugin is installed for the whole system")
+	}
+	if !errors.Is(err, camlib.ErrNoPlugin) || !strings.Contains(err.Error(), "camlab setup") {
+		t.Errorf("error %v, want ErrNoPlugin and the mend", err)
+	}
+	b, err := camlib.Backend("")
+	if err != nil || !camlib.IsPureGo(b) {
+		t.Errorf("no plugin and no wish: %v, error %v; want the pure-Go backend", b, err)
+	}
+}
+
+func ExampleModel_Explain() {
+	network, err := cnn.Pretrained()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	backend, err := camlib.Backend(camlib.PureGo)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	m, err := camlib.New(network, backend)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	maps, err := m.Explain("cam", "ship", cifar10.Sample().Image(0))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("maps", maps.Shape(), "of class", m.Network.Classes()[maps.Class[0]])
+	// Output: maps [1 16 16] of class ship
+}
+
+func TestPictureOfNothing(t *testing.T) {
+	// A map of zeros, as Grad-CAM gives where nothing speaks for the class, is drawn, not divided by zero.
+	m := model(t)
+	maps, err := m.Explain("gradcam", "predicted", cifar10.Sample().Image(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(maps.Maps)
+	if _, err := maps.Picture(); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,81 @@
+package notebook
+
+import (
+	"bytes"
+	"errors"
+	"image/png"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/camlab-go/camlab/camlib/cnn"
+)
+
+// TestCheckEndsTheCell runs Check in a process of its own, as in a cell.
+func TestCheckEndsTheCell(t *testing.T) {
+	if os.Getenv("CAMLAB_CHECK") == "1" {
+		Check(nil)
+		Must(1, errors.New("cifar10: no data, want a folder"))
+		t.Fatal("still running")
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(exe, "-test.run=^TestCheckEndsTheCell$")
+	cmd.Env = append(os.Environ(), "CAMLAB_CHECK=1")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	err = cmd.Run()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 1 {
+		t.Errorf("the cell ended with %v, want exit status 1", err)
+	}
+	if !strings.HasPrefix(stderr.String(), "cifar10: no data, want a folder\n") {
+		t.Errorf("error output %q, want the error in its first line and no panic", stderr.String())
+	}
+}
+
+func TestQuick(t *testing.T) {
+	for value, want := range map[string]bool{"1": true, "": false, "0": false} {
+		t.Setenv("CAMLAB_QUICK", value)
+		if Quick() != want {
+			t.Errorf("CAMLAB_QUICK=%q: quick %v, want %v", value, !want, want)
+		}
+	}
+}
+
+func TestChartsShowEveryEpochAndClass(t *testing.T) {
+	h, err := cnn.PretrainedHistory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cost, f1 := charts(h.Epochs)
+	if len(cost.Series) != 2 || len(f1.Series) != 11 {
+		t.Fatalf("%d cost and %d F1 curves, want 2 and 11: macro and ten classes", len(cost.Series), len(f1.Series))
+	}
+	for _, s := range append(cost.Series, f1.Series...) {
+		if len(s.Y) != len(h.Epochs) {
+			t.Errorf("curve %s has %d points, want one per epoch, %d", s.Name, len(s.Y), len(h.Epochs))
+		}
+	}
+	last := h.Epochs[len(h.Epochs)-1]
+	if got := f1.Series[7]; got.Name != "frog" || got.Y[len(got.Y)-1] != last.Test.PerClass[6].F1 {
+		t.Errorf("curve 7 is %s, ending at %v; want frog and %v", got.Name, got.Y[len(got.Y)-1], last.Test.PerClass[6].F1)
+	}
+	data, err := f1.PNG()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := png.Decode(bytes.NewReader(data)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSummaryHoldsTheNumbers(t *testing.T) {
+	got := summary(cnn.Epoch{Epoch: 3, TrainCost: 0.73851, Test: cnn.Evaluation{Cost: 0.69, Accuracy: 0.755, MacroF1: 0.7553}})
+	if want := "epoch 3: train cost 0.7385, test cost 0.6900, accuracy 0.7550, macro-F1 0.7553"; got != want {
+		t.Errorf("summary %q, want %q", got, want)
+	}
+}
