@@ -48,7 +48,8 @@ test-notebooks: setup ## run every notebook in quick mode, and the checks on the
 	CAMLAB_TEST_NOTEBOOKS=1 go test -count=1 -timeout 40m -v -run Notebook ./notebooks ./kernels
 
 notebooks: setup ## run every notebook in full and keep the outputs (hours)
-	@set -e; for n in $(NOTEBOOKS); do $(CAMLAB) notebook --in-place $$n; done
+	@set -e; for n in $(NOTEBOOKS); do $(CAMLAB) notebook --in-place --png --out out $$n; done
+	cp out/01_article_11_1.png docs/maps.png
 
 lab: ## open JupyterLab on the notebooks, with completion and help
 	@go run ./kernels/setup -lab
