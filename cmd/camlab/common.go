@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -63,7 +64,11 @@ func openSplit(ctx context.Context, split, data string) (*cifar10.Dataset, error
 	if split == "sample" {
 		return cifar10.Sample(), nil
 	}
-	return cifar10.LoadSplit(ctx, cifar10.Options{Dir: data}, cifar10.Split(split))
+	ds, err := cifar10.LoadSplit(ctx, cifar10.Options{Dir: data}, cifar10.Split(split))
+	if errors.Is(err, cifar10.ErrNoData) {
+		return nil, fmt.Errorf("%w, or use --split sample, which needs no data", err)
+	}
+	return ds, err
 }
 
 // openBackend opens the backend that --backend names and says what it costs

@@ -151,6 +151,14 @@ func (o *explainFlags) run(cmd *cobra.Command, files []string) (*manifest, error
 	if err != nil {
 		return nil, err
 	}
+	var results []*cam.Result // all of them before the first file is written
+	for _, method := range methods {
+		r, err := model.Explainer.Explain(cmd.Context(), method, images, target)
+		if err != nil {
+			return nil, err
+		}
+		results = append(results, r)
+	}
 	if err := os.MkdirAll(o.out, 0o755); err != nil {
 		return nil, fmt.Errorf("explain: %w", err)
 	}
@@ -168,11 +176,8 @@ func (o *explainFlags) run(cmd *cobra.Command, files []string) (*manifest, error
 	} else {
 		m.Split = o.split
 	}
-	for _, method := range methods {
-		r, err := model.Explainer.Explain(cmd.Context(), method, images, target)
-		if err != nil {
-			return nil, err
-		}
+	for k, method := range methods {
+		r := results[k]
 		m.describe(r)
 		var maps any = chunks(chunks(r.Maps, r.Width), r.Height) // [n, height, width]
 		if r.Class == nil {
@@ -207,7 +212,10 @@ func (o *explainFlags) subjects(ctx context.Context, files []string) (*subjects,
 		return nil, err
 	}
 	var positions []int
-	for _, i := range o.index {
+	for k, i := range o.index {
+		if slices.Contains(o.index[:k], i) {
+			return nil, fmt.Errorf("explain: --index has %d twice, want every image once", i)
+		}
 		p, found := slices.BinarySearch(ds.Index, i)
 		if !found {
 			p = slices.Index(ds.Index, i) // the sample's are not in order

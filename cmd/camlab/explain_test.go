@@ -221,6 +221,8 @@ func TestExplainSaysWhatIsWrong(t *testing.T) {
 		{"method", []string{"--method", "gradcam2"}, `method "gradcam2", want one of cam, gradcam`},
 		{"class", []string{"--split", "sample", "--index", "3", "--class", "zebra"}, `class "zebra", want one of airplane,`},
 		{"index", []string{"--split", "sample", "--index", "9999"}, "sample has no image 9999"},
+		{"index twice", []string{"--split", "sample", "--index", "3,4,3"}, "--index has 3 twice"},
+		{"no data", []string{"--index", "3", "--data", t.TempDir()}, "or use --split sample, which needs no data"},
 		{"split", []string{"--split", "holidays", "--index", "3"}, `split "holidays"`},
 		{"not a picture", []string{text}, "want a PNG or JPEG picture"},
 		{"no such file", []string{text + "x"}, "no such file"},
