@@ -22,7 +22,7 @@ import (
 const (
 	modelUsage   = "checkpoint folder, .safetensors file, or \"article\" for the shipped model"
 	dataUsage    = "folder or archive of CIFAR-10 (default $CAMLAB_DATA, else camlab/cifar10 in the user's cache folder)"
-	backendUsage = "xla:cpu, xla:cuda or go (default XLA if its plugin is installed, else go, about a hundred times slower)"
+	backendUsage = "xla:cpu, xla:cuda or go (default XLA if its plugin is installed, else go, hundreds of times slower)"
 	jsonUsage    = "print JSON for programs"
 )
 
@@ -79,7 +79,7 @@ func openBackend(cmd *cobra.Command, name string) (backends.Backend, error) {
 		return nil, err
 	}
 	if name == "" && os.Getenv(backends.ConfigEnvVar) == "" && camlib.IsPureGo(b) {
-		fmt.Fprintln(cmd.ErrOrStderr(), "camlab: no XLA plugin found, so the pure-Go backend computes: about a hundred times slower and no training; `camlab setup` installs the plugin")
+		fmt.Fprintln(cmd.ErrOrStderr(), "camlab: no XLA plugin found, so the pure-Go backend computes: hundreds of times slower and no training; `camlab setup` installs the plugin")
 	}
 	return b, nil
 }

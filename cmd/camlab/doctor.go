@@ -186,7 +186,7 @@ func programCheck(name, state, without, mend string) func(context.Context, kerne
 func checkPlugin(ctx context.Context, env kernels.Env) finding {
 	path, source, err := plugin.Find("cpu")
 	if err != nil {
-		return warning(mendSetup, "none: the pure-Go backend computes, about a hundred times slower")
+		return warning(mendSetup, "none: the pure-Go backend computes, hundreds of times slower")
 	}
 	exe, err := os.Executable()
 	if err != nil {
