@@ -37,9 +37,10 @@ type state struct {
 	History  History  `json:"history"`
 }
 
-// saveCheckpoint writes the folder's three files, each whole or not at all.
-// TrainingFile, from which a training resumes, holds the weights too, so that
-// files of two moments are never mixed.
+// saveCheckpoint writes TrainingFile, from which a training resumes, and at the
+// end of an epoch also the model and the log, which then belong together. Each
+// file is written whole or not at all; TrainingFile holds the weights too, so
+// that resuming never mixes files of two moments.
 func saveCheckpoint(dir string, m *Model, s state) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("cnn: checkpoint: %w", err)
@@ -76,6 +77,9 @@ func saveCheckpoint(dir string, m *Model, s state) error {
 	}
 	if err := renameio.WriteFile(filepath.Join(dir, TrainingFile), data, 0o644); err != nil {
 		return fmt.Errorf("cnn: checkpoint: %w", err)
+	}
+	if s.Position.Step > 0 {
+		return nil
 	}
 	if err := m.Save(filepath.Join(dir, ModelFile)); err != nil {
 		return err

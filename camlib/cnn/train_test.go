@@ -3,6 +3,7 @@ package cnn
 import (
 	"context"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -98,6 +99,17 @@ func TestResumedTrainingIsTheSame(t *testing.T) {
 	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "stopped in epoch 2 after 1 steps; train again with the same settings and folder "+config.Dir) {
 		t.Fatalf("stopped training: error %v, want one that says where it stopped and how to go on", err)
 	}
+	h, err := ReadHistory(config.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stopped, err := Load(config.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := evaluate(t, stopped, ds).Cost; len(h.Epochs) != 1 || math.Abs(got-h.Epochs[0].Test.Cost) > 1e-6 {
+		t.Errorf("folder of a stopped training: a model of cost %v beside a log of %d epochs, want the first epoch's, %v", got, len(h.Epochs), h.Epochs[0].Test.Cost)
+	}
 	resumed := New(99) // its weights come from the checkpoint
 	var epochs []int
 	config.OnEpoch = func(e Epoch) { epochs = append(epochs, e.Epoch) }
@@ -133,7 +145,7 @@ func TestResumedTrainingIsTheSame(t *testing.T) {
 	if !slices.Equal(encode(t, loaded), encode(t, whole)) {
 		t.Error("the checkpoint's model is not the trained one")
 	}
-	h, err := ReadHistory(config.Dir)
+	h, err = ReadHistory(config.Dir)
 	if err != nil || len(h.Epochs) != 2 || h.Seed != 5 || strings.ContainsAny(h.Backend, `/\`) {
 		t.Errorf("log %+v, error %v; want two epochs, seed 5 and a backend without a folder", h, err)
 	}

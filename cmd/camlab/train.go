@@ -26,9 +26,9 @@ func newTrain() *cobra.Command {
 every epoch. It writes a checkpoint after every epoch and when it is
 interrupted (Ctrl-C), and goes on from the one that it finds in --out.
 
-The checkpoint folder holds model.safetensors (the weights), log.json (the
-settings and every epoch's results) and training.safetensors (what is needed
-to go on).`,
+The checkpoint folder holds model.safetensors (the weights after the last whole
+epoch), log.json (the settings and every epoch's results) and
+training.safetensors (what is needed to go on).`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
