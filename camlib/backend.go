@@ -1,6 +1,7 @@
 package camlib
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -30,11 +31,11 @@ func Backend(name string) (backends.Backend, error) {
 		name = os.Getenv(backends.ConfigEnvVar)
 	}
 	if name == "" {
-		if _, _, err := plugin.Find("cpu"); err != nil {
-			name = PureGo
-		} else {
-			name = XLACPU
+		b, err := backend.XLA("cpu")
+		if errors.Is(err, ErrNoPlugin) {
+			return open(backend.Go())
 		}
+		return open(b, err)
 	}
 	switch name {
 	case XLACPU, "xla":
@@ -47,7 +48,7 @@ func Backend(name string) (backends.Backend, error) {
 	return nil, fmt.Errorf("camlib: backend %q, want %s, %s or %s", name, XLACPU, XLACUDA, PureGo)
 }
 
-// open says which backend an error is of.
+// open returns what it is given, an error with this package's name and place.
 func open(b backends.Backend, err error) (backends.Backend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("camlib: backend: %w", err)

@@ -34,15 +34,14 @@ func TestDoctorFailures(t *testing.T) {
 		state string
 		text  string
 	}{
-		{"Go", func(t *testing.T, _ kernels.Env) { t.Helper(); t.Setenv("PATH", t.TempDir()) }, stateFailed, "install Go"},
+		{"Go", func(t *testing.T, _ kernels.Env) { t.Setenv("PATH", t.TempDir()) }, stateFailed, "install Go"},
 		{"Go", func(t *testing.T, env kernels.Env) {
-			t.Helper()
 			t.Setenv("GOTOOLCHAIN", "local")
 			if err := os.WriteFile(filepath.Join(env.Root, "go.mod"), []byte("module "+kernels.ModulePath+"\n\ngo 1.999.0\n"), 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}, stateFailed, "1.999"},
-		{"gcc", func(t *testing.T, _ kernels.Env) { t.Helper(); t.Setenv("PATH", t.TempDir()) }, stateFailed, "install gcc"},
+		{"gcc", func(t *testing.T, _ kernels.Env) { t.Setenv("PATH", t.TempDir()) }, stateFailed, "install gcc"},
 		{"gcc", func(t *testing.T, _ kernels.Env) { t.Setenv("CGO_ENABLED", "0") }, stateFailed, "unset CGO_ENABLED"},
 		{"Jupyter", nil, stateFailed, "run `camlab setup`"},
 		{"GoNB", nil, stateFailed, "run `camlab setup`"},

@@ -119,6 +119,9 @@ type subjects struct {
 }
 
 func (o *explainFlags) run(cmd *cobra.Command, files []string) (*manifest, error) {
+	if len(o.methods) == 0 {
+		return nil, fmt.Errorf("explain: no method, want some of %s", strings.Join(methodNames(), ", "))
+	}
 	var methods []cam.Method
 	for _, name := range o.methods {
 		method, err := cam.Lookup(name)
@@ -176,17 +179,17 @@ func (o *explainFlags) run(cmd *cobra.Command, files []string) (*manifest, error
 	} else {
 		m.Split = o.split
 	}
+	m.describe(results[0]) // scores and classes are the same for every method
+	if err := writeArray(filepath.Join(o.out, "logits.npy"), chunks(results[0].Scores, results[0].NumClasses)); err != nil {
+		return nil, err
+	}
 	for k, method := range methods {
 		r := results[k]
-		m.describe(r)
 		var maps any = chunks(chunks(r.Maps, r.Width), r.Height) // [n, height, width]
 		if r.Class == nil {
 			maps = chunks(chunks(chunks(r.Maps, r.Width), r.Height), r.NumClasses)
 		}
 		if err := writeArray(filepath.Join(o.out, "maps_"+method.Name+".npy"), maps); err != nil {
-			return nil, err
-		}
-		if err := writeArray(filepath.Join(o.out, "logits.npy"), chunks(r.Scores, r.NumClasses)); err != nil {
 			return nil, err
 		}
 		if err := o.draw(method, r, s, m.Classes); err != nil {
@@ -216,11 +219,8 @@ func (o *explainFlags) subjects(ctx context.Context, files []string) (*subjects,
 		if slices.Contains(o.index[:k], i) {
 			return nil, fmt.Errorf("explain: --index has %d twice, want every image once", i)
 		}
-		p, found := slices.BinarySearch(ds.Index, i)
-		if !found {
-			p = slices.Index(ds.Index, i) // the sample's are not in order
-		}
-		if p < 0 || p >= ds.Len() {
+		p := slices.Index(ds.Index, i)
+		if p < 0 {
 			return nil, fmt.Errorf("explain: %s has no image %d, want one of its %d", o.split, i, ds.Len())
 		}
 		positions = append(positions, p)

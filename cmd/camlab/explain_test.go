@@ -219,6 +219,7 @@ func TestExplainSaysWhatIsWrong(t *testing.T) {
 		{"nothing to explain", nil, "no images, want --index 3,7,11 or image files"},
 		{"both", []string{text, "--index", "3"}, "--index and image files, want one of them"},
 		{"method", []string{"--method", "gradcam2"}, `method "gradcam2", want one of cam, gradcam`},
+		{"no method", []string{"--method", ""}, "no method, want some of cam, gradcam"},
 		{"class", []string{"--split", "sample", "--index", "3", "--class", "zebra"}, `class "zebra", want one of airplane,`},
 		{"index", []string{"--split", "sample", "--index", "9999"}, "sample has no image 9999"},
 		{"index twice", []string{"--split", "sample", "--index", "3,4,3"}, "--index has 3 twice"},
