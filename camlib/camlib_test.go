@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/camlab-go/camlab/camlib"
+	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/cifar10"
 	"github.com/camlab-go/camlab/camlib/cnn"
 	"github.com/camlab-go/camlab/internal/backendtest"
@@ -37,7 +38,7 @@ func TestThreeLines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, bias, err := m.Network.HeadWeights()
+	_, bias, err := m.Network.(*cnn.Model).HeadWeights()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,8 +84,11 @@ func TestExplainSaysWhatIsWrong(t *testing.T) {
 		want                string
 	}{
 		{"method", "camm", "predicted", []image.Image{img}, `method "camm", want one of cam, gradcam`},
-		{"class", "cam", "tiger", []image.Image{img}, `class "tiger", want one of airplane`},
+		{"class", "cam", "tiger", []image.Image{img}, `camlib: class "tiger", want one of airplane`},
 		{"class names the other choice", "cam", "tiger", []image.Image{img}, "or predicted"},
+		{"second class of a contrast", "cam", "frog not toad", []image.Image{img}, `class "toad", want one of airplane`},
+		{"contrast with itself", "cam", "frog not 6", []image.Image{img}, "contrast of class 6 with itself"},
+		{"number above the last", "cam", "10", []image.Image{img}, "its number from 0 to 9"},
 		{"no images", "cam", "predicted", nil, "none, want at least one"},
 		{"odd side", "cam", "predicted", []image.Image{image.NewNRGBA(image.Rect(0, 0, 31, 32))}, "even height, even width"},
 	} {
@@ -92,6 +96,65 @@ func TestExplainSaysWhatIsWrong(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %q", c.what, err, c.want)
 		}
+	}
+}
+
+// TestContrastOfNames is that "frog not deer" is asked for by names or numbers,
+// and that its picture names both.
+func TestContrastOfNames(t *testing.T) {
+	m, img := model(t), cifar10.Sample().Image(0)
+	byName, err := m.Explain("cam", "Frog not deer", img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	byNumber, err := m.Explain("cam", "6 not 4", img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if byName.Class[0] != 6 || byName.Rival[0] != 4 || !slices.Equal(byName.Maps, byNumber.Maps) {
+		t.Errorf("class %v, rival %v, want frog 6 and deer 4, and the maps of \"6 not 4\"", byName.Class, byName.Rival)
+	}
+	mean := 0.0
+	for _, v := range byName.Maps {
+		mean += float64(v) / 256
+	}
+	_, bias, err := m.Network.(*cnn.Model).HeadWeights()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := float64(byName.Scores[6] - bias[6] - byName.Scores[4] + bias[4]); math.Abs(mean-want) > 1e-4*(1+math.Abs(want)) {
+		t.Errorf("mean of the map %.5f, want the difference of the scores without bias, %.5f", mean, want)
+	}
+	if _, err := byName.Picture(); err != nil {
+		t.Error(err)
+	}
+}
+
+// nameless is a network that does not name its classes.
+type nameless struct{ cam.Network }
+
+func TestNetworkWithoutClassNames(t *testing.T) {
+	named := model(t)
+	m, err := camlib.New(nameless{named.Network}, named.Backend)
+	if err != nil {
+		t.Fatal(err)
+	}
+	img := cifar10.Sample().Image(0)
+	maps, err := m.Explain("cam", "6", img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if maps.Class[0] != 6 {
+		t.Errorf("map of class %d, want 6", maps.Class[0])
+	}
+	if got := m.Classes(3); !slices.Equal(got, []string{"0", "1", "2"}) {
+		t.Errorf("classes %q, want their numbers", got)
+	}
+	if _, err := maps.Picture(); err != nil {
+		t.Error(err)
+	}
+	if _, err := m.Explain("cam", "frog", img); err == nil || !strings.Contains(err.Error(), `class "frog", want a class's number, from 0`) {
+		t.Errorf("frog: error %v", err)
 	}
 }
 
@@ -152,7 +215,7 @@ func ExampleModel_Explain() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println("maps", maps.Shape(), "of class", m.Network.Classes()[maps.Class[0]])
+	fmt.Println("maps", maps.Shape(), "of class", m.Classes(10)[maps.Class[0]])
 	// Output: maps [1 16 16] of class ship
 }
 

@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"image"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/gomlx/gomlx/backends"
 
 	"github.com/camlab-go/camlab/camlib/cam"
-	"github.com/camlab-go/camlab/camlib/cifar10"
 	"github.com/camlab-go/camlab/camlib/cnn"
 	"github.com/camlab-go/camlab/camlib/figure"
 )
@@ -17,7 +18,7 @@ import (
 // Model is a network on a backend, ready to be explained by many goroutines at
 // once.
 type Model struct {
-	Network   *cnn.Model
+	Network   cam.Network
 	Backend   backends.Backend
 	Explainer *cam.Explainer
 }
@@ -36,8 +37,10 @@ func Article() (*Model, error) {
 	return New(network, backend)
 }
 
-// New returns a network on a backend.
-func New(network *cnn.Model, backend backends.Backend) (*Model, error) {
+// New returns a network on a backend: *cnn.Model, or any other that can be split
+// at the layer to explain. If it has a method Classes() []string, that names its
+// classes; else their numbers do.
+func New(network cam.Network, backend backends.Backend) (*Model, error) {
 	explainer, err := cam.New(backend, network, cam.Options{})
 	if err != nil {
 		return nil, err
@@ -46,21 +49,16 @@ func New(network *cnn.Model, backend backends.Backend) (*Model, error) {
 }
 
 // Explain makes one map for each image, by a method of package cam: "cam" or
-// "gradcam". class is the name or digit of a class, or "predicted" for each
-// image's own prediction. The images have one size, its sides even; the
-// network was trained on 32×32.
+// "gradcam". class is what [Model.Target] takes. The images have one size; the
+// article's network wants even sides and was trained on 32×32.
 func (m *Model) Explain(method, class string, images ...image.Image) (*Maps, error) {
 	how, err := cam.Lookup(method)
 	if err != nil {
 		return nil, err
 	}
-	target := cam.Predicted
-	if class != "predicted" {
-		c, err := cifar10.ClassIndex(class)
-		if err != nil {
-			return nil, fmt.Errorf("%w, or predicted", err)
-		}
-		target = cam.Class(c)
+	target, err := m.Target(class)
+	if err != nil {
+		return nil, err
 	}
 	batch, err := cam.FromImages(images...)
 	if err != nil {
@@ -70,14 +68,67 @@ func (m *Model) Explain(method, class string, images ...image.Image) (*Maps, err
 	if err != nil {
 		return nil, err
 	}
-	return &Maps{Result: result, Images: images, method: how, classes: m.Network.Classes()}, nil
+	return &Maps{Result: result, Images: images, Opacity: 0.5, method: how, classes: m.Classes(result.NumClasses)}, nil
+}
+
+// Classes returns the names of the network's n classes: its own, or "0", "1", …
+// where it gives none.
+func (m *Model) Classes(n int) []string {
+	names := m.classNames()
+	for i := len(names); i < n; i++ {
+		names = append(names, strconv.Itoa(i))
+	}
+	return names[:n]
+}
+
+func (m *Model) classNames() []string {
+	if named, ok := m.Network.(interface{ Classes() []string }); ok {
+		return named.Classes()
+	}
+	return nil
+}
+
+// Target reads what is to be explained: "predicted" for each image's own
+// prediction, the name of a class in any case or its number, or "frog not deer":
+// why the one and not the other, see [cam.Contrast].
+func (m *Model) Target(class string) (cam.Target, error) {
+	if class == "predicted" {
+		return cam.Predicted, nil
+	}
+	first, second, contrast := strings.Cut(class, " not ")
+	c, err := m.classIndex(first)
+	if err != nil || !contrast {
+		return cam.Class(c), err
+	}
+	rival, err := m.classIndex(second)
+	return cam.Contrast(c, rival), err
+}
+
+func (m *Model) classIndex(class string) (int, error) {
+	class = strings.TrimSpace(class)
+	names := m.classNames()
+	for i, name := range names {
+		if strings.EqualFold(name, class) {
+			return i, nil
+		}
+	}
+	i, err := strconv.Atoi(class)
+	if err == nil && i >= 0 && (len(names) == 0 || i < len(names)) {
+		return i, nil
+	}
+	want := "a class's number, from 0"
+	if len(names) > 0 {
+		want = fmt.Sprintf("one of %s, its number from 0 to %d", strings.Join(names, ", "), len(names)-1)
+	}
+	return 0, fmt.Errorf("camlib: class %q, want %s, or predicted, or two as in \"frog not deer\"", class, want)
 }
 
 // Maps are the maps of some images, one each: the raw values, and the images
 // for the picture.
 type Maps struct {
 	*cam.Result
-	Images []image.Image
+	Images  []image.Image
+	Opacity float64 // of the map over the image in [Maps.Picture], 0 to 1; Explain sets 0.5
 
 	method  cam.Method
 	classes []string
@@ -165,7 +216,7 @@ func (m *Maps) row(i int, img image.Image, raw figure.Map, shading figure.Shadin
 	if err != nil {
 		return figure.Row{}, err
 	}
-	mixed, err := figure.Overlay(img, resized, shading, 0.5)
+	mixed, err := figure.Overlay(img, resized, shading, m.Opacity)
 	if err != nil {
 		return figure.Row{}, err
 	}
@@ -175,6 +226,10 @@ func (m *Maps) row(i int, img image.Image, raw figure.Map, shading figure.Shadin
 	}
 	k := len(m.classes)
 	p := cnn.Probabilities(m.Scores[i*k : (i+1)*k])
-	label := fmt.Sprintf("%s\np = %.3f\nlargest %.3g", m.classes[m.Class[i]], p[m.Class[i]], largest)
+	label := fmt.Sprintf("%s\np = %.3f\n", m.classes[m.Class[i]], p[m.Class[i]])
+	if m.Rival != nil {
+		label += fmt.Sprintf("not %s\np = %.3f\n", m.classes[m.Rival[i]], p[m.Rival[i]])
+	}
+	label += fmt.Sprintf("largest %.3g", largest)
 	return figure.Row{Label: label, Tiles: []figure.Tile{{Image: photo}, {Image: heat}, {Image: over}}}, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/gomlx/gomlx/backends"
@@ -84,7 +85,7 @@ func (e *Explainer) Explain(ctx stdcontext.Context, method Method, images Images
 }
 
 // ClassMaps returns what the article's get_cmap does: [CAM] of every class,
-// the activations that they are sums of, and the head's weights.
+// the activations that they are sums of, and the head's weights and bias.
 func (e *Explainer) ClassMaps(ctx stdcontext.Context, images Images) (*ClassMaps, error) {
 	r, more, err := e.explain(ctx, cam, images, All, withAct)
 	if err != nil {
@@ -101,7 +102,7 @@ func (e *Explainer) explain(ctx stdcontext.Context, method Method, images Images
 	if err := images.check(); err != nil {
 		return nil, nil, err
 	}
-	classes, err := target.resolve(images.N, e.net)
+	goals, err := target.resolve(images.N, e.net)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -116,28 +117,31 @@ func (e *Explainer) explain(ctx stdcontext.Context, method Method, images Images
 			return nil, nil, fmt.Errorf("cam: %s: stopped after %d of %d images: %w", method.Name, start, images.N, err)
 		}
 		end := min(start+e.batch, images.N)
-		b, err := run(exec, images.part(start, end), classes[start:end])
+		b, err := run(exec, images.part(start, end), goals.part(start, end))
 		if errors.As(err, new(*failure)) {
 			return nil, nil, err // says all
 		}
 		if err != nil {
 			return nil, nil, fmt.Errorf("cam: %s: %w", method.Name, err)
 		}
-		if err := b.check(method.Name, start, classes[start:end]); err != nil {
+		if err := b.check(method.Name, start, goals.part(start, end)); err != nil {
 			return nil, nil, err
 		}
 		r.add(b)
 		more.Act = append(more.Act, b.act...)
-		more.Weights = b.weights
+		more.Weights, more.Bias = b.weights, b.bias
 	}
 	if kind == oneClass {
 		r.Class = make([]int, r.N)
-		for i, c := range classes {
+		for i, c := range goals.classes {
 			r.Class[i] = int(c)
 			if c == asPredicted {
 				r.Class[i] = r.Predicted[i]
 			}
 		}
+	}
+	if target.kind == contrast {
+		r.Rival = slices.Repeat([]int{target.rival}, r.N)
 	}
 	more.Channels = len(more.Weights) / r.NumClasses
 	return r, more, nil
@@ -187,8 +191,8 @@ func (e *Explainer) exec(method Method, kind output) (*context.Exec, error) {
 	if exec := e.execs[k]; exec != nil {
 		return exec, nil
 	}
-	exec, err := context.NewExec(e.backend, e.net.Context(), func(ctx *context.Context, images, classes *Node) []*Node {
-		return build(e.net, method, kind, ctx, images, classes)
+	exec, err := context.NewExec(e.backend, e.net.Context(), func(ctx *context.Context, images, classes, rivals *Node) []*Node {
+		return build(e.net, method, kind, ctx, images, classes, rivals)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("cam: %s: %w", method.Name, err)
@@ -199,8 +203,8 @@ func (e *Explainer) exec(method Method, kind output) (*context.Exec, error) {
 }
 
 // build is the graph of a method, of which [run] reads the outputs.
-func build(net Network, method Method, kind output, ctx *context.Context, images, classes *Node) []*Node {
-	p, predicted := newPass(net, ctx, images, classes)
+func build(net Network, method Method, kind output, ctx *context.Context, images, classes, rivals *Node) []*Node {
+	p, predicted := newPass(net, ctx, images, classes, rivals)
 	finite := ReduceLogicalAnd(IsFinite(p.Act), 1, 2, 3)
 	var maps *Node
 	if kind == oneClass {
@@ -218,7 +222,7 @@ func build(net Network, method Method, kind output, ctx *context.Context, images
 	}
 	out := []*Node{maps, p.Scores, predicted, finite, misfit}
 	if kind == withAct {
-		out = append(out, TransposeAllAxes(p.Act, 0, 3, 1, 2), p.linear.weights)
+		out = append(out, TransposeAllAxes(p.Act, 0, 3, 1, 2), p.linear.weights, p.linear.bias)
 	}
 	return out
 }
@@ -230,19 +234,20 @@ type batch struct {
 	predicted              []int32
 	finite                 []bool    // whether all of an image's activations are
 	misfit                 []float32 // see misfit
-	act, weights           []float32 // only with withAct
+	act, weights, bias     []float32 // only with withAct
 }
 
-func run(exec *context.Exec, images Images, classes []int32) (b batch, err error) {
+func run(exec *context.Exec, images Images, goals goals) (b batch, err error) {
 	out, err := call(exec.Exec,
 		tensors.FromFlatDataAndDimensions(images.Pixels, images.N, images.Height, images.Width, images.Channels),
-		tensors.FromFlatDataAndDimensions(classes, images.N))
+		tensors.FromFlatDataAndDimensions(goals.classes, images.N),
+		tensors.FromFlatDataAndDimensions(goals.rivals, images.N))
 	if err != nil {
 		return batch{}, err
 	}
 	d := out[0].Shape().Dimensions
 	b.height, b.width, b.classes = d[len(d)-2], d[len(d)-1], out[1].Shape().Dim(1)
-	var errs [7]error
+	var errs [8]error
 	b.maps, errs[0] = take[float32](out[0])
 	b.scores, errs[1] = take[float32](out[1])
 	b.predicted, errs[2] = take[int32](out[2])
@@ -251,6 +256,7 @@ func run(exec *context.Exec, images Images, classes []int32) (b batch, err error
 	if len(out) > 5 {
 		b.act, errs[5] = take[float32](out[5])
 		b.weights, errs[6] = take[float32](out[6])
+		b.bias, errs[7] = take[float32](out[7])
 	}
 	return b, errors.Join(errs[:]...)
 }
@@ -281,13 +287,15 @@ func take[T float32 | int32 | bool](t *tensors.Tensor) ([]T, error) {
 
 // check returns what makes the maps of a batch, whose first image is number
 // start, unfit for use.
-func (b *batch) check(method string, start int, classes []int32) error {
+func (b *batch) check(method string, start int, goals goals) error {
 	const tolerance = 1e-3 // a thousand times the rounding error of float32, a hundredth of any real difference
 	n := len(b.predicted)
 	size := len(b.maps) / n
 	for i := range n {
-		if int(classes[i]) >= b.classes {
-			return fail(ErrClass, "%s: class %d for image %d, want 0 to %d", method, classes[i], start+i, b.classes-1)
+		for _, c := range []int32{goals.classes[i], goals.rivals[i]} {
+			if int(c) >= b.classes {
+				return fail(ErrClass, "%s: class %d for image %d, want 0 to %d", method, c, start+i, b.classes-1)
+			}
 		}
 		if !b.finite[i] || !finite(b.scores[i*b.classes:(i+1)*b.classes]) {
 			return fail(ErrNotFinite, "%s: image %d: activations or scores are infinite or NaN, want finite ones: the weights are too large or broken", method, start+i)

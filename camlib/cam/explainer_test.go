@@ -5,6 +5,7 @@ import (
 	"errors"
 	"image"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,6 +46,9 @@ func TestErrors(t *testing.T) {
 		{"class above the last", nil, x, cam.Classes(3, 4), "cam", cam.ErrClass, "cam: cam: class 4 for image 1, want 0 to 3"},
 		{"negative class", nil, x, cam.Class(-1), "cam", cam.ErrClass, "cam: target: class -1 for image 0, want 0 or more"},
 		{"class whose low 32 bits are one", nil, x, cam.Class(1<<32 + 1), "cam", cam.ErrClass, "cam: target: class 4294967297 for image 0, want 0 or more"},
+		{"rival above the last", nil, x, cam.Contrast(1, 4), "cam", cam.ErrClass, "cam: cam: class 4 for image 0, want 0 to 3"},
+		{"negative rival", nil, x, cam.Contrast(1, -1), "cam", cam.ErrClass, "cam: target: rival class -1, want 0 or more"},
+		{"rival of itself", nil, x, cam.Contrast(1, 1), "cam", cam.ErrTarget, "cam: target: contrast of class 1 with itself, want two classes"},
 		{"unknown name", nil, x, cam.ClassNamed("eel"), "cam", cam.ErrClass, `cam: target: class "eel", want one of ant, bee, cow, doe`},
 		{"fewer targets than images", nil, x, cam.Classes(1), "cam", cam.ErrTarget, "cam: target: 1 classes for 2 images, want one for each"},
 		{"more labels than images", nil, x, cam.Labels([]uint8{1, 2, 3}), "cam", cam.ErrTarget, "cam: target: 3 classes for 2 images, want one for each"},
@@ -143,6 +147,38 @@ func TestTargetsAgree(t *testing.T) {
 				}
 			}
 		}
+	})
+}
+
+// TestContrastIsTheDifference is that "why a, not b" is a's map less b's for the
+// methods that are linear in the score, and not for Grad-CAM, whose ReLU comes last.
+func TestContrastIsTheDifference(t *testing.T) {
+	onEach(t, func(t *testing.T, b backends.Backend) {
+		e := explainer(t, b, newToy(), cam.Options{})
+		x := picture(3, 4, 6)
+		for _, m := range []cam.Method{method(t, "cam"), signedGradCAM} {
+			every := explain(t, e, m, x, cam.All)
+			r := explain(t, e, m, x, cam.Contrast(2, 0))
+			if diff := cmp.Diff([]int{2, 2, 2, 0, 0, 0}, append(slices.Clone(r.Class), r.Rival...)); diff != "" {
+				t.Errorf("%s: classes and rivals (-want +got):\n%s", m.Name, diff)
+			}
+			for i := range x.N {
+				want := slices.Clone(every.Map(i, 2))
+				for k, v := range every.Map(i, 0) {
+					want[k] -= v
+				}
+				near(t, m.Name, r.Map(i, 2), want, 1e-5)
+			}
+			if r := explain(t, e, m, x, cam.Class(2)); r.Rival != nil {
+				t.Errorf("%s: rivals %v of a map without contrast, want none", m.Name, r.Rival)
+			}
+		}
+		positive := explain(t, e, method(t, "gradcam"), x, cam.Contrast(2, 0))
+		signed := explain(t, e, signedGradCAM, x, cam.Contrast(2, 0))
+		for i, v := range signed.Maps {
+			signed.Maps[i] = max(v, 0)
+		}
+		near(t, "gradcam", positive.Maps, signed.Maps, 1e-6)
 	})
 }
 

@@ -30,7 +30,8 @@ type Pass struct {
 	Act    *Node // A, [batch, height, width, channels] of the explained layer
 	Scores *Node // y_c, [batch, classes]
 	// Coefficients v, [batch, classes], make the explained score of each image
-	// of those of the classes, y = Σ_c v_c y_c: 1 for the class, else 0.
+	// of those of the classes, y = Σ_c v_c y_c: 1 for the class, −1 for the rival
+	// of a [Contrast], else 0.
 	Coefficients *Node
 
 	net    Network
@@ -41,13 +42,13 @@ type Pass struct {
 // linear is the head taken as pooling and a linear layer.
 type linear struct {
 	weights *Node // w, [channels, classes]
+	bias    *Node // b, [1, classes]
 	maps    *Node // CAM of all classes, [batch, classes, height, width]
 	misfit  *Node // [batch], how far it is from being one; see ClassMaps
 }
 
-// newPass builds the forward pass. classes is int32 [batch], asPredicted for
-// the class with the highest score.
-func newPass(net Network, ctx *context.Context, images, classes *Node) (p *Pass, predicted *Node) {
+// newPass builds the forward pass. classes and rivals are those of [goals].
+func newPass(net Network, ctx *context.Context, images, classes, rivals *Node) (p *Pass, predicted *Node) {
 	p = &Pass{Images: images, net: net, ctx: ctx, linear: &linear{}}
 	orFail(ErrShape, func() { p.Act = net.Features(ctx, images) }, "images shaped %s: the network takes none such", images.Shape())
 	if p.Act.Rank() != 4 {
@@ -59,7 +60,8 @@ func newPass(net Network, ctx *context.Context, images, classes *Node) (p *Pass,
 	}
 	predicted = ArgMax(p.Scores, -1, dtypes.Int32)
 	chosen := Where(LessThan(classes, ZerosLike(classes)), predicted, classes)
-	p.Coefficients = StopGradient(OneHot(chosen, p.classes(), p.Scores.DType()))
+	oneHot := func(index *Node) *Node { return OneHot(index, p.classes(), p.Scores.DType()) } // zeros for noRival
+	p.Coefficients = StopGradient(Sub(oneHot(chosen), oneHot(rivals)))
 	return p, predicted
 }
 
@@ -111,7 +113,8 @@ func (p *Pass) ClassMaps() *Node {
 		own := ReduceAllSum(Mul(y, DiagonalWithValue(ScalarOne(g, y.DType()), classes)))
 		l.weights = Transpose(Reshape(Gradient(own, zero)[0], classes, channels), 0, 1)
 		l.maps = CAM(p.Act, l.weights)
-		l.misfit = misfit(p, l, Slice(y, AxisElem(0)))
+		l.bias = Slice(y, AxisElem(0))
+		l.misfit = misfit(p, l)
 	}, "%s", wantLinear)
 	return l.maps
 }
@@ -122,9 +125,9 @@ const wantLinear = "CAM needs a network that ends in global average pooling and 
 // misfit returns, for each image, the largest |mean_ij M_c + b_c − y_c| of all
 // classes, relative to the size of what is added up there, mean_ij Σ_k |w_kc
 // A_k| + |b_c|. Rounding leaves it near 1e-6.
-func misfit(p *Pass, l *linear, bias *Node) *Node {
-	residual := Sub(Add(ReduceMean(l.maps, 2, 3), bias), p.Scores)
-	size := Add(ReduceMean(CAM(Abs(p.Act), Abs(l.weights)), 2, 3), Abs(bias))
+func misfit(p *Pass, l *linear) *Node {
+	residual := Sub(Add(ReduceMean(l.maps, 2, 3), l.bias), p.Scores)
+	size := Add(ReduceMean(CAM(Abs(p.Act), Abs(l.weights)), 2, 3), Abs(l.bias))
 	tiny := ConstAs(size, 1e-30) // all may be zero
 	return ReduceMax(Div(Abs(residual), Add(size, tiny)), 1)
 }

@@ -8,17 +8,20 @@ type Result struct {
 	Scores        []float32 // [N, NumClasses], before softmax
 	Predicted     []int     // [N], the class with the highest score
 	Class         []int     // [N], the class of each image's map; nil for maps of all classes
+	Rival         []int     // [N], the class that it was contrasted with; nil unless the target was a [Contrast]
 	Height, Width int       // of a map
 	Maps          []float32 // [N, Height, Width], or [N, NumClasses, Height, Width] for all classes
 }
 
 // ClassMaps is a [Result] of CAM for all classes, with what it is made of:
-// Maps[i, c] = Σ_k Weights[k, c] Act[i, k].
+// Maps[i, c] = Σ_k Weights[k, c] Act[i, k], and mean(Maps[i, c]) + Bias[c] is the
+// score of class c.
 type ClassMaps struct {
 	Result
 	Channels int
 	Act      []float32 // [N, Channels, Height, Width], channels first as in the article
 	Weights  []float32 // [Channels, NumClasses], of the head
+	Bias     []float32 // [NumClasses], of the head
 }
 
 // Shape returns the shape of Maps.

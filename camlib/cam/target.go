@@ -9,6 +9,7 @@ import (
 // [Predicted].
 type Target struct {
 	classes []int
+	rival   int // of a contrast
 	name    string
 	kind    targetKind
 }
@@ -21,6 +22,7 @@ const (
 	single   // classes[0], for every image
 	perImage // classes[i], for image i
 	named    // name, for every image
+	contrast // classes[0] against rival, for every image
 )
 
 // The targets that name no class.
@@ -36,6 +38,13 @@ func Class(class int) Target { return Target{kind: single, classes: []int{class}
 // network's Classes method lists it.
 func ClassNamed(name string) Target { return Target{kind: named, name: name} }
 
+// Contrast asks why one class and not another: the explained score is the
+// difference of theirs, y = y_class − y_rival. It is the same question for all
+// images.
+func Contrast(class, rival int) Target {
+	return Target{kind: contrast, classes: []int{class}, rival: rival}
+}
+
 // Classes is one class per image. Their number must be that of the images.
 func Classes(classes ...int) Target {
 	return Target{kind: perImage, classes: slices.Clone(classes)}
@@ -50,36 +59,56 @@ func Labels(labels []uint8) Target {
 	return t
 }
 
-// asPredicted stands for the predicted class in the input of a graph.
-const asPredicted = -1
+// What stands for a class in the input of a graph.
+const (
+	asPredicted = -1 // the predicted class
+	noRival     = -1 // no class
+)
 
-// resolve returns one class per image, asPredicted where it is not given.
-func (t Target) resolve(n int, net Network) ([]int32, error) {
-	classes := t.classes
+// goals says what is explained of each image.
+type goals struct {
+	classes []int32 // [n], asPredicted where it is not given
+	rivals  []int32 // [n], noRival where there is none
+}
+
+func (g goals) part(start, end int) goals { return goals{g.classes[start:end], g.rivals[start:end]} }
+
+// resolve returns the goals of n images.
+func (t Target) resolve(n int, net Network) (goals, error) {
+	classes, rival := t.classes, noRival
 	switch t.kind {
 	case predicted, all:
-		return slices.Repeat([]int32{asPredicted}, n), nil
+		return goals{slices.Repeat([]int32{asPredicted}, n), slices.Repeat([]int32{noRival}, n)}, nil
 	case named:
 		c, err := classNamed(t.name, net)
 		if err != nil {
-			return nil, err
+			return goals{}, err
 		}
 		classes = slices.Repeat([]int{c}, n)
+	case contrast:
+		rival = t.rival
+		if rival == classes[0] {
+			return goals{}, fail(ErrTarget, "target: contrast of class %d with itself, want two classes", rival)
+		}
+		if rival < 0 || int(int32(rival)) != rival {
+			return goals{}, fail(ErrClass, "target: rival class %d, want 0 or more", rival)
+		}
+		classes = slices.Repeat(classes, n)
 	case single:
 		classes = slices.Repeat(classes, n)
 	case perImage:
 		if len(classes) != n {
-			return nil, fail(ErrTarget, "target: %d classes for %d images, want one for each", len(classes), n)
+			return goals{}, fail(ErrTarget, "target: %d classes for %d images, want one for each", len(classes), n)
 		}
 	}
-	r := make([]int32, n)
+	g := goals{make([]int32, n), slices.Repeat([]int32{int32(rival)}, n)}
 	for i, c := range classes {
 		if c < 0 || int(int32(c)) != c {
-			return nil, fail(ErrClass, "target: class %d for image %d, want 0 or more", c, i)
+			return goals{}, fail(ErrClass, "target: class %d for image %d, want 0 or more", c, i)
 		}
-		r[i] = int32(c)
+		g.classes[i] = int32(c)
 	}
-	return r, nil
+	return g, nil
 }
 
 // classNamed finds a class by name, if the network knows its classes' names.

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	_ "image/jpeg" // images to explain may be JPEG or PNG
-	_ "image/png"
 	"io"
 	"os"
 	"path/filepath"
@@ -17,7 +15,6 @@ import (
 	"codeberg.org/sbinet/npyio"
 	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
-	"golang.org/x/image/draw"
 
 	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/cam"
@@ -50,6 +47,7 @@ type explained struct {
 	Label     string `json:"label,omitempty"`
 	Predicted string `json:"predicted"`
 	Class     string `json:"class,omitempty"` // of its map; none when the maps are of all classes
+	Rival     string `json:"rival,omitempty"` // that the class was contrasted with
 }
 
 const photoPolicy = "the largest centred square, resized to 32×32 by Catmull-Rom"
@@ -97,7 +95,7 @@ A picture from disk is cut to its largest centred square and made 32×32.`,
 	f.StringVar(&o.split, "split", "test", splitUsage)
 	f.IntSliceVar(&o.index, "index", nil, "images of the split, by their index in it; of the sample, by their index in the test set")
 	f.StringSliceVar(&o.methods, "method", []string{"cam"}, "methods: "+strings.Join(methodNames(), ", "))
-	f.StringVar(&o.class, "class", "predicted", "predicted, label, all, a class's name or its digit")
+	f.StringVar(&o.class, "class", "predicted", "predicted, label, all, a class's name or its digit, or two as in \"frog not deer\"")
 	f.StringVar(&o.out, "out", "out/explain", "folder to write into")
 	f.StringVar(&o.backend, "backend", "", backendUsage)
 	f.BoolVar(&o.asJSON, "json", false, jsonUsage+": the manifest")
@@ -138,15 +136,15 @@ func (o *explainFlags) run(cmd *cobra.Command, files []string) (*manifest, error
 	if err != nil {
 		return nil, err
 	}
-	target, err := o.target(s)
-	if err != nil {
-		return nil, err
-	}
 	backend, err := openBackend(cmd, o.backend)
 	if err != nil {
 		return nil, err
 	}
 	model, err := camlib.New(network, backend)
+	if err != nil {
+		return nil, err
+	}
+	target, err := o.target(model, s)
 	if err != nil {
 		return nil, err
 	}
@@ -241,40 +239,23 @@ func readPhotos(files []string) (*subjects, error) {
 	s := &subjects{}
 	seen := make(map[string]string)
 	for _, file := range files {
-		f, err := os.Open(file)
+		photo, err := camlib.ReadPhoto(file)
 		if err != nil {
-			return nil, fmt.Errorf("explain: %w", err)
-		}
-		photo, _, err := image.Decode(f)
-		f.Close()
-		if err != nil {
-			return nil, fmt.Errorf("explain: %s: %w, want a PNG or JPEG picture", file, err)
+			return nil, err
 		}
 		name := strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
 		if other, ok := seen[name]; ok {
 			return nil, fmt.Errorf("explain: %s and %s would both be written as %s, want different names", other, file, name)
 		}
 		seen[name] = file
-		s.images = append(s.images, fit(photo))
+		s.images = append(s.images, camlib.Square(photo, cifar10.Width))
 		s.infos = append(s.infos, explained{Name: name, File: file})
 	}
 	return s, nil
 }
 
-// fit follows photoPolicy.
-func fit(photo image.Image) image.Image {
-	b := photo.Bounds()
-	side := min(b.Dx(), b.Dy())
-	square := image.Rect(0, 0, side, side).Add(b.Min).Add(image.Pt((b.Dx()-side)/2, (b.Dy()-side)/2))
-	out := image.NewNRGBA(image.Rect(0, 0, cifar10.Width, cifar10.Height))
-	draw.CatmullRom.Scale(out, out.Bounds(), photo, square, draw.Src, nil)
-	return out
-}
-
-func (o *explainFlags) target(s *subjects) (cam.Target, error) {
+func (o *explainFlags) target(model *camlib.Model, s *subjects) (cam.Target, error) {
 	switch o.class {
-	case "predicted":
-		return cam.Predicted, nil
 	case "all":
 		return cam.All, nil
 	case "label":
@@ -283,11 +264,11 @@ func (o *explainFlags) target(s *subjects) (cam.Target, error) {
 		}
 		return cam.Labels(s.labels), nil
 	}
-	class, err := cifar10.ClassIndex(o.class)
+	target, err := model.Target(o.class)
 	if err != nil {
-		return cam.Target{}, fmt.Errorf("%w, or predicted, label or all", err)
+		return cam.Target{}, fmt.Errorf("%w, or label or all", err)
 	}
-	return cam.Class(class), nil
+	return target, nil
 }
 
 // describe records what a result says of the images.
@@ -297,6 +278,9 @@ func (m *manifest) describe(r *cam.Result) {
 		m.Images[i].Predicted = m.Classes[r.Predicted[i]]
 		if r.Class != nil {
 			m.Images[i].Class = m.Classes[r.Class[i]]
+		}
+		if r.Rival != nil {
+			m.Images[i].Rival = m.Classes[r.Rival[i]]
 		}
 	}
 }
@@ -325,12 +309,17 @@ func (o *explainFlags) draw(method cam.Method, r *cam.Result, s *subjects, names
 			return err
 		}
 		for k, c := range classes {
-			title := fmt.Sprintf("%s: %s %+.2f", s.infos[i].Name, names[c], r.Scores[i*r.NumClasses+c])
+			asked, score := names[c], r.Scores[i*r.NumClasses+c]
+			if r.Rival != nil {
+				asked += " not " + names[r.Rival[i]]
+				score -= r.Scores[i*r.NumClasses+r.Rival[i]]
+			}
+			title := fmt.Sprintf("%s: %s %+.2f", s.infos[i].Name, asked, score)
 			picture, err := figure.Pair{Title: title, Image: img, Map: maps[k], Name: method.Name, Shading: shading}.Draw()
 			if err != nil {
 				return err
 			}
-			path := filepath.Join(o.out, fmt.Sprintf("%s_%s_%s.png", s.infos[i].Name, names[c], method.Name))
+			path := filepath.Join(o.out, fmt.Sprintf("%s_%s_%s.png", s.infos[i].Name, strings.ReplaceAll(asked, " ", "_"), method.Name))
 			if err := figure.WritePNG(path, picture); err != nil {
 				return err
 			}

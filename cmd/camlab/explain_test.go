@@ -165,7 +165,7 @@ func TestExplainWritesPicturesAndManifest(t *testing.T) {
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if c := fit(photo).(*image.NRGBA); c.NRGBAAt(4, 16).B < 200 || c.NRGBAAt(12, 16).R < 200 {
+	if c := camlib.Square(photo, 32); c.NRGBAAt(4, 16).B < 200 || c.NRGBAAt(12, 16).R < 200 {
 		t.Errorf("column 4 is %v, column 12 %v; want blue and red: half of the blue third is cut away", c.NRGBAAt(4, 16), c.NRGBAAt(12, 16))
 	}
 
