@@ -145,10 +145,10 @@ func (m *Maps) Picture() (image.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	bar := figure.Shading{Unit: "share of the map's largest value"}
+	bar := figure.Shading{Unit: "share of the largest value"}
 	if m.method.Signed {
 		bar.Scale, err = figure.Diverging(1)
-		bar.Unit += ": red for the class, blue against"
+		bar.Unit += "\nred: for, blue: against"
 	} else {
 		bar.Scale, err = figure.Sequential(0, 1)
 	}

@@ -126,7 +126,7 @@ func (e Env) chooseKernel(name string) (string, error) {
 // execute runs the notebook and returns it with its outputs. Cells after a
 // failed one are run too; CheckNotebook finds the failure.
 func (e Env) execute(ctx context.Context, file, kernel, tmp string, quick bool) ([]byte, error) {
-	env := []string{}
+	env := []string{"CAMLAB_NO_BROWSER=1"} // widgets need not wait for one
 	if quick {
 		env = append(env, "CAMLAB_QUICK=1")
 	}

@@ -8,6 +8,7 @@
 package notebook
 
 import (
+	"encoding/base64"
 	"fmt"
 	"image"
 	"os"
@@ -42,6 +43,11 @@ func Must[T any](v T, err error) T {
 func Show(img image.Image, err error) {
 	Check(err)
 	ShowPNG(figure.PNGBytes(img))
+}
+
+// inlineImage is a picture as an HTML element that needs no file.
+func inlineImage(mime string, data []byte) string {
+	return fmt.Sprintf(`<img src="data:%s;base64,%s">`, mime, base64.StdEncoding.EncodeToString(data))
 }
 
 // ShowPNG displays the contents of a PNG file, or ends the cell as [Check] does.

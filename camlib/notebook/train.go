@@ -2,7 +2,6 @@ package notebook
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"html"
 	"os"
@@ -86,7 +85,7 @@ func (w *watch) epoch(e cnn.Epoch) {
 	var b strings.Builder
 	for _, c := range []curve.Chart{cost, f1} {
 		if svg, err := c.SVG(); err == nil { // a curve that cannot be drawn must not stop a training
-			fmt.Fprintf(&b, `<br><img src="data:image/svg+xml;base64,%s">`, base64.StdEncoding.EncodeToString(svg))
+			b.WriteString("<br>" + inlineImage("image/svg+xml", svg))
 		}
 	}
 	w.pictures = b.String()

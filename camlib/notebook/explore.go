@@ -1,0 +1,235 @@
+package notebook
+
+import (
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"html"
+	"image"
+	"os"
+	"os/signal"
+	"strings"
+	"time"
+
+	"github.com/janpfeifer/gonb/gonbui"
+	"github.com/janpfeifer/gonb/gonbui/comms"
+
+	"github.com/camlab-go/camlab/camlib"
+	"github.com/camlab-go/camlab/camlib/cam"
+	"github.com/camlab-go/camlab/camlib/cnn"
+	"github.com/camlab-go/camlab/camlib/figure"
+)
+
+// NoBrowser is the environment variable that tells [Explore] at once that nobody
+// sits before the notebook. `camlab notebook` sets it to 1.
+const NoBrowser = "CAMLAB_NO_BROWSER"
+
+// How long Explore waits for the browser's first word, and for its next.
+const (
+	connectTime = 6 * time.Second // GoNB gives up on the connection after 3
+	idleTime    = 30 * time.Minute
+)
+
+// Explore shows the maps of some images with controls beside them: image, class,
+// "but not" another class, method and opacity. The picture follows while the cell
+// runs; the button Done, interrupting the cell, or half an hour without a change
+// ends it, and what was seen last stays as a picture. Where no browser answers
+// (nbconvert, VS Code, GitHub) the first picture is all there is.
+func Explore(model *camlib.Model, images ...image.Image) {
+	e, err := newExplorer(model, images)
+	Check(err)
+	q := question{Class: "predicted", Method: cam.Methods()[0].Name, Opacity: 50}
+	a, err := e.answer(q)
+	Check(err)
+	if gonbui.IsNotebook && os.Getenv(NoBrowser) != "1" {
+		a = e.talk(a)
+	}
+	a.keep()
+}
+
+// explorer answers questions about images.
+type explorer struct {
+	model   *camlib.Model
+	images  []image.Image
+	classes []string
+	scores  [][]float32 // of each image
+	guess   []int       // predicted class of each image
+}
+
+// question is what the controls say. The browser numbers them, because GoNB may
+// deliver two in the wrong order.
+type question struct {
+	Number  int    `json:"number"`
+	Image   int    `json:"image"`
+	Class   string `json:"class"` // a name, or "predicted"
+	Rival   string `json:"rival"` // a name, or ""
+	Method  string `json:"method"`
+	Opacity int    `json:"opacity"` // in percent
+	Done    bool   `json:"done"`
+}
+
+// answer is what a question is answered with: words and a picture.
+type answer struct {
+	html string
+	png  []byte
+}
+
+func newExplorer(model *camlib.Model, images []image.Image) (*explorer, error) {
+	e := &explorer{model: model, images: images}
+	for i, img := range images { // one by one: they may differ in size
+		maps, err := model.Explain(cam.Methods()[0].Name, "predicted", img)
+		if err != nil {
+			return nil, fmt.Errorf("notebook: explore: image %d: %w", i, err)
+		}
+		e.scores, e.guess = append(e.scores, maps.Scores), append(e.guess, maps.Predicted[0])
+	}
+	if len(images) == 0 {
+		return nil, fmt.Errorf("notebook: explore: no images, want at least one")
+	}
+	e.classes = model.Classes(len(e.scores[0]))
+	return e, nil
+}
+
+func (e *explorer) answer(q question) (answer, error) {
+	if q.Image < 0 || q.Image >= len(e.images) {
+		return answer{}, fmt.Errorf("notebook: explore: image %d, want 0 to %d", q.Image, len(e.images)-1)
+	}
+	class := q.Class
+	if class == "predicted" {
+		class = e.classes[e.guess[q.Image]]
+	}
+	asked := class
+	if q.Rival != "" {
+		asked += " not " + q.Rival
+	}
+	maps, err := e.model.Explain(q.Method, asked, e.images[q.Image])
+	if err != nil {
+		return answer{}, err
+	}
+	maps.Opacity = float64(q.Opacity) / 100
+	picture, err := maps.Picture()
+	if err != nil {
+		return answer{}, err
+	}
+	png, err := figure.PNGBytes(picture)
+	return answer{e.words(q, maps), png}, err
+}
+
+// words says what the picture shows: the score, the probabilities and the colours.
+func (e *explorer) words(q question, maps *camlib.Maps) string {
+	scores, c := e.scores[q.Image], maps.Class[0]
+	p := cnn.Probabilities(scores)
+	name := func(c int) string { return "<b>" + html.EscapeString(e.classes[c]) + "</b>" }
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: score %+.2f, probability %.3f", name(c), scores[c], p[c])
+	if maps.Rival != nil {
+		r := maps.Rival[0]
+		fmt.Fprintf(&b, "; %s: score %+.2f, probability %.3f; the map explains the difference, %+.2f", name(r), scores[r], p[r], scores[c]-scores[r])
+	}
+	if g := e.guess[q.Image]; g != c {
+		fmt.Fprintf(&b, "; the network says %s, probability %.3f", name(g), p[g])
+	}
+	method, err := cam.Lookup(q.Method)
+	switch {
+	case err == nil && method.Signed && maps.Rival != nil:
+		fmt.Fprintf(&b, ".<br>Red spoke for %s, blue for %s, grey for neither.", name(c), name(maps.Rival[0]))
+	case err == nil && method.Signed:
+		fmt.Fprintf(&b, ".<br>Red spoke for %s, blue against it, grey neither way.", name(c))
+	default:
+		fmt.Fprintf(&b, ".<br>Yellow spoke for %s; %s shows nothing that spoke against it.", name(c), html.EscapeString(q.Method))
+	}
+	return b.String()
+}
+
+//go:embed explore.html
+var controls string
+
+// talk shows the controls and answers until the reader has done, and returns the
+// last answer. Where no browser speaks up it takes the controls away again.
+func (e *explorer) talk(first answer) answer {
+	address := "/camlab/explore/" + gonbui.UniqueId()
+	form, output := "explore_"+gonbui.UniqueId(), "explored_"+gonbui.UniqueId()
+	questions := make(chan question, 1)
+	comms.Subscribe(address, func(_, text string) {
+		var q question
+		if json.Unmarshal([]byte(text), &q) != nil {
+			return // not from our controls
+		}
+		for { // only the newest counts
+			select {
+			case questions <- q:
+				return
+			case old := <-questions:
+				if old.Number > q.Number {
+					q = old
+				}
+			}
+		}
+	})
+	interrupt := make(chan os.Signal, 1)
+	signal.Notify(interrupt, os.Interrupt)
+	defer signal.Stop(interrupt)
+	gonbui.UpdateHTML(form, e.controls(address))
+	gonbui.UpdateHTML(output, first.inline())
+	defer func() {
+		gonbui.UpdateHTML(form, "")
+		gonbui.UpdateHTML(output, "")
+	}()
+
+	last, number := first, -1
+	patience := time.NewTimer(connectTime)
+	for {
+		select {
+		case q := <-questions:
+			patience.Reset(idleTime)
+			if q.Done {
+				return last
+			}
+			if q.Number < number {
+				continue
+			}
+			number = q.Number
+			a, err := e.answer(q)
+			if err != nil {
+				gonbui.UpdateHTML(output, `<p style="color:#b00020">`+html.EscapeString(err.Error())+"</p>"+last.inline())
+				continue
+			}
+			last = a
+			gonbui.UpdateHTML(output, a.inline())
+		case <-interrupt:
+			return last
+		case <-patience.C:
+			return last
+		}
+	}
+}
+
+// controls is the form, filled in.
+func (e *explorer) controls(address string) string {
+	option := func(value, text string) string {
+		return fmt.Sprintf("<option value=%q>%s</option>", html.EscapeString(value), html.EscapeString(text))
+	}
+	var images, classes, methods strings.Builder
+	for i, g := range e.guess {
+		images.WriteString(option(fmt.Sprint(i), fmt.Sprintf("%d: %s", i+1, e.classes[g])))
+	}
+	for _, c := range e.classes {
+		classes.WriteString(option(c, c))
+	}
+	for _, m := range cam.Methods() {
+		methods.WriteString(option(m.Name, m.Name))
+	}
+	return strings.NewReplacer("{{id}}", "camlab_"+gonbui.UniqueId(), "{{address}}", address,
+		"{{images}}", images.String(), "{{classes}}", classes.String(), "{{methods}}", methods.String()).Replace(controls)
+}
+
+// inline is the answer in one output that can be replaced.
+func (a answer) inline() string { return "<p>" + a.html + "</p>" + inlineImage("image/png", a.png) }
+
+// keep leaves the answer in the saved notebook.
+func (a answer) keep() {
+	if gonbui.IsNotebook {
+		gonbui.DisplayHTML("<p>" + a.html + "</p>")
+	}
+	ShowPNG(a.png, nil)
+}
