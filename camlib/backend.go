@@ -23,6 +23,9 @@ const (
 // PureGo. An empty name is GOMLX_BACKEND if that is set, as it is in the
 // notebooks' kernels, else XLACPU if its plugin is installed, else PureGo.
 //
+// Every call for the same backend returns the same one, until it is finalized, so
+// that whatever one call opened, tensors and weights, fits the next.
+//
 // The plugin is the one that `camlab setup` found or installed; nothing is
 // downloaded. When it is missing the error wraps [ErrNoPlugin] and says how to
 // get it.

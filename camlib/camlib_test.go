@@ -175,6 +175,21 @@ func TestBackendNames(t *testing.T) {
 	}
 }
 
+func TestBackendIsOpenedOnce(t *testing.T) {
+	for _, name := range []string{camlib.PureGo, camlib.XLACPU} {
+		first, err := camlib.Backend(name)
+		if errors.Is(err, camlib.ErrNoPlugin) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if second, err := camlib.Backend(name); err != nil || second != first {
+			t.Errorf("%s: a second backend, error %v, want the first again", name, err)
+		}
+	}
+}
+
 func TestBackendWithoutPlugin(t *testing.T) {
 	// An empty home and an empty working directory hide every plugin but a system-wide one.
 	t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", filepath.Join(t.TempDir(), "none"))

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
-	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -93,14 +92,9 @@ func picture(n, height, width int) cam.Images {
 // backendNames are those that all must work on.
 var backendNames = []string{camlib.XLACPU, camlib.PureGo}
 
-// opened holds one backend of each name for all tests: a model's weights stay
-// on the first backend that uses them.
-var opened sync.Map
-
 func backend(tb testing.TB, name string) backends.Backend {
 	tb.Helper()
-	open, _ := opened.LoadOrStore(name, sync.OnceValues(func() (backends.Backend, error) { return camlib.Backend(name) }))
-	b, err := open.(func() (backends.Backend, error))()
+	b, err := camlib.Backend(name)
 	if errors.Is(err, camlib.ErrNoPlugin) {
 		tb.Skipf("needs XLA: %v", err)
 	}

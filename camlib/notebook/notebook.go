@@ -8,12 +8,15 @@
 package notebook
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"image"
 	"os"
+	"path/filepath"
 
 	"github.com/janpfeifer/gonb/gonbui"
+	"github.com/janpfeifer/gonb/gonbui/protocol"
 
 	"github.com/camlab-go/camlab/camlib/figure"
 )
@@ -21,6 +24,15 @@ import (
 // Quick tells whether CAMLAB_QUICK=1 is set: the notebook is to take the
 // embedded sample and a short training, so that it runs in a minute or two.
 func Quick() bool { return os.Getenv("CAMLAB_QUICK") == "1" }
+
+// Scratch returns a folder for what one cell leaves to the next, for values do not
+// outlive the cell's process. It goes when the kernel does. Outside a notebook it
+// is a folder of the system's temporary one.
+func Scratch() string {
+	dir := filepath.Join(cmp.Or(os.Getenv(protocol.GONB_TMP_DIR_ENV), os.TempDir()), "camlab-scratch")
+	Check(os.MkdirAll(dir, 0o700))
+	return dir
+}
 
 // Check ends the cell with a line on its error output when err is not nil.
 func Check(err error) {

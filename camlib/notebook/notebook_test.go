@@ -6,6 +6,7 @@ import (
 	"image/png"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -77,5 +78,42 @@ func TestSummaryHoldsTheNumbers(t *testing.T) {
 	got := summary(cnn.Epoch{Epoch: 3, TrainCost: 0.73851, Test: cnn.Evaluation{Cost: 0.69, Accuracy: 0.755, MacroF1: 0.7553}})
 	if want := "epoch 3: train cost 0.7385, test cost 0.6900, accuracy 0.7550, macro-F1 0.7553"; got != want {
 		t.Errorf("summary %q, want %q", got, want)
+	}
+}
+
+func TestComparisonGivesARunOneColour(t *testing.T) {
+	h, err := cnn.PretrainedHistory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	short := *h
+	short.Epochs = h.Epochs[:3]
+	cost, f1, err := comparison([]string{"long", "short"}, []*cnn.History{h, &short})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(cost.Series) != 4 || len(f1.Series) != 2 {
+		t.Fatalf("%d cost and %d F1 curves, want 4 and 2", len(cost.Series), len(f1.Series))
+	}
+	test, train := cost.Series[2], cost.Series[3]
+	if test.Name != "short" || len(test.Y) != 3 || test.Y[2] != short.Epochs[2].Test.Cost || train.Y[2] != short.Epochs[2].TrainCost {
+		t.Errorf("curves %s of %v and %s of %v, want the short run's test and train cost", test.Name, test.Y, train.Name, train.Y)
+	}
+	if test.Color != train.Color || test.Color != f1.Series[1].Color || test.Color == cost.Series[0].Color {
+		t.Error("want one colour for all curves of a run, and another for the other run")
+	}
+	if _, _, err := comparison([]string{"one"}, nil); err == nil || err.Error() != "notebook: compare: 1 names for 0 histories, want one for each" {
+		t.Errorf("one name, no history: error %v", err)
+	}
+}
+
+func TestScratchIsTheKernels(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("GONB_TMP_DIR", dir)
+	if got, want := Scratch(), filepath.Join(dir, "camlab-scratch"); got != want {
+		t.Errorf("scratch %s, want %s", got, want)
+	}
+	if err := os.WriteFile(filepath.Join(Scratch(), "x"), nil, 0o600); err != nil {
+		t.Error(err)
 	}
 }

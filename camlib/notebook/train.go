@@ -38,6 +38,34 @@ func Curves(h *cnn.History) {
 	ShowPNG(f1.PNG())
 }
 
+// Compare displays the curves of several trainings in the same two charts: the
+// test cost of each, with its train cost thin in the same colour, and the macro-F1.
+// names[i] is the name of histories[i].
+func Compare(names []string, histories []*cnn.History) {
+	cost, f1, err := comparison(names, histories)
+	Check(err)
+	ShowPNG(cost.PNG())
+	ShowPNG(f1.PNG())
+}
+
+func comparison(names []string, histories []*cnn.History) (cost, f1 curve.Chart, err error) {
+	if len(names) != len(histories) {
+		return cost, f1, fmt.Errorf("notebook: compare: %d names for %d histories, want one for each", len(names), len(histories))
+	}
+	cost = curve.Chart{Title: "Cost: on the test images, and thin on the training images", XLabel: "epoch", YLabel: "cost (nats)"}
+	f1 = curve.Chart{Title: "Macro-F1 on the test images", XLabel: "epoch", YLabel: "macro-F1", Y: [2]float64{0, 1}}
+	for i, h := range histories {
+		var train, test, macro []float64
+		for _, e := range h.Epochs {
+			train, test, macro = append(train, e.TrainCost), append(test, e.Test.Cost), append(macro, e.Test.MacroF1)
+		}
+		c := curve.Color(i)
+		cost.Series = append(cost.Series, curve.Series{Name: names[i], Y: test, Color: c, Width: 2.5}, curve.Series{Name: names[i] + ", train", Y: train, Color: c, Width: 0.8})
+		f1.Series = append(f1.Series, curve.Series{Name: names[i], Y: macro, Color: c, Width: 2.5})
+	}
+	return cost, f1, nil
+}
+
 // charts returns the article's two figures for the epochs so far.
 func charts(epochs []cnn.Epoch) (cost, f1 curve.Chart) {
 	var train, test, macro []float64

@@ -4,6 +4,7 @@ package backend
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/gomlx/gomlx/backends"
 	"github.com/gomlx/gomlx/backends/simplego"
@@ -26,17 +27,41 @@ func XLA(device string) (backends.Backend, error) {
 	if device == "cpu" {
 		options = ",shared_buffers" // tensors in Go's memory are XLA's: nothing is copied
 	}
-	b, err := xla.New(path + options)
-	if err != nil {
-		return nil, fmt.Errorf("plugin %s: %w; `camlab doctor` checks it", path, err)
-	}
-	return b, nil
+	return once("xla:"+path+options, func() (backends.Backend, error) {
+		b, err := xla.New(path + options)
+		if err != nil {
+			return nil, fmt.Errorf("plugin %s: %w; `camlab doctor` checks it", path, err)
+		}
+		return b, nil
+	})
 }
 
 // Go returns GoMLX's pure-Go backend. It runs one operation at a time: several
 // matrix products at once wait for each other's workers for ever in GoMLX
 // v0.26.0 (each holds one of its pool and waits for another).
-func Go() (backends.Backend, error) { return simplego.New("ops_sequential") }
+func Go() (backends.Backend, error) {
+	return once("go", func() (backends.Backend, error) { return simplego.New("ops_sequential") })
+}
+
+// opened holds the backends that are open: a second one of a kind would refuse
+// the weights and tensors that the first has seen.
+var (
+	mu     sync.Mutex
+	opened = map[string]backends.Backend{}
+)
+
+func once(key string, open func() (backends.Backend, error)) (backends.Backend, error) {
+	mu.Lock()
+	defer mu.Unlock()
+	if b, ok := opened[key]; ok && !b.IsFinalized() {
+		return b, nil
+	}
+	b, err := open()
+	if err == nil {
+		opened[key] = b
+	}
+	return b, err
+}
 
 // IsGo tells whether a backend is the pure-Go one.
 func IsGo(b backends.Backend) bool {

@@ -2,7 +2,6 @@
 package backendtest
 
 import (
-	"sync"
 	"testing"
 
 	"github.com/gomlx/gomlx/backends"
@@ -11,16 +10,14 @@ import (
 	"github.com/camlab-go/camlab/internal/plugin"
 )
 
-var openXLA = sync.OnceValues(func() (backends.Backend, error) { return backend.XLA("cpu") })
-
-// XLA returns XLA on the processor, one for all tests of a package. It skips
-// the test when no plugin is installed.
+// XLA returns XLA on the processor. It skips the test when no plugin is
+// installed.
 func XLA(tb testing.TB) backends.Backend {
 	tb.Helper()
 	if _, _, err := plugin.Find("cpu"); err != nil {
 		tb.Skipf("needs XLA: %v", err)
 	}
-	b, err := openXLA()
+	b, err := backend.XLA("cpu")
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -83,6 +83,10 @@ var colors = []color.Color{
 	color.NRGBA{R: 0xe6, G: 0x9f, B: 0x00, A: 0xff}, // orange
 }
 
+// Color returns the colour of a chart's i-th series that has none of its own, so
+// that several charts can give the same thing the same colour. There are six.
+func Color(i int) color.Color { return colors[i%len(colors)] }
+
 var dashes = [][]vg.Length{nil, {5, 3}, {1.5, 2}}
 
 // SVG returns the chart as an SVG file. It fails if there is no series, if a series
@@ -176,7 +180,7 @@ func (c Chart) draw(canvas draw.Canvas) error {
 			line.Width = vg.Points(2)
 		}
 		if s.Color == nil {
-			line.Color, line.Dashes = colors[next%len(colors)], dashes[next/len(colors)%len(dashes)]
+			line.Color, line.Dashes = Color(next), dashes[next/len(colors)%len(dashes)]
 			next++
 		}
 		lines[i] = line
