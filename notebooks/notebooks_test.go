@@ -5,8 +5,11 @@ package notebooks_test
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -39,8 +42,14 @@ func committed(t *testing.T) []string {
 	return files
 }
 
+// alone are the notebooks that need nothing beside them: they are executed in an
+// empty folder.
+var alone = []string{"04_importing_camlib.ipynb"}
+
 // TestNotebooksQuick executes every notebook in quick mode into a temporary
-// folder and wants pictures from the same cells as in the committed one.
+// folder, and wants pictures from the same cells as in the committed one and the
+// same text from all cells that are not tagged "varies": quick mode and other
+// processors change what those print.
 func TestNotebooksQuick(t *testing.T) {
 	env := environment(t)
 	for _, file := range committed(t) {
@@ -49,6 +58,9 @@ func TestNotebooksQuick(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if slices.Contains(alone, file) {
+				path = copyFile(t, path)
+			}
 			report, err := env.RunNotebook(t.Context(), path, kernels.RunOptions{Out: t.TempDir(), Quick: true, HTML: true, PNG: true, Progress: func(s string) { t.Log(s) }})
 			if err != nil {
 				t.Fatal(err)
@@ -56,6 +68,9 @@ func TestNotebooksQuick(t *testing.T) {
 			got, want := pictures(t, report.Notebook), pictures(t, file)
 			if strings.Join(got, "\n") != strings.Join(want, "\n") {
 				t.Errorf("pictures by code cell\n%v\nwant, as committed,\n%v", got, want)
+			}
+			if diff := differences(printed(t, report.Notebook), printed(t, file)); diff != "" {
+				t.Errorf("text other than committed:\n%s", diff)
 			}
 			t.Logf("%d pictures, %.1f s", len(report.Pictures), report.Seconds)
 		})
@@ -78,26 +93,127 @@ func TestNotebooksCommitted(t *testing.T) {
 	}
 }
 
-// pictures lists, for the code cells that show pictures, their number and the
-// pictures' types.
-func pictures(t *testing.T, file string) []string {
+// TestNotebookInJapanese holds the Japanese notebook to the code of the English.
+func TestNotebookInJapanese(t *testing.T) {
+	english, japanese := read(t, "01_article.ipynb"), read(t, "01_article.ja.ipynb")
+	if len(english) != len(japanese) {
+		t.Fatalf("%d cells, want %d as the English", len(japanese), len(english))
+	}
+	for i, c := range japanese {
+		switch {
+		case c.Type != english[i].Type:
+			t.Errorf("cell %d is %s, want %s", i+1, c.Type, english[i].Type)
+		case c.Type == "code" && !slices.Equal(c.Source, english[i].Source):
+			t.Errorf("cell %d: code other than the English:\n%s", i+1, strings.Join(c.Source, ""))
+		case c.Type != "code" && slices.Equal(c.Source, english[i].Source):
+			t.Errorf("cell %d is not translated", i+1)
+		}
+	}
+}
+
+// copyFile copies a file into an empty folder.
+func copyFile(t *testing.T, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path = filepath.Join(t.TempDir(), filepath.Base(path))
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+type cell struct {
+	Type     string   `json:"cell_type"`
+	Source   []string `json:"source"`
+	Metadata struct {
+		Tags []string `json:"tags"`
+	} `json:"metadata"`
+	Outputs []struct {
+		Name string                     `json:"name"`
+		Text []string                   `json:"text"`
+		Data map[string]json.RawMessage `json:"data"`
+	} `json:"outputs"`
+}
+
+func read(t *testing.T, file string) []cell {
 	t.Helper()
 	data, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var nb struct {
-		Cells []struct {
-			Outputs []struct {
-				Data map[string]json.RawMessage `json:"data"`
-			} `json:"outputs"`
-		} `json:"cells"`
+		Cells []cell `json:"cells"`
 	}
 	if err := json.Unmarshal(data, &nb); err != nil {
 		t.Fatal(err)
 	}
+	return nb.Cells
+}
+
+// printed returns what each cell that is not tagged "varies" printed.
+func printed(t *testing.T, file string) []string {
+	t.Helper()
 	var all []string
-	for i, cell := range nb.Cells {
+	for _, c := range read(t, file) {
+		text := ""
+		for _, out := range c.Outputs {
+			if out.Name == "stdout" && !slices.Contains(c.Metadata.Tags, "varies") {
+				text += strings.Join(out.Text, "")
+			}
+		}
+		all = append(all, text)
+	}
+	return all
+}
+
+// differences compares texts word by word. Numbers may differ by a thousandth, for
+// processors round differently.
+func differences(got, want []string) string {
+	if len(got) != len(want) {
+		return fmt.Sprintf("%d cells, want %d", len(got), len(want))
+	}
+	trim := func(s string) string { return strings.Trim(s, "[](),:;") }
+	same := func(a, b string) bool {
+		x, errX := strconv.ParseFloat(trim(a), 64)
+		y, errY := strconv.ParseFloat(trim(b), 64)
+		return a == b || errX == nil && errY == nil && math.Abs(x-y) <= 1e-3*(1+math.Abs(y))
+	}
+	var b strings.Builder
+	for i := range want {
+		if !slices.EqualFunc(strings.Fields(got[i]), strings.Fields(want[i]), same) {
+			fmt.Fprintf(&b, "cell %d printed\n%swant\n%s", i+1, got[i], want[i])
+		}
+	}
+	return b.String()
+}
+
+func TestNotebookDifferences(t *testing.T) {
+	for _, test := range []struct {
+		name, got, want string
+		same            bool
+	}{
+		{"equal", "frog: 1.5", "frog: 1.5", true},
+		{"rounding", "[1.50001 2]", "[1.5 2]", true},
+		{"small numbers", "worst 1.5e-05", "worst 2e-05", true},
+		{"another number", "p 0.985", "p 0.982", false},
+		{"another word", "frog 1", "toad 1", false},
+		{"less", "a", "a b", false},
+	} {
+		if got := differences([]string{test.got}, []string{test.want}); (got == "") != test.same {
+			t.Errorf("%s: %q", test.name, got)
+		}
+	}
+}
+
+// pictures lists, for the code cells that show pictures, their number and the
+// pictures' types.
+func pictures(t *testing.T, file string) []string {
+	t.Helper()
+	var all []string
+	for i, cell := range read(t, file) {
 		for _, out := range cell.Outputs {
 			for _, mime := range []string{"image/png", "image/svg+xml"} {
 				if _, ok := out.Data[mime]; ok {
