@@ -50,7 +50,11 @@ test-notebooks: setup ## run every notebook in quick mode, and the checks on the
 
 notebooks: setup ## run every notebook in full and keep the outputs (hours)
 	@set -e; for n in $(NOTEBOOKS); do $(CAMLAB) notebook --in-place --png --out out $$n; done
-	cp out/01_article_11_1.png docs/maps.png
+	cp out/01_article_11_1.png docs/01_article.png
+	cp out/02_your_own_image_06_1.png docs/02_your_own_image.png
+	cp out/03_explorer_02_3.png docs/03_explorer.png
+	cp out/04_importing_camlib_06_1.png docs/04_importing_camlib.png
+	cp out/05_training_lab_04_1.png docs/05_training_lab.png
 
 lab: ## open JupyterLab on the notebooks, with completion and help
 	@go run ./kernels/setup -lab
