@@ -12,13 +12,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
@@ -26,8 +27,8 @@ import (
 )
 
 // patience is how long one wait may take: a notebook in quick mode takes a
-// minute or two on two idle cores.
-const patience = 6 * time.Minute
+// minute or two on two idle cores, five on busy ones.
+const patience = 10 * time.Minute
 
 // browser returns the path of a Chromium or Chrome.
 func browser(t *testing.T) string {
@@ -53,10 +54,10 @@ func browser(t *testing.T) string {
 // settings are the user settings of the JupyterLab under test: every cell in
 // the document, no pop-ups.
 var settings = map[string]string{
-	"notebook-extension/tracker":       `{"windowingMode": "none"}`,
-	"apputils-extension/notification":  `{"fetchNews": "false", "checkForUpdates": false, "doNotDisturbMode": true}`,
-	"docmanager-extension/plugin":      `{"autosave": false}`,
-	"completer-extension/manager":      `{"autoCompletion": false}`,
+	"notebook-extension/tracker":        `{"windowingMode": "none"}`,
+	"apputils-extension/notification":   `{"fetchNews": "false", "checkForUpdates": false, "doNotDisturbMode": true}`,
+	"docmanager-extension/plugin":       `{"autosave": false}`,
+	"completer-extension/manager":       `{"autoCompletion": false}`,
 	"extensionmanager-extension/plugin": `{"enabled": false}`,
 }
 
@@ -64,8 +65,62 @@ var settings = map[string]string{
 const helpers = `
 // nb is the notebook on show.
 globalThis.nb = () => [...jupyterapp.shell.widgets("main")].find(w => w.sessionContext && w.content?.widgets)
+
 // codeCells are its code cells.
 globalThis.codeCells = () => nb().content.widgets.filter(c => c.model.type === "code")
+
+// drawn are the pictures in the outputs below a node.
+globalThis.drawn = node => [...node.querySelectorAll(".jp-OutputArea-output img, .jp-OutputArea-output svg")]
+
+// outputs describes what a code cell shows.
+globalThis.outputs = cell => ({
+	count: cell.model.executionCount ?? 0,
+	source: cell.model.sharedModel.getSource(),
+	errors: [...cell.node.querySelectorAll(
+		'[data-mime-type="application/vnd.jupyter.stderr"], [data-mime-type="application/vnd.jupyter.error"]')].map(e => e.innerText),
+	pictures: drawn(cell.node).map(e => { const box = e.getBoundingClientRect()
+		return {loaded: e.tagName.toLowerCase() === "svg" || e.complete && e.naturalWidth > 0, width: box.width, height: box.height} }),
+})
+
+// ran says whether all code cells have run.
+globalThis.ran = () => codeCells().every(c => c.model.executionCount > 0 && c.model.executionState === "idle")
+
+// watch notes the progress bars and the pictures that come and go in cells that are running.
+globalThis.watch = () => {
+	globalThis.seen = {bars: [], pictures: []}
+	const note = (list, item) => { if (!list.includes(item)) list.push(item) }
+	new MutationObserver(() => codeCells().forEach((cell, i) => {
+		if (cell.model.executionState !== "running") return
+		cell.node.querySelectorAll("progress").forEach(e => note(seen.bars, i + ": " + e.value))
+		cell.node.querySelectorAll("img").forEach(e => note(seen.pictures, i + ": " + e.src))
+	})).observe(nb().node, {childList: true, subtree: true})
+}
+
+// controls are the selects, ranges and boxes in the outputs, by their labels.
+globalThis.controls = () => [...nb().node.querySelectorAll(".jp-OutputArea-output :is(select, input)")].map(e => ({
+	element: e,
+	label: (e.labels?.[0]?.innerText || e.getAttribute("aria-label") || "").split("\n")[0].trim(),
+	cell: e.closest(".jp-Cell"),
+}))
+
+// choose gives a control a value as a user does, for a select the text of an
+// option, and says after how many milliseconds its cell's picture was another.
+globalThis.choose = async (label, value, limit) => {
+	const c = controls().find(c => c.label === label)
+	if (!c) throw new Error("no control " + label + " among " + controls().map(c => c.label))
+	const option = [...c.element.options ?? []].find(o => o.text === value)
+	if (c.element.options && !option) throw new Error("no option " + value + " of " + label)
+	const picture = () => drawn(c.cell).map(e => e.src ?? e.outerHTML).join()
+	const before = picture(), start = performance.now()
+	c.element.value = option ? option.value : value
+	c.element.dispatchEvent(new Event("input", {bubbles: true}))
+	c.element.dispatchEvent(new Event("change", {bubbles: true}))
+	while (picture() === before || picture() === "") {
+		if (performance.now() - start > limit) throw new Error("the picture stayed the same for " + limit + " ms after " + label + " = " + value)
+		await new Promise(again => setTimeout(again, 2))
+	}
+	return performance.now() - start
+}
 `
 
 // lab is a JupyterLab of its own, with a browser that looks at it.
@@ -78,9 +133,9 @@ type lab struct {
 	tab    context.Context
 	server *exec.Cmd
 	ended  chan error
+	marker string // in the environment of the server and of all that it starts
 	log    string // file of the server's log
 	shots  string // folder of the screenshots
-	name   string // the notebook that is open
 }
 
 // startLab serves a copy of this folder's notebooks, with their outputs
@@ -90,7 +145,13 @@ func startLab(t *testing.T) *lab {
 	env := environment(t)
 	chrome := browser(t)
 	tmp := t.TempDir()
-	l := &lab{t: t, env: env, root: filepath.Join(tmp, "notebooks"), token: "browser-test", log: filepath.Join(tmp, "server.log"), shots: filepath.Join(env.Root, "out", "browser"), ended: make(chan error, 1)}
+	l := &lab{
+		t: t, env: env, token: "browser-test", ended: make(chan error, 1),
+		root:   filepath.Join(tmp, "notebooks"),
+		marker: "JUPYTER_RUNTIME_DIR=" + filepath.Join(tmp, "jupyter_runtime_dir"),
+		log:    filepath.Join(tmp, "server.log"),
+		shots:  filepath.Join(env.Root, "out", "browser"),
+	}
 	for name, text := range settings {
 		l.write(filepath.Join(tmp, "settings", "@jupyterlab", name+".jupyterlab-settings"), []byte(text))
 	}
@@ -203,8 +264,8 @@ func (l *lab) api(method, path string) ([]byte, error) {
 	return body, err
 }
 
-// stop ends the kernels, then the server. A kernel is ended by the server on
-// shutdown too, but not the program of a cell that is still running in it.
+// stop ends the server, and the server its kernels. On Linux it looks for
+// processes that stayed.
 func (l *lab) stop() {
 	if l.t.Failed() {
 		l.t.Logf("server's log:\n%s", l.logTail())
@@ -212,10 +273,44 @@ func (l *lab) stop() {
 	l.server.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-l.ended:
-	case <-time.After(30 * time.Second):
-		l.t.Error("the server did not end within 30 s of SIGTERM")
+	case <-time.After(time.Minute):
+		l.t.Error("the server did not end within a minute of SIGTERM")
 		l.server.Process.Kill()
 	}
+	for start := time.Now(); ; time.Sleep(100 * time.Millisecond) {
+		left := l.processes()
+		if len(left) == 0 {
+			return
+		}
+		if time.Since(start) > 10*time.Second {
+			for pid, line := range left {
+				l.t.Errorf("still running after the server: %d %s", pid, line)
+				syscall.Kill(pid, syscall.SIGKILL)
+			}
+			return
+		}
+	}
+}
+
+// processes lists what runs with the server's folder of run-time files in its
+// environment: the server, its kernels and the programs of their cells.
+func (l *lab) processes() map[int]string {
+	found := map[int]string{}
+	files, err := filepath.Glob("/proc/[0-9]*/environ")
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	for _, file := range files {
+		environ, err := os.ReadFile(file)
+		if err != nil || !bytes.Contains(environ, []byte(l.marker)) {
+			continue // ended since, or somebody else's
+		}
+		line, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "cmdline"))
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file))); err == nil && len(line) > 0 {
+			found[pid] = strings.ReplaceAll(string(line), "\x00", " ")
+		}
+	}
+	return found
 }
 
 func (l *lab) logTail() string {
@@ -245,16 +340,7 @@ func (l *lab) browse(chrome, tmp string) {
 	if _, err := chromedp.Call(tab, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}); err != nil {
 		l.t.Fatal(err)
 	}
-	go func() {
-		for m, err := range chromedp.Console(tab) {
-			if err != nil {
-				return
-			}
-			if os.Getenv("CONSOLE") != "" {
-				fmt.Println("console", m)
-			}
-		}
-	}()
+	// "Leave the page?"
 	dialogs := chromedp.Events(tab, page.JavascriptDialogOpening)
 	go func() {
 		for _, err := range dialogs {
@@ -298,34 +384,131 @@ func eval[T any](l *lab, script string) (T, error) {
 // is waits until a JavaScript expression is true.
 func (l *lab) is(what, expression string, limit time.Duration) {
 	l.t.Helper()
-	var thrown error
-	defer func() { if l.t.Failed() { l.t.Logf("%s: %v", expression, thrown) } }()
 	l.until(what, limit, func() (bool, error) {
 		ok, err := eval[bool](l, "!!("+expression+")")
 		var exception *chromedp.ExceptionError
 		if errors.As(err, &exception) {
-			thrown = err
 			err = nil // what it looks at is not there yet
 		}
 		return ok, err
 	})
 }
 
-// open shows a notebook in its simplest form, one document and no side bars,
-// and waits until its kernel is idle.
+// open shows a notebook and waits until it is connected to its kernel, which
+// is chosen in JupyterLab's dialog if it asks.
 func (l *lab) open(name string) {
 	l.t.Helper()
-	l.name = name
-	address := l.base + "lab/tree/" + url.PathEscape(name) + "?reset&token=" + l.token
-	if err := chromedp.Do(l.tab, chromedp.Navigate(address)); err != nil {
+	if err := chromedp.Do(l.tab, chromedp.Navigate(l.base+"lab/tree/"+url.PathEscape(name)+"?reset&token="+l.token)); err != nil {
 		l.t.Fatal(err)
 	}
-	l.is("JupyterLab to show "+name, `nb().content.widgets.length > 0 && nb().content.isVisible`, 20*time.Second)
-	if _, err := eval[chromedp.Void](l, `jupyterapp.shell.activateById(nb().id)`); err != nil {
+	l.is("JupyterLab to show "+name, `nb().content.widgets.length > 0 && nb().content.isVisible`, patience)
+	l.do(`jupyterapp.shell.activateById(nb().id)`)
+	l.is(name+" to be the current document", `jupyterapp.shell.currentWidget === nb()`, patience)
+	l.is("the kernel of "+name, `(() => {
+		const dialog = document.querySelector(".jp-Dialog"), select = dialog?.querySelector("select")
+		if (select) {
+			select.value = [...select.options].find(o => o.text.includes("Go CAM · XLA CPU")).value
+			dialog.querySelector(".jp-mod-accept").click()
+		}
+		const session = nb().sessionContext
+		return !dialog && session.isReady && session.session?.kernel?.connectionStatus === "connected"
+	})()`, patience)
+}
+
+// do runs JavaScript in the page.
+func (l *lab) do(script string) {
+	l.t.Helper()
+	if _, err := eval[chromedp.Void](l, script); err != nil {
+		l.t.Fatalf("%s: %v", script, err)
+	}
+}
+
+// menu clicks on an item of a menu. A menu closes again when JupyterLab moves
+// the focus just then, and is opened anew.
+func (l *lab) menu(name, item string) {
+	l.t.Helper()
+	var opened time.Time
+	l.until("menu "+name+" with "+item, time.Minute, func() (bool, error) {
+		if l.click(".lm-Menu-itemLabel", item) {
+			return true, nil
+		}
+		if time.Since(opened) > 2*time.Second {
+			opened = time.Now()
+			l.click(".lm-MenuBar-itemLabel", name)
+		}
+		return false, nil
+	})
+}
+
+// click clicks on the element with the given text, if it is displayed. The
+// mouse is moved there first: JupyterLab's menus take only the item under it.
+func (l *lab) click(selector, text string) bool {
+	l.t.Helper()
+	at, err := eval[*struct{ X, Y, Width, Height float64 }](l,
+		fmt.Sprintf(`[...document.querySelectorAll(%q)].find(e => e.innerText === %q)?.getBoundingClientRect().toJSON()`, selector, text))
+	if err != nil {
 		l.t.Fatal(err)
 	}
-	l.is(name+" to be the current document", `jupyterapp.shell.currentWidget === nb()`, 20*time.Second)
-	l.is("the kernel of "+name, `nb().sessionContext.session?.kernel?.connectionStatus === "connected" && nb().sessionContext.isReady`, 2*time.Minute)
+	if at == nil || at.Width == 0 {
+		return false
+	}
+	x, y := at.X+at.Width/2, at.Y+at.Height/2
+	ctx, cancel := context.WithTimeout(l.tab, time.Minute)
+	defer cancel()
+	if err := chromedp.Do(ctx, chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, x, y), chromedp.MouseClickXY(x, y)); err != nil {
+		l.t.Fatalf("%s: %v", text, err)
+	}
+	return true
+}
+
+// runAll runs all cells by the menu.
+func (l *lab) runAll() {
+	l.t.Helper()
+	l.menu("Run", "Run All Cells")
+	l.is("the cells to start", `codeCells().some(c => c.model.executionState === "running" || c.model.executionCount > 0)`, time.Minute)
+}
+
+// outputs is what one code cell shows.
+type outputs struct {
+	Count    int // execution count
+	Source   string
+	Errors   []string
+	Pictures []struct {
+		Loaded        bool
+		Width, Height float64 // as displayed
+	}
+}
+
+// ran waits until every code cell has run, and returns what they show.
+func (l *lab) ran() []outputs {
+	l.t.Helper()
+	l.is("all cells to run", `ran()`, patience)
+	// A picture is shown a moment after its output has come.
+	l.is("the pictures to load", `codeCells().flatMap(c => outputs(c).pictures).every(p => p.loaded)`, time.Minute)
+	all, err := eval[[]outputs](l, `codeCells().map(outputs)`)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return all
+}
+
+// show scrolls a code cell's output to the top of the window and takes a
+// picture of it.
+func (l *lab) show(cell int, name string) {
+	l.t.Helper()
+	l.do(fmt.Sprintf(`codeCells()[%d].outputArea.node.scrollIntoView({block: "start"})`, cell))
+	l.t.Log(l.screenshot(name))
+}
+
+// choose gives a labelled control in an output a value, waits until the
+// picture in that output is another, and returns how long that took.
+func (l *lab) choose(label, value string) time.Duration {
+	l.t.Helper()
+	ms, err := eval[float64](l, fmt.Sprintf(`choose(%q, %q, 25000)`, label, value))
+	if err != nil {
+		l.t.Fatalf("%v; screenshot %s", err, l.screenshot("failed_"+l.t.Name()))
+	}
+	return time.Duration(ms * float64(time.Millisecond))
 }
 
 // screenshot takes a picture of the window.
@@ -343,4 +526,85 @@ func (l *lab) screenshot(name string) string {
 	return path
 }
 
-var _ = runtime.GOOS
+// TestNotebookArticleInBrowser runs the article in JupyterLab as a reader
+// does, and looks at what is displayed.
+func TestNotebookArticleInBrowser(t *testing.T) {
+	const name = "01_article.ipynb"
+	l := startLab(t)
+	l.open(name)
+	l.do(`watch()`)
+	l.runAll()
+	all, want := l.ran(), drawn(t, name)
+	if len(all) != len(want) {
+		t.Fatalf("%d code cells, want %d", len(all), len(want))
+	}
+	for i, cell := range all {
+		if cell.Count != i+1 {
+			t.Errorf("code cell %d: execution count %d", i+1, cell.Count)
+		}
+		if len(cell.Errors) > 0 {
+			t.Errorf("code cell %d: error output %q", i+1, cell.Errors)
+		}
+		if len(cell.Pictures) != want[i] {
+			t.Errorf("code cell %d: %d pictures, want %d as committed", i+1, len(cell.Pictures), want[i])
+		}
+		for k, p := range cell.Pictures {
+			// The smallest is a row of three 32-pixel images.
+			if p.Width < 90 || p.Height < 30 {
+				t.Errorf("code cell %d: picture %d is displayed with %.0f by %.0f pixels", i+1, k+1, p.Width, p.Height)
+			}
+		}
+		if len(cell.Pictures) > 0 {
+			l.show(i, fmt.Sprintf("01_article_%02d", i+1))
+		}
+	}
+	seen, err := eval[struct{ Bars, Pictures []string }](l, `seen`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("while cells ran: progress bars %v, %d pictures", seen.Bars, len(seen.Pictures))
+	curves := 0
+	for _, p := range seen.Pictures {
+		if strings.Contains(p, "image/svg+xml") {
+			curves++
+		}
+	}
+	if len(seen.Bars) < 2 || curves < 2 {
+		t.Errorf("while cells ran, %d states of a progress bar and %d of curves were seen, want at least 2 and 2", len(seen.Bars), curves)
+	}
+}
+
+// drawn returns the number of pictures of each code cell of a notebook.
+func drawn(t *testing.T, file string) []int {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var nb struct {
+		Cells []struct {
+			Type    string `json:"cell_type"`
+			Outputs []struct {
+				Data map[string]json.RawMessage `json:"data"`
+			} `json:"outputs"`
+		} `json:"cells"`
+	}
+	if err := json.Unmarshal(data, &nb); err != nil {
+		t.Fatal(err)
+	}
+	var counts []int
+	for _, cell := range nb.Cells {
+		if cell.Type != "code" {
+			continue
+		}
+		n := 0
+		for _, out := range cell.Outputs {
+			if out.Data["image/png"] != nil || out.Data["image/svg+xml"] != nil {
+				n++
+			}
+			n += bytes.Count(out.Data["text/html"], []byte("<img")) + bytes.Count(out.Data["text/html"], []byte("<svg"))
+		}
+		counts = append(counts, n)
+	}
+	return counts
+}
