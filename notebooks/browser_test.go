@@ -1,0 +1,610 @@
+package notebooks_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+
+	"github.com/camlab-go/camlab/kernels"
+)
+
+// patience is how long one wait may take: a notebook in quick mode takes a
+// minute or two on two idle cores, five on busy ones.
+const patience = 10 * time.Minute
+
+// browser returns the path of a Chromium or Chrome.
+func browser(t *testing.T) string {
+	t.Helper()
+	names := []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "headless-shell",
+		"/Applications/Google Chrome.app/Contents/MacOS/Google Chrome", "/Applications/Chromium.app/Contents/MacOS/Chromium"}
+	if chosen := os.Getenv("CHROME"); chosen != "" {
+		path, err := exec.LookPath(chosen)
+		if err != nil {
+			t.Fatalf("CHROME=%s: %v", chosen, err)
+		}
+		return path
+	}
+	for _, name := range names {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	t.Skip("needs a browser: install Chromium or Chrome, or name one in CHROME")
+	return ""
+}
+
+// settings are the user settings of the JupyterLab under test: every cell in
+// the document, no pop-ups.
+var settings = map[string]string{
+	"notebook-extension/tracker":        `{"windowingMode": "none"}`,
+	"apputils-extension/notification":   `{"fetchNews": "false", "checkForUpdates": false, "doNotDisturbMode": true}`,
+	"docmanager-extension/plugin":       `{"autosave": false}`,
+	"completer-extension/manager":       `{"autoCompletion": false}`,
+	"extensionmanager-extension/plugin": `{"enabled": false}`,
+}
+
+// helpers are functions that the tests call in the page.
+const helpers = `
+// nb is the notebook on show.
+globalThis.nb = () => [...jupyterapp.shell.widgets("main")].find(w => w.sessionContext && w.content?.widgets)
+
+// codeCells are its code cells.
+globalThis.codeCells = () => nb().content.widgets.filter(c => c.model.type === "code")
+
+// drawn are the pictures in the outputs below a node.
+globalThis.drawn = node => [...node.querySelectorAll(".jp-OutputArea-output img, .jp-OutputArea-output svg")]
+
+// outputs describes what a code cell shows.
+globalThis.outputs = cell => ({
+	count: cell.model.executionCount ?? 0,
+	source: cell.model.sharedModel.getSource(),
+	errors: [...cell.node.querySelectorAll(
+		'[data-mime-type="application/vnd.jupyter.stderr"], [data-mime-type="application/vnd.jupyter.error"]')].map(e => e.innerText),
+	pictures: drawn(cell.node).map(e => { const box = e.getBoundingClientRect()
+		return {loaded: e.tagName.toLowerCase() === "svg" || e.complete && e.naturalWidth > 0, width: box.width, height: box.height} }),
+})
+
+// ran says whether all code cells have run.
+globalThis.ran = () => codeCells().every(c => c.model.executionCount > 0 && c.model.executionState === "idle")
+
+// watch notes the progress bars and the pictures that come and go in cells that are running.
+globalThis.watch = () => {
+	globalThis.seen = {bars: [], pictures: []}
+	const note = (list, item) => { if (!list.includes(item)) list.push(item) }
+	new MutationObserver(() => codeCells().forEach((cell, i) => {
+		if (cell.model.executionState !== "running") return
+		cell.node.querySelectorAll("progress").forEach(e => note(seen.bars, i + ": " + e.value))
+		cell.node.querySelectorAll("img").forEach(e => note(seen.pictures, i + ": " + e.src))
+	})).observe(nb().node, {childList: true, subtree: true})
+}
+
+// controls are the selects, ranges and boxes in the outputs, by their labels.
+globalThis.controls = () => [...nb().node.querySelectorAll(".jp-OutputArea-output :is(select, input)")].map(e => ({
+	element: e,
+	label: (e.labels?.[0]?.innerText || e.getAttribute("aria-label") || "").split("\n")[0].trim(),
+	cell: e.closest(".jp-Cell"),
+}))
+
+// choose gives a control a value as a user does, for a select the text of an
+// option, and says after how many milliseconds its cell's picture was another.
+globalThis.choose = async (label, value, limit) => {
+	const c = controls().find(c => c.label === label)
+	if (!c) throw new Error("no control " + label + " among " + controls().map(c => c.label))
+	const option = [...c.element.options ?? []].find(o => o.text === value)
+	if (c.element.options && !option) throw new Error("no option " + value + " of " + label)
+	const picture = () => drawn(c.cell).map(e => e.src ?? e.outerHTML).join()
+	const before = picture(), start = performance.now()
+	c.element.value = option ? option.value : value
+	c.element.dispatchEvent(new Event("input", {bubbles: true}))
+	c.element.dispatchEvent(new Event("change", {bubbles: true}))
+	while (picture() === before || picture() === "") {
+		if (performance.now() - start > limit) throw new Error("the picture stayed the same for " + limit + " ms after " + label + " = " + value)
+		await new Promise(again => setTimeout(again, 2))
+	}
+	return performance.now() - start
+}
+`
+
+// lab is a JupyterLab of its own, with a browser that looks at it.
+type lab struct {
+	t      *testing.T
+	env    kernels.Env
+	root   string // the folder served: a copy of the notebooks
+	base   string // URL of the server, ending in a slash
+	token  string
+	tab    context.Context
+	server *exec.Cmd
+	ended  chan error
+	marker string // in the environment of the server and of all that it starts
+	log    string // file of the server's log
+	shots  string // folder of the screenshots
+}
+
+// startLab serves a copy of this folder's notebooks, with their outputs
+// removed, and opens a browser. Both are gone when the test ends.
+func startLab(t *testing.T) *lab {
+	t.Helper()
+	env := environment(t)
+	chrome := browser(t)
+	tmp := t.TempDir()
+	l := &lab{
+		t: t, env: env, token: "browser-test", ended: make(chan error, 1),
+		root:   filepath.Join(tmp, "notebooks"),
+		marker: "JUPYTER_RUNTIME_DIR=" + filepath.Join(tmp, "jupyter_runtime_dir"),
+		log:    filepath.Join(tmp, "server.log"),
+		shots:  filepath.Join(env.Root, "out", "browser"),
+	}
+	for name, text := range settings {
+		l.write(filepath.Join(tmp, "settings", "@jupyterlab", name+".jupyterlab-settings"), []byte(text))
+	}
+	for _, file := range committed(t) {
+		l.write(filepath.Join(l.root, file), withoutOutputs(t, file))
+	}
+	if err := os.MkdirAll(l.shots, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	l.serve(tmp)
+	l.browse(chrome, tmp)
+	return l
+}
+
+func (l *lab) write(path string, data []byte) {
+	l.t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		l.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// withoutOutputs returns a notebook as nobody has run it.
+func withoutOutputs(t *testing.T, file string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var nb map[string]any
+	if err := json.Unmarshal(data, &nb); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range nb["cells"].([]any) {
+		if cell := c.(map[string]any); cell["cell_type"] == "code" {
+			cell["outputs"], cell["execution_count"] = []any{}, nil
+		}
+	}
+	if data, err = json.Marshal(nb); err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// serve starts the server with folders of its own for everything that Jupyter
+// keeps of a user, and waits until it answers.
+func (l *lab) serve(tmp string) {
+	t := l.t
+	t.Helper()
+	logFile, err := os.Create(l.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer logFile.Close()
+	l.server = exec.Command(l.env.Bin("jupyter"), "lab", "--no-browser", "--allow-root", "--expose-app-in-browser", "--ip=127.0.0.1", "--port=0",
+		"--ServerApp.root_dir="+l.root, "--IdentityProvider.token="+l.token)
+	l.server.Dir, l.server.Stdout, l.server.Stderr = l.root, logFile, logFile
+	l.server.Env = append(os.Environ(), "CAMLAB_QUICK=1", "JUPYTER_PREFER_ENV_PATH=1", "JUPYTERLAB_SETTINGS_DIR="+filepath.Join(tmp, "settings"))
+	for _, name := range []string{"JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR"} {
+		l.server.Env = append(l.server.Env, name+"="+filepath.Join(tmp, strings.ToLower(name)))
+	}
+	if err := l.server.Start(); err != nil {
+		t.Fatalf("%v; run `camlab setup`", err)
+	}
+	go func() { l.ended <- l.server.Wait() }()
+	t.Cleanup(l.stop)
+	l.until("the server to answer", time.Minute, func() (bool, error) {
+		select {
+		case err := <-l.ended:
+			l.ended <- err
+			t.Fatalf("the server ended: %v\n%s", err, l.logTail())
+		default:
+		}
+		if l.base == "" { // the server writes where it listens into a file
+			files, _ := filepath.Glob(filepath.Join(tmp, "jupyter_runtime_dir", "jpserver-*.json"))
+			if len(files) == 0 {
+				return false, nil
+			}
+			var info struct{ URL string }
+			data, err := os.ReadFile(files[0])
+			if err != nil || json.Unmarshal(data, &info) != nil {
+				return false, nil // half written
+			}
+			l.base = info.URL
+		}
+		_, err := l.api(http.MethodGet, "api/status")
+		return err == nil, nil
+	})
+}
+
+// api calls the server.
+func (l *lab) api(method, path string) ([]byte, error) {
+	req, err := http.NewRequest(method, l.base+path, http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "token "+l.token)
+	client := http.Client{Timeout: 20 * time.Second}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode >= 300 {
+		err = fmt.Errorf("%s %s: %s", method, path, resp.Status)
+	}
+	return body, err
+}
+
+// stop ends the server, and the server its kernels. On Linux it looks for
+// processes that stayed.
+func (l *lab) stop() {
+	if l.t.Failed() {
+		l.t.Logf("server's log:\n%s", l.logTail())
+	}
+	l.server.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-l.ended:
+	case <-time.After(time.Minute):
+		l.t.Error("the server did not end within a minute of SIGTERM")
+		l.server.Process.Kill()
+	}
+	for start := time.Now(); ; time.Sleep(100 * time.Millisecond) {
+		left := l.processes()
+		if len(left) == 0 {
+			return
+		}
+		if time.Since(start) > 10*time.Second {
+			for pid, line := range left {
+				l.t.Errorf("still running after the server: %d %s", pid, line)
+				syscall.Kill(pid, syscall.SIGKILL)
+			}
+			return
+		}
+	}
+}
+
+// processes lists what runs with the server's folder of run-time files in its
+// environment: the server, its kernels and the programs of their cells.
+func (l *lab) processes() map[int]string {
+	found := map[int]string{}
+	files, err := filepath.Glob("/proc/[0-9]*/environ")
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	for _, file := range files {
+		environ, err := os.ReadFile(file)
+		if err != nil || !bytes.Contains(environ, []byte(l.marker)) {
+			continue // ended since, or somebody else's
+		}
+		line, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "cmdline"))
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file))); err == nil && len(line) > 0 {
+			found[pid] = strings.ReplaceAll(string(line), "\x00", " ")
+		}
+	}
+	return found
+}
+
+func (l *lab) logTail() string {
+	data, err := os.ReadFile(l.log)
+	if err != nil {
+		return err.Error()
+	}
+	lines := bytes.Split(bytes.TrimSpace(data), []byte("\n"))
+	return string(bytes.Join(lines[max(0, len(lines)-40):], []byte("\n")))
+}
+
+// browse starts the browser. The sandbox is off: it does not work as root nor
+// in most containers, and the pages are our own.
+func (l *lab) browse(chrome, tmp string) {
+	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chrome), chromedp.NoSandbox, chromedp.WindowSize(1400, 1300),
+		chromedp.UserDataDir(filepath.Join(tmp, "chrome")), chromedp.WSURLReadTimeout(time.Minute))
+	allocator, cancel := chromedp.NewExecAllocator(context.Background(), opts...)
+	l.t.Cleanup(cancel)
+	tab, cancelTab := chromedp.NewContext(allocator)
+	l.t.Cleanup(cancelTab)
+	l.tab = tab
+	if _, err := chromedp.Call(tab, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: helpers}); err != nil {
+		l.t.Fatalf("%s: %v", chrome, err)
+	}
+	// JupyterLab's current document is the one in focus, and a window that no
+	// desktop shows has none.
+	if _, err := chromedp.Call(tab, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}); err != nil {
+		l.t.Fatal(err)
+	}
+	// "Leave the page?"
+	dialogs := chromedp.Events(tab, page.JavascriptDialogOpening)
+	go func() {
+		for _, err := range dialogs {
+			if err != nil {
+				return
+			}
+			chromedp.Call(tab, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: true})
+		}
+	}()
+}
+
+// until polls a condition and fails the test with a screenshot when it does
+// not come true in time.
+func (l *lab) until(what string, limit time.Duration, done func() (bool, error)) {
+	l.t.Helper()
+	start := time.Now()
+	for {
+		ok, err := done()
+		if ok {
+			return
+		}
+		if err != nil || time.Since(start) > limit {
+			shot := ""
+			if l.tab != nil {
+				shot = l.screenshot("failed_" + strings.ReplaceAll(l.t.Name(), "/", "_"))
+			}
+			l.t.Fatalf("waited %.0f s for %s: %v; screenshot %s", time.Since(start).Seconds(), what, err, shot)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// eval runs JavaScript in the page and returns its value, that of a promise
+// when it has come.
+func eval[T any](l *lab, script string) (T, error) {
+	ctx, cancel := context.WithTimeout(l.tab, 30*time.Second)
+	defer cancel()
+	return chromedp.Run(ctx, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
+}
+
+// is waits until a JavaScript expression is true.
+func (l *lab) is(what, expression string, limit time.Duration) {
+	l.t.Helper()
+	l.until(what, limit, func() (bool, error) {
+		ok, err := eval[bool](l, "!!("+expression+")")
+		var exception *chromedp.ExceptionError
+		if errors.As(err, &exception) {
+			err = nil // what it looks at is not there yet
+		}
+		return ok, err
+	})
+}
+
+// open shows a notebook and waits until it is connected to its kernel, which
+// is chosen in JupyterLab's dialog if it asks.
+func (l *lab) open(name string) {
+	l.t.Helper()
+	if err := chromedp.Do(l.tab, chromedp.Navigate(l.base+"lab/tree/"+url.PathEscape(name)+"?reset&token="+l.token)); err != nil {
+		l.t.Fatal(err)
+	}
+	l.is("JupyterLab to show "+name, `nb().content.widgets.length > 0 && nb().content.isVisible`, patience)
+	l.do(`jupyterapp.shell.activateById(nb().id)`)
+	l.is(name+" to be the current document", `jupyterapp.shell.currentWidget === nb()`, patience)
+	l.is("the kernel of "+name, `(() => {
+		const dialog = document.querySelector(".jp-Dialog"), select = dialog?.querySelector("select")
+		if (select) {
+			select.value = [...select.options].find(o => o.text.includes("Go CAM · XLA CPU")).value
+			dialog.querySelector(".jp-mod-accept").click()
+		}
+		const session = nb().sessionContext
+		return !dialog && session.isReady && session.session?.kernel?.connectionStatus === "connected"
+	})()`, patience)
+}
+
+// do runs JavaScript in the page.
+func (l *lab) do(script string) {
+	l.t.Helper()
+	if _, err := eval[chromedp.Void](l, script); err != nil {
+		l.t.Fatalf("%s: %v", script, err)
+	}
+}
+
+// menu clicks on an item of a menu. A menu closes again when JupyterLab moves
+// the focus just then, and is opened anew.
+func (l *lab) menu(name, item string) {
+	l.t.Helper()
+	var opened time.Time
+	l.until("menu "+name+" with "+item, time.Minute, func() (bool, error) {
+		if l.click(".lm-Menu-itemLabel", item) {
+			return true, nil
+		}
+		if time.Since(opened) > 2*time.Second {
+			opened = time.Now()
+			l.click(".lm-MenuBar-itemLabel", name)
+		}
+		return false, nil
+	})
+}
+
+// click clicks on the element with the given text, if it is displayed. The
+// mouse is moved there first: JupyterLab's menus take only the item under it.
+func (l *lab) click(selector, text string) bool {
+	l.t.Helper()
+	at, err := eval[*struct{ X, Y, Width, Height float64 }](l,
+		fmt.Sprintf(`[...document.querySelectorAll(%q)].find(e => e.innerText === %q)?.getBoundingClientRect().toJSON()`, selector, text))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	if at == nil || at.Width == 0 {
+		return false
+	}
+	x, y := at.X+at.Width/2, at.Y+at.Height/2
+	ctx, cancel := context.WithTimeout(l.tab, time.Minute)
+	defer cancel()
+	if err := chromedp.Do(ctx, chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, x, y), chromedp.MouseClickXY(x, y)); err != nil {
+		l.t.Fatalf("%s: %v", text, err)
+	}
+	return true
+}
+
+// runAll runs all cells by the menu.
+func (l *lab) runAll() {
+	l.t.Helper()
+	l.menu("Run", "Run All Cells")
+	l.is("the cells to start", `codeCells().some(c => c.model.executionState === "running" || c.model.executionCount > 0)`, time.Minute)
+}
+
+// outputs is what one code cell shows.
+type outputs struct {
+	Count    int // execution count
+	Source   string
+	Errors   []string
+	Pictures []struct {
+		Loaded        bool
+		Width, Height float64 // as displayed
+	}
+}
+
+// ran waits until every code cell has run, and returns what they show.
+func (l *lab) ran() []outputs {
+	l.t.Helper()
+	l.is("all cells to run", `ran()`, patience)
+	// A picture is shown a moment after its output has come.
+	l.is("the pictures to load", `codeCells().flatMap(c => outputs(c).pictures).every(p => p.loaded)`, time.Minute)
+	all, err := eval[[]outputs](l, `codeCells().map(outputs)`)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return all
+}
+
+// show scrolls a code cell's output to the top of the window and takes a
+// picture of it.
+func (l *lab) show(cell int, name string) {
+	l.t.Helper()
+	l.do(fmt.Sprintf(`codeCells()[%d].outputArea.node.scrollIntoView({block: "start"})`, cell))
+	l.t.Log(l.screenshot(name))
+}
+
+// choose gives a labelled control in an output a value, waits until the
+// picture in that output is another, and returns how long that took.
+func (l *lab) choose(label, value string) time.Duration {
+	l.t.Helper()
+	ms, err := eval[float64](l, fmt.Sprintf(`choose(%q, %q, 25000)`, label, value))
+	if err != nil {
+		l.t.Fatalf("%v; screenshot %s", err, l.screenshot("failed_"+l.t.Name()))
+	}
+	return time.Duration(ms * float64(time.Millisecond))
+}
+
+// screenshot takes a picture of the window.
+func (l *lab) screenshot(name string) string {
+	path := filepath.Join(l.shots, name+".png")
+	ctx, cancel := context.WithTimeout(l.tab, 30*time.Second)
+	defer cancel()
+	png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		return err.Error()
+	}
+	if err := os.WriteFile(path, png, 0o644); err != nil {
+		return err.Error()
+	}
+	return path
+}
+
+// TestNotebookArticleInBrowser runs the article in JupyterLab as a reader
+// does, and looks at what is displayed.
+func TestNotebookArticleInBrowser(t *testing.T) {
+	const name = "01_article.ipynb"
+	l := startLab(t)
+	l.open(name)
+	l.do(`watch()`)
+	l.runAll()
+	all, want := l.ran(), drawn(t, name)
+	if len(all) != len(want) {
+		t.Fatalf("%d code cells, want %d", len(all), len(want))
+	}
+	for i, cell := range all {
+		if cell.Count != i+1 {
+			t.Errorf("code cell %d: execution count %d", i+1, cell.Count)
+		}
+		if len(cell.Errors) > 0 {
+			t.Errorf("code cell %d: error output %q", i+1, cell.Errors)
+		}
+		if len(cell.Pictures) != want[i] {
+			t.Errorf("code cell %d: %d pictures, want %d as committed", i+1, len(cell.Pictures), want[i])
+		}
+		for k, p := range cell.Pictures {
+			// The smallest is a row of three 32-pixel images.
+			if p.Width < 90 || p.Height < 30 {
+				t.Errorf("code cell %d: picture %d is displayed with %.0f by %.0f pixels", i+1, k+1, p.Width, p.Height)
+			}
+		}
+		if len(cell.Pictures) > 0 {
+			l.show(i, fmt.Sprintf("01_article_%02d", i+1))
+		}
+	}
+	seen, err := eval[struct{ Bars, Pictures []string }](l, `seen`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("while cells ran: progress bars %v, %d pictures", seen.Bars, len(seen.Pictures))
+	curves := 0
+	for _, p := range seen.Pictures {
+		if strings.Contains(p, "image/svg+xml") {
+			curves++
+		}
+	}
+	if len(seen.Bars) < 2 || curves < 2 {
+		t.Errorf("while cells ran, %d states of a progress bar and %d of curves were seen, want at least 2 and 2", len(seen.Bars), curves)
+	}
+}
+
+// drawn returns the number of pictures of each code cell of a notebook.
+func drawn(t *testing.T, file string) []int {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var nb struct {
+		Cells []struct {
+			Type    string `json:"cell_type"`
+			Outputs []struct {
+				Data map[string]json.RawMessage `json:"data"`
+			} `json:"outputs"`
+		} `json:"cells"`
+	}
+	if err := json.Unmarshal(data, &nb); err != nil {
+		t.Fatal(err)
+	}
+	var counts []int
+	for _, cell := range nb.Cells {
+		if cell.Type != "code" {
+			continue
+		}
+		n := 0
+		for _, out := range cell.Outputs {
+			if out.Data["image/png"] != nil || out.Data["image/svg+xml"] != nil {
+				n++
+			}
+			n += bytes.Count(out.Data["text/html"], []byte("<img")) + bytes.Count(out.Data["text/html"], []byte("<svg"))
+		}
+		counts = append(counts, n)
+	}
+	return counts
+}
