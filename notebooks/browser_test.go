@@ -574,31 +574,53 @@ func TestNotebookArticleInBrowser(t *testing.T) {
 	}
 }
 
+// TestNotebookExplorerInBrowser uses the explorer's controls and sees the
+// picture and the words beside it follow while the cell runs.
+func TestNotebookExplorerInBrowser(t *testing.T) {
+	l := startLab(t)
+	l.open("03_explorer.ipynb")
+	l.runAll()
+	l.is("the controls", `document.querySelector(".camlab-state")?.innerText.includes("follows")`, patience)
+	l.is("the first picture", `controls().length === 5 && drawn(controls()[0].cell).some(e => e.naturalWidth > 0)`, time.Minute)
+	l.do(`controls()[0].cell.scrollIntoView({block: "end"})`)
+	t.Log(l.screenshot("03_explorer_first"))
+	for _, step := range []struct{ label, value, words string }{
+		{"Image", "2: frog", "frog: score"},
+		{"Why", "dog", "the network says frog"},
+		{"but not", "frog", "blue for frog"},
+		{"Opacity", "100", "blue for frog"},
+		{"Method", "gradcam", "Yellow spoke for dog"},
+		{"Opacity", "20", "Yellow spoke for dog"},
+		{"Method", "cam", "blue for frog"},
+	} {
+		took := l.choose(step.label, step.value)
+		l.is(step.words, fmt.Sprintf(`controls()[0].cell.innerText.includes(%q)`, step.words), time.Minute)
+		t.Logf("%s = %s: another picture after %s", step.label, step.value, took.Round(time.Millisecond))
+	}
+	t.Log(l.screenshot("03_explorer_contrast"))
+	l.do(`controls().find(c => c.label === "but not").cell.querySelector("form button").click()`)
+	all := l.ran()
+	last := all[len(all)-1]
+	if len(last.Errors) > 0 || len(last.Pictures) != 1 {
+		t.Errorf("after Done: errors %q and %d pictures, want none and the last picture", last.Errors, len(last.Pictures))
+	}
+	left, err := eval[int](l, `controls().length`)
+	if err != nil || left != 0 {
+		t.Errorf("%d controls after Done (%v), want none", left, err)
+	}
+	l.show(len(all)-1, "03_explorer_done")
+}
+
 // drawn returns the number of pictures of each code cell of a notebook.
 func drawn(t *testing.T, file string) []int {
 	t.Helper()
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var nb struct {
-		Cells []struct {
-			Type    string `json:"cell_type"`
-			Outputs []struct {
-				Data map[string]json.RawMessage `json:"data"`
-			} `json:"outputs"`
-		} `json:"cells"`
-	}
-	if err := json.Unmarshal(data, &nb); err != nil {
-		t.Fatal(err)
-	}
 	var counts []int
-	for _, cell := range nb.Cells {
-		if cell.Type != "code" {
+	for _, c := range read(t, file) {
+		if c.Type != "code" {
 			continue
 		}
 		n := 0
-		for _, out := range cell.Outputs {
+		for _, out := range c.Outputs {
 			if out.Data["image/png"] != nil || out.Data["image/svg+xml"] != nil {
 				n++
 			}

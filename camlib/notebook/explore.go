@@ -24,10 +24,13 @@ import (
 // sits before the notebook. `camlab notebook` sets it to 1.
 const NoBrowser = "CAMLAB_NO_BROWSER"
 
-// How long Explore waits for the browser's first word, and for its next.
+// How often and how long Explore waits for the browser's first word, and how long
+// for its next. A busy machine can miss GoNB's own limits, 3 s for the connection
+// and in it 0.5 s for the browser, and is asked again.
 const (
-	connectTime = 6 * time.Second // GoNB gives up on the connection after 3
-	idleTime    = 30 * time.Minute
+	connectTries = 4
+	connectTime  = 4 * time.Second
+	idleTime     = 30 * time.Minute
 )
 
 // Explore shows the maps of some images with controls beside them: image, class,
@@ -169,14 +172,15 @@ func (e *explorer) talk(first answer) answer {
 	interrupt := make(chan os.Signal, 1)
 	signal.Notify(interrupt, os.Interrupt)
 	defer signal.Stop(interrupt)
-	gonbui.UpdateHTML(form, e.controls(address))
+	id := "camlab_" + gonbui.UniqueId()
+	gonbui.UpdateHTML(form, e.controls(id, address))
 	gonbui.UpdateHTML(output, first.inline())
 	defer func() {
 		gonbui.UpdateHTML(form, "")
 		gonbui.UpdateHTML(output, "")
 	}()
 
-	last, number := first, -1
+	last, number, tries := first, -1, 1
 	patience := time.NewTimer(connectTime)
 	for {
 		select {
@@ -190,22 +194,28 @@ func (e *explorer) talk(first answer) answer {
 			}
 			number = q.Number
 			a, err := e.answer(q)
+			mark := fmt.Sprintf(`<div data-explore=%q></div>`, id) // tells the form that it is heard
 			if err != nil {
-				gonbui.UpdateHTML(output, `<p style="color:#b00020">`+html.EscapeString(err.Error())+"</p>"+last.inline())
+				gonbui.UpdateHTML(output, mark+`<p style="color:#b00020">`+html.EscapeString(err.Error())+"</p>"+last.inline())
 				continue
 			}
 			last = a
-			gonbui.UpdateHTML(output, a.inline())
+			gonbui.UpdateHTML(output, mark+a.inline())
 		case <-interrupt:
 			return last
 		case <-patience.C:
-			return last
+			if number >= 0 || tries == connectTries {
+				return last
+			}
+			tries++
+			comms.Start()
+			patience.Reset(connectTime)
 		}
 	}
 }
 
 // controls is the form, filled in.
-func (e *explorer) controls(address string) string {
+func (e *explorer) controls(id, address string) string {
 	option := func(value, text string) string {
 		return fmt.Sprintf("<option value=%q>%s</option>", html.EscapeString(value), html.EscapeString(text))
 	}
@@ -219,7 +229,7 @@ func (e *explorer) controls(address string) string {
 	for _, m := range cam.Methods() {
 		methods.WriteString(option(m.Name, m.Name))
 	}
-	return strings.NewReplacer("{{id}}", "camlab_"+gonbui.UniqueId(), "{{address}}", address,
+	return strings.NewReplacer("{{id}}", id, "{{address}}", address,
 		"{{images}}", images.String(), "{{classes}}", classes.String(), "{{methods}}", methods.String()).Replace(controls)
 }
 

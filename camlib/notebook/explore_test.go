@@ -119,8 +119,8 @@ func TestExplorerSaysWhatIsWrong(t *testing.T) {
 }
 
 func TestExplorerControls(t *testing.T) {
-	form := testExplorer(t).controls("/here")
-	for _, want := range []string{`<option value="0">1: frog</option>`, `<option value="dog">dog</option>`, `<option value="gradcam">gradcam</option>`, `send("/here"`} {
+	form := testExplorer(t).controls("form_1", "/here")
+	for _, want := range []string{`<option value="0">1: frog</option>`, `<option value="dog">dog</option>`, `<option value="gradcam">gradcam</option>`, `send("/here"`, `<form id="form_1"`} {
 		if !strings.Contains(form, want) {
 			t.Errorf("no %s in the form", want)
 		}
