@@ -96,19 +96,19 @@ globalThis.watch = () => {
 	})).observe(nb().node, {childList: true, subtree: true})
 }
 
-// controls are the selects, ranges and boxes in the outputs, by their labels.
+// controls are the selects and ranges in the outputs, by the text of their labels.
 globalThis.controls = () => [...nb().node.querySelectorAll(".jp-OutputArea-output :is(select, input)")].map(e => ({
 	element: e,
-	label: (e.labels?.[0]?.innerText || e.getAttribute("aria-label") || "").split("\n")[0].trim(),
+	label: [...e.labels?.[0]?.childNodes ?? []].filter(n => n.nodeType === Node.TEXT_NODE).map(n => n.data).join("").trim(),
 	cell: e.closest(".jp-Cell"),
 }))
 
-// choose gives a control a value as a user does, for a select the text of an
-// option, and says after how many milliseconds its cell's picture was another.
+// choose gives a control a value as a user does, for a select how the text of
+// an option begins, and says after how many milliseconds its cell's picture was another.
 globalThis.choose = async (label, value, limit) => {
 	const c = controls().find(c => c.label === label)
-	if (!c) throw new Error("no control " + label + " among " + controls().map(c => c.label))
-	const option = [...c.element.options ?? []].find(o => o.text === value)
+	if (!c) throw new Error("no control " + label + ", there are: " + controls().map(c => c.label))
+	const option = [...c.element.options ?? []].find(o => o.text.startsWith(value))
 	if (c.element.options && !option) throw new Error("no option " + value + " of " + label)
 	const picture = () => drawn(c.cell).map(e => e.src ?? e.outerHTML).join()
 	const before = picture(), start = performance.now()
@@ -154,6 +154,9 @@ func startLab(t *testing.T) *lab {
 	}
 	for name, text := range settings {
 		l.write(filepath.Join(tmp, "settings", "@jupyterlab", name+".jupyterlab-settings"), []byte(text))
+	}
+	if err := os.CopyFS(l.root, os.DirFS(".")); err != nil {
+		t.Fatal(err)
 	}
 	for _, file := range committed(t) {
 		l.write(filepath.Join(l.root, file), withoutOutputs(t, file))
@@ -325,7 +328,7 @@ func (l *lab) logTail() string {
 // browse starts the browser. The sandbox is off: it does not work as root nor
 // in most containers, and the pages are our own.
 func (l *lab) browse(chrome, tmp string) {
-	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chrome), chromedp.NoSandbox, chromedp.WindowSize(1400, 1300),
+	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chrome), chromedp.NoSandbox, chromedp.WindowSize(1400, 1900),
 		chromedp.UserDataDir(filepath.Join(tmp, "chrome")), chromedp.WSURLReadTimeout(time.Minute))
 	allocator, cancel := chromedp.NewExecAllocator(context.Background(), opts...)
 	l.t.Cleanup(cancel)
@@ -445,7 +448,11 @@ func (l *lab) menu(name, item string) {
 func (l *lab) click(selector, text string) bool {
 	l.t.Helper()
 	at, err := eval[*struct{ X, Y, Width, Height float64 }](l,
-		fmt.Sprintf(`[...document.querySelectorAll(%q)].find(e => e.innerText === %q)?.getBoundingClientRect().toJSON()`, selector, text))
+		fmt.Sprintf(`(() => {
+			const e = [...document.querySelectorAll(%q)].find(e => e.innerText === %q)
+			e?.scrollIntoView({block: "nearest"})
+			return e?.getBoundingClientRect().toJSON()
+		})()`, selector, text))
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -501,7 +508,7 @@ func (l *lab) show(cell int, name string) {
 }
 
 // choose gives a labelled control in an output a value, waits until the
-// picture in that output is another, and returns how long that took.
+// picture of that cell is another, and returns how long that took.
 func (l *lab) choose(label, value string) time.Duration {
 	l.t.Helper()
 	ms, err := eval[float64](l, fmt.Sprintf(`choose(%q, %q, 25000)`, label, value))
@@ -629,4 +636,76 @@ func drawn(t *testing.T, file string) []int {
 		counts = append(counts, n)
 	}
 	return counts
+}
+
+// TestNotebookExplorerInBrowser asks the explorer by its controls, and wants
+// what was seen last to stay when it ends.
+func TestNotebookExplorerInBrowser(t *testing.T) {
+	const name = "03_explorer.ipynb"
+	if _, err := os.Stat(name); err != nil {
+		t.Skipf("there is no %s", name)
+	}
+	l := startLab(t)
+	l.open(name)
+	for _, end := range []struct {
+		name string
+		do   func()
+	}{
+		{"done", func() {
+			l.until("the button Done", time.Minute, func() (bool, error) { return l.click(".jp-OutputArea-output button", "Done"), nil })
+		}},
+		{"interrupted", func() { l.menu("Kernel", "Interrupt Kernel") }},
+	} {
+		l.runAll()
+		l.is("the explorer to be connected", `controls().length === 5 && controls()[0].cell.innerText.includes("the picture follows")`, patience)
+		l.do(`globalThis.explorer = controls()[0].cell`)
+		l.do(`explorer.scrollIntoView({block: "start"})`)
+		for i, c := range []struct{ label, value, want string }{
+			{"Image", "2:", "score"},
+			{"Opacity", "90", "score"},
+			{"Why", "cat", "spoke for cat"},
+			{"but not", "dog", "blue for dog"},
+			{"Method", "gradcam", "gradcam shows nothing that spoke against it"},
+		} {
+			t.Logf("%s = %s: another picture after %d ms", c.label, c.value, l.choose(c.label, c.value).Milliseconds())
+			l.is(fmt.Sprintf("%s = %s to be answered with %q", c.label, c.value, c.want), fmt.Sprintf(`explorer.innerText.includes(%q)`, c.want), time.Minute)
+			l.screenshot(fmt.Sprintf("03_explorer_%s_%d_%s", end.name, i+1, strings.ReplaceAll(c.label, " ", "_")))
+		}
+		l.do(`globalThis.last = drawn(explorer).at(-1).src`)
+		end.do()
+		for i, cell := range l.ran() {
+			if len(cell.Errors) > 0 {
+				t.Errorf("%s: code cell %d: error output %q", end.name, i+1, cell.Errors)
+			}
+		}
+		l.is("the controls to go and the last picture to stay", `controls().length === 0 && drawn(explorer).length === 1 && drawn(explorer)[0].src.replace(/\s/g, "") === last`, time.Minute)
+		t.Log(l.screenshot("03_explorer_" + end.name))
+	}
+}
+
+// newNotebook names no kernel. Its second cell fails.
+const newNotebook = `{"cells": [
+{"cell_type": "code", "id": "a", "execution_count": null, "metadata": {}, "outputs": [], "source": [
+"import \"github.com/camlab-go/camlab/camlib/cifar10\"\n",
+"import \"github.com/camlab-go/camlab/camlib/notebook\"\n",
+"%%\n",
+"notebook.Show(cifar10.Sample().Image(0), nil)"]},
+{"cell_type": "code", "id": "b", "execution_count": null, "metadata": {}, "outputs": [], "source": ["%%\n", "panic(\"a cell fails\")"]}],
+"metadata": {}, "nbformat": 4, "nbformat_minor": 5}`
+
+// TestNotebookNewInBrowser chooses the kernel of a new notebook in JupyterLab's
+// dialog, and sees both a picture and an error in it.
+func TestNotebookNewInBrowser(t *testing.T) {
+	l := startLab(t)
+	l.write(filepath.Join(l.root, "new.ipynb"), []byte(newNotebook))
+	l.open("new.ipynb")
+	l.runAll()
+	all := l.ran()
+	if len(all) != 2 || len(all[0].Errors) != 0 || len(all[0].Pictures) != 1 || all[0].Pictures[0].Width != 32 || all[0].Pictures[0].Height != 32 {
+		t.Errorf("%+v, want a picture of 32 by 32 pixels in the first of two cells", all)
+	}
+	if errs := strings.Join(all[1].Errors, "\n"); !strings.Contains(errs, "panic: a cell fails") {
+		t.Errorf("the second cell shows the errors %q, want its panic", errs)
+	}
+	t.Log(l.screenshot("new"))
 }
