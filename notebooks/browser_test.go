@@ -581,43 +581,6 @@ func TestNotebookArticleInBrowser(t *testing.T) {
 	}
 }
 
-// TestNotebookExplorerInBrowser uses the explorer's controls and sees the
-// picture and the words beside it follow while the cell runs.
-func TestNotebookExplorerInBrowser(t *testing.T) {
-	l := startLab(t)
-	l.open("03_explorer.ipynb")
-	l.runAll()
-	l.is("the controls", `document.querySelector(".camlab-state")?.innerText.includes("follows")`, patience)
-	l.is("the first picture", `controls().length === 5 && drawn(controls()[0].cell).some(e => e.naturalWidth > 0)`, time.Minute)
-	l.do(`controls()[0].cell.scrollIntoView({block: "end"})`)
-	t.Log(l.screenshot("03_explorer_first"))
-	for _, step := range []struct{ label, value, words string }{
-		{"Image", "2: frog", "frog: score"},
-		{"Why", "dog", "the network says frog"},
-		{"but not", "frog", "blue for frog"},
-		{"Opacity", "100", "blue for frog"},
-		{"Method", "gradcam", "Yellow spoke for dog"},
-		{"Opacity", "20", "Yellow spoke for dog"},
-		{"Method", "cam", "blue for frog"},
-	} {
-		took := l.choose(step.label, step.value)
-		l.is(step.words, fmt.Sprintf(`controls()[0].cell.innerText.includes(%q)`, step.words), time.Minute)
-		t.Logf("%s = %s: another picture after %s", step.label, step.value, took.Round(time.Millisecond))
-	}
-	t.Log(l.screenshot("03_explorer_contrast"))
-	l.do(`controls().find(c => c.label === "but not").cell.querySelector("form button").click()`)
-	all := l.ran()
-	last := all[len(all)-1]
-	if len(last.Errors) > 0 || len(last.Pictures) != 1 {
-		t.Errorf("after Done: errors %q and %d pictures, want none and the last picture", last.Errors, len(last.Pictures))
-	}
-	left, err := eval[int](l, `controls().length`)
-	if err != nil || left != 0 {
-		t.Errorf("%d controls after Done (%v), want none", left, err)
-	}
-	l.show(len(all)-1, "03_explorer_done")
-}
-
 // drawn returns the number of pictures of each code cell of a notebook.
 func drawn(t *testing.T, file string) []int {
 	t.Helper()
@@ -642,9 +605,6 @@ func drawn(t *testing.T, file string) []int {
 // what was seen last to stay when it ends.
 func TestNotebookExplorerInBrowser(t *testing.T) {
 	const name = "03_explorer.ipynb"
-	if _, err := os.Stat(name); err != nil {
-		t.Skipf("there is no %s", name)
-	}
 	l := startLab(t)
 	l.open(name)
 	for _, end := range []struct {
