@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 // run runs a program in a folder and returns its exit status. Its output goes
@@ -72,6 +73,8 @@ func runEnv(dir string, env []string, out io.Writer, name string, args ...string
 // die ends this program as the signal would.
 func die(s syscall.Signal) {
 	signal.Reset(s)
-	_ = syscall.Kill(os.Getpid(), s)
-	os.Exit(128 + int(s)) // a signal that does not end a program
+	if syscall.Kill(os.Getpid(), s) == nil {
+		time.Sleep(time.Second) // it ends this program, but not at once
+	}
+	os.Exit(128 + int(s))
 }
