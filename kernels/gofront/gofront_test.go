@@ -57,7 +57,7 @@ func newGonbWith(t *testing.T, script string) *gonb {
 		t.Fatal(err)
 	}
 	path := strings.Join([]string{filepath.Dir(front), bin, os.Getenv("PATH")}, ":")
-	g.env = append(os.Environ(), "PATH="+path, "GOFLAGS=-mod=mod", "GOWORK=", tmpDirEnv+"="+g.dir)
+	g.env = append(os.Environ(), "PATH="+path, "GOFLAGS=-mod=mod", "GOWORK=", "GORACE=atexit_sleep_ms=0", tmpDirEnv+"="+g.dir)
 	return g
 }
 
