@@ -48,6 +48,10 @@ type spec struct {
 	Env  map[string]string `json:"env"`
 }
 
+// seconds is a time by the clock and of the processors. The second hardly
+// changes with what else the machine does.
+type seconds [2]float64
+
 func main() {
 	n := flag.Int("n", 15, "cells to time on each kernel")
 	before := flag.String("before", "", "checkout whose kernel to compare with; empty is this one without kernels/gofront")
@@ -79,7 +83,7 @@ func run(n int, before string) error {
 	if err != nil {
 		return err
 	}
-	parts := make(map[string]map[string][]float64)
+	parts := make(map[string]map[string][]seconds)
 	const warm = 2
 	for i := -warm; i < (n+1)/2; i++ {
 		for _, s := range specs {
@@ -91,10 +95,10 @@ func run(n int, before string) error {
 				continue
 			}
 			if parts[s.name] == nil {
-				parts[s.name] = make(map[string][]float64)
+				parts[s.name] = make(map[string][]seconds)
 			}
-			for name, seconds := range p {
-				parts[s.name][name] = append(parts[s.name][name], seconds)
+			for name, t := range p {
+				parts[s.name][name] = append(parts[s.name][name], t)
 			}
 		}
 	}
@@ -165,7 +169,7 @@ func timeCells(env kernels.Env, tmp string, specs []spec, n int) (map[string][]f
 	if err != nil {
 		return nil, fmt.Errorf("jupyter_client: %w", err)
 	}
-	seconds := make(map[string][]float64)
+	times := make(map[string][]float64)
 	for line := range bytes.Lines(out) {
 		var r struct {
 			Name    string
@@ -174,16 +178,16 @@ func timeCells(env kernels.Env, tmp string, specs []spec, n int) (map[string][]f
 		if err := json.Unmarshal(line, &r); err != nil {
 			return nil, fmt.Errorf("jupyter_client: %w", err)
 		}
-		seconds[r.Name] = append(seconds[r.Name], r.Seconds)
+		times[r.Name] = append(times[r.Name], r.Seconds)
 	}
-	return seconds, nil
+	return times, nil
 }
 
 // order of the parts in the table.
 var order = []string{"goimports", "go get", "compile and link", "process start", "read weights", "plugin load", "sample", "XLA compile", "run", "picture"}
 
 // timeParts does once, in a folder that it makes, what GoNB does for a cell.
-func timeParts(dir string, s spec, index int) (map[string]float64, error) {
+func timeParts(dir string, s spec, index int) (map[string]seconds, error) {
 	program := filepath.Join(dir, "program")
 	env := append(os.Environ(), "GONB_TMP_DIR="+dir)
 	path := os.Getenv("PATH")
@@ -191,7 +195,7 @@ func timeParts(dir string, s spec, index int) (map[string]float64, error) {
 		value = strings.ReplaceAll(value, "${PATH}", path)
 		env = append(env, name+"="+value)
 	}
-	command := func(name string, args ...string) ([]byte, error) {
+	command := func(name string, args ...string) ([]byte, seconds, error) {
 		for _, d := range filepath.SplitList(strings.ReplaceAll(s.Env["PATH"], "${PATH}", path)) {
 			if found, err := exec.LookPath(filepath.Join(d, name)); err == nil {
 				name = found
@@ -204,18 +208,23 @@ func timeParts(dir string, s spec, index int) (map[string]float64, error) {
 		if name == program { // a variable that changes would be news to the go command
 			cmd.Env = append(slices.Clip(env), "STARTED="+strconv.FormatInt(time.Now().UnixNano(), 10))
 		}
+		start := time.Now()
 		out, err := cmd.Output()
 		var exit *exec.ExitError
 		if errors.As(err, &exit) {
 			err = fmt.Errorf("%s: %w: %s", filepath.Base(name), err, exit.Stderr)
 		}
-		return out, err
+		if err != nil {
+			return nil, seconds{}, err
+		}
+		used := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime() // with those of the programs that it ran
+		return out, seconds{time.Since(start).Seconds(), used.Seconds()}, nil
 	}
 	if _, err := os.Stat(dir); err != nil {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			return nil, err
 		}
-		if _, err := command("go", "mod", "init", filepath.Base(dir)); err != nil {
+		if _, _, err := command("go", "mod", "init", filepath.Base(dir)); err != nil {
 			return nil, err
 		}
 	}
@@ -223,7 +232,7 @@ func timeParts(dir string, s spec, index int) (map[string]float64, error) {
 	if err := os.WriteFile(filepath.Join(dir, "main.go"), []byte(source), 0o644); err != nil {
 		return nil, err
 	}
-	parts := make(map[string]float64)
+	parts := make(map[string]seconds)
 	var out []byte
 	for _, step := range []struct {
 		name string
@@ -234,50 +243,76 @@ func timeParts(dir string, s spec, index int) (map[string]float64, error) {
 		{"compile and link", []string{"go", "build", "-o", program}},
 		{"", []string{program}},
 	} {
-		start := time.Now()
+		var took seconds
 		var err error
-		if out, err = command(step.call[0], step.call[1:]...); err != nil {
+		if out, took, err = command(step.call[0], step.call[1:]...); err != nil {
 			return nil, err
 		}
 		if step.name != "" {
-			parts[step.name] = time.Since(start).Seconds()
+			parts[step.name] = took
 		}
 	}
 	if err := json.Unmarshal(out, &parts); err != nil {
 		return nil, err
 	}
 	// The first run is a compilation and a run like the second.
-	parts["XLA compile"] = parts["XLA compile and first run"] - parts["run"]
+	both, second := parts["XLA compile and first run"], parts["run"]
+	parts["XLA compile"] = seconds{both[0] - second[0], both[1] - second[1]}
 	return parts, nil
 }
 
-func print(specs []spec, cells map[string][]float64, parts map[string]map[string][]float64) error {
+func print(specs []spec, cells map[string][]float64, parts map[string]map[string][]seconds) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	row := func(name string, value func(kernel string) float64) {
 		fmt.Fprint(w, name)
 		for _, s := range specs {
 			fmt.Fprintf(w, "\t%.3f", value(s.name))
 		}
-		fmt.Fprintln(w, "\t")
 	}
-	fmt.Fprint(w, "seconds")
-	for _, s := range specs {
-		fmt.Fprintf(w, "\t%s", s.name)
+	head := func(name, of string) {
+		fmt.Fprint(w, name)
+		for _, s := range specs {
+			fmt.Fprintf(w, "\t%s%s", s.name, of)
+		}
 	}
+	head("seconds", "")
 	fmt.Fprintln(w, "\t")
 	row(fmt.Sprintf("cell, median of %d", len(cells[specs[0].name])), func(k string) float64 { return median(cells[k]) })
+	fmt.Fprintln(w, "\t")
 	row("fastest", func(k string) float64 { return slices.Min(cells[k]) })
+	fmt.Fprintln(w, "\t")
 	row("slowest", func(k string) float64 { return slices.Max(cells[k]) })
-	fmt.Fprintln(w, "parts, by hand\t\t\t")
-	sum := make(map[string]float64)
-	for _, name := range order {
-		row(name, func(k string) float64 {
-			m := median(parts[k][name])
-			sum[k] += m
-			return m
-		})
+	fmt.Fprintln(w, "\t\t\t")
+	head("parts, by hand", "")
+	head("", ", CPU")
+	fmt.Fprintln(w, "\t")
+	sums := make(map[string]*seconds)
+	for _, s := range specs {
+		sums[s.name] = new(seconds)
 	}
-	row("rest", func(k string) float64 { return median(cells[k]) - sum[k] })
+	for _, name := range order {
+		for i := range 2 {
+			label := name
+			if i == 1 {
+				label = ""
+			}
+			row(label, func(k string) float64 {
+				var all []float64
+				for _, t := range parts[k][name] {
+					all = append(all, t[i])
+				}
+				m := median(all)
+				sums[k][i] += m
+				return m
+			})
+		}
+		fmt.Fprintln(w, "\t")
+	}
+	row("sum", func(k string) float64 { return sums[k][0] })
+	row("", func(k string) float64 { return sums[k][1] })
+	fmt.Fprintln(w, "\t")
+	row("rest", func(k string) float64 { return median(cells[k]) - sums[k][0] })
+	fmt.Fprintln(w, "\t")
 	return w.Flush()
 }
 
