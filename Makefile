@@ -15,7 +15,7 @@ GO_FILES     = $(shell find . -name '*.go' -not -path './.venv/*' -not -path './
 # Freed memory is kept for the next step's buffers, of hundreds of MB.
 KEEP_BUFFERS := GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4000000000:glibc.malloc.trim_threshold=40000000000
 
-.PHONY: help demo test setup format vet lint unit test-notebooks notebooks lab train data doctor fmt clean
+.PHONY: help demo test setup format vet lint unit test-notebooks notebooks lab train data doctor bench-cell fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ data: setup ## download CIFAR-10 and check it
 
 doctor: setup ## check everything that notebooks and training depend on
 	@$(CAMLAB) doctor
+
+bench-cell: setup ## time a cell that shows a heat map, part by part; BEFORE=CHECKOUT compares with that one's kernel
+	go run ./bench/cell $(if $(BEFORE),-before $(BEFORE))
 
 fmt: ## format the Go code
 	gofmt -w $(GO_FILES)

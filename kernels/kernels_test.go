@@ -145,8 +145,8 @@ func TestVars(t *testing.T) {
 	if !slices.Equal(vars[:3], want) {
 		t.Errorf("Vars =\n%s\nwant\n%s", strings.Join(vars[:3], "\n"), strings.Join(want, "\n"))
 	}
-	if !strings.HasPrefix(vars[3], "PATH="+env.Bin("")+":") || !strings.HasSuffix(vars[3], ":${PATH}") {
-		t.Errorf("%s does not begin with the environment's programs and end in the user's", vars[3])
+	if !strings.HasPrefix(vars[3], "PATH="+env.GoFrontDir()+":"+env.Bin("")+":") || !strings.HasSuffix(vars[3], ":${PATH}") {
+		t.Errorf("%s does not begin with the kernels' go command, go on with the environment's programs and end in the user's", vars[3])
 	}
 	if got := offline(vars)[2]; !strings.HasSuffix(got, "/cache/cache/download,off") || strings.Contains(got, "https") {
 		t.Errorf("offline %s", got)

@@ -2,13 +2,13 @@ package cifar10
 
 import (
 	"bytes"
-	"compress/gzip"
 	_ "embed"
 	"encoding/json"
 	"fmt"
-	"io"
 	"slices"
 	"sync"
+
+	"github.com/klauspost/compress/gzip"
 )
 
 // The sample is made from the real archive by its own test.
@@ -61,10 +61,11 @@ func decodeSample(bin, index []byte) (*Dataset, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cifar10: sample: %w", err)
 	}
-	records, err := io.ReadAll(zr)
-	if err != nil {
+	all := bytes.NewBuffer(make([]byte, 0, n*recordSize+bytes.MinRead))
+	if _, err := all.ReadFrom(zr); err != nil {
 		return nil, fmt.Errorf("cifar10: sample: %w", err)
 	}
+	records := all.Bytes()
 	if len(records) != n*recordSize || len(d.Index) != n {
 		return nil, fmt.Errorf("cifar10: sample: %d bytes and %d indices, want %d and %d",
 			len(records), len(d.Index), n*recordSize, n)
