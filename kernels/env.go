@@ -70,6 +70,11 @@ func (e Env) ProxyDir() string { return filepath.Join(e.Dir(), "share", "camlab"
 // KernelDir is the folder of the environment's own kernelspecs.
 func (e Env) KernelDir() string { return filepath.Join(e.Dir(), "share", "jupyter", "kernels") }
 
+// GoFrontDir is the folder that only kernels have in their PATH, first: its go
+// is the program of kernels/gofront, which answers GoNB's calls faster and
+// leaves all others to the real go command.
+func (e Env) GoFrontDir() string { return filepath.Join(e.Dir(), "share", "camlab", "kernel-bin") }
+
 func (e Env) stamp(name string) string {
 	return filepath.Join(e.Dir(), "share", "camlab", "stamps", name)
 }
@@ -110,7 +115,7 @@ func (e Env) Vars() ([]string, error) {
 			proxies = append(proxies, p)
 		}
 	}
-	path := []string{filepath.Join(e.Dir(), "bin"), filepath.Join(vars["GOROOT"], "bin")}
+	path := []string{e.GoFrontDir(), filepath.Join(e.Dir(), "bin"), filepath.Join(vars["GOROOT"], "bin")}
 	if cc, err := exec.LookPath("gcc"); err == nil {
 		path = append(path, filepath.Dir(cc))
 	}

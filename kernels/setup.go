@@ -240,9 +240,10 @@ func (s *setup) packStep() (string, bool, error) {
 	return ModulePath + " " + version, changed, err
 }
 
-// programs builds the two programs that come out of this module's own go.mod.
+// programs builds the programs that come out of this module's own go.mod.
 func (s *setup) programs(ctx context.Context) (string, bool, error) {
-	if s.fresh("programs", s.goVer+" "+s.report.Version, s.Bin("camlab"), s.Bin("gonb")) {
+	front := filepath.Join(s.GoFrontDir(), "go")
+	if s.fresh("programs", s.goVer+" "+s.report.Version, s.Bin("camlab"), s.Bin("gonb"), front) {
 		return "up to date", false, nil
 	}
 	s.say("camlab and GoNB", "compiling, GoMLX included")
@@ -250,6 +251,9 @@ func (s *setup) programs(ctx context.Context) (string, bool, error) {
 		return "", false, err
 	}
 	if err := s.exec(ctx, nil, "go", "build", "-o", s.Bin("")+string(filepath.Separator), "./cmd/camlab", "github.com/janpfeifer/gonb"); err != nil {
+		return "", false, err
+	}
+	if err := s.exec(ctx, nil, "go", "build", "-o", front, "./kernels/gofront"); err != nil {
 		return "", false, err
 	}
 	return s.Bin("camlab") + ", gonb", true, s.setStamp("programs", s.goVer+" "+s.report.Version)
