@@ -131,7 +131,7 @@ func (s *setup) run(ctx context.Context) error {
 	group.Go(func() error { errs[2] = s.goParts(ctx); return nil })
 	_ = group.Wait() // never an error: they are in errs
 	err = s.step("kernels", func() (string, bool, error) {
-		specs, changed, err := s.Install(s.KernelDir())
+		specs, changed, err := s.Install(s.KernelDir(), false)
 		s.report.Kernels = specs
 		var names []string
 		for _, spec := range specs {
