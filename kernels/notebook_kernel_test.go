@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -228,5 +229,69 @@ func TestNotebookDevKernelSeesEdits(t *testing.T) {
 		if got := s.run(code); got.Stdout != word {
 			t.Errorf("after the edit to %q: %+v", word, short(got))
 		}
+	}
+}
+
+// TestNotebookCompletionAndHelp asks for names and doc comments as JupyterLab
+// does on Tab and in its contextual help: in the very first cell of a fresh
+// kernel, none of which has been run, and after a cell with the imports.
+func TestNotebookCompletionAndHelp(t *testing.T) {
+	env := environment(t)
+	if _, err := os.Stat(env.Bin("gopls")); err != nil {
+		t.Skip("no gopls: `camlab setup --lab`")
+	}
+	const imports = "import \"" + ModulePath + "/camlib\"\nimport \"" + ModulePath + "/camlib/cam\"\n"
+	s := startKernel(t, env, PureGo)
+	s.help(imports, 4) // the first requests wait for gopls to start
+	if got := s.run(imports + "%%\nfmt.Print(cam.GradCAM != nil)\n_ = camlib.Article"); got.Stdout != "true" {
+		t.Fatalf("the cell with the imports: %+v", short(got))
+	}
+	s.help("", 4)
+}
+
+// help makes the requests of a cell that begins with the given imports. GoNB
+// answers nothing when gopls takes more than two seconds, so each is made up to
+// so many times, as a person does who presses the key again.
+func (s *session) help(imports string, tries int) {
+	s.t.Helper()
+	where := "after the imports"
+	if imports != "" {
+		where = "in the first cell"
+	}
+	request := func(op, code string, good func(answer) bool) {
+		s.t.Helper()
+		var a answer
+		for i := range tries {
+			a = s.must(op, cursor(imports+code))
+			if good(a) {
+				s.t.Logf("%s, %s of %q: answer %d after %.2f s", where, op, code, i+1, a.Seconds)
+				return
+			}
+		}
+		s.t.Errorf("%s, %s of %q: %v %s%s", where, op, code, a.Matches, a.Text, a.Plain)
+	}
+	has := func(names ...string) func(answer) bool {
+		return func(a answer) bool {
+			return !slices.ContainsFunc(names, func(n string) bool { return !slices.Contains(a.Matches, n) })
+		}
+	}
+	says := func(texts ...string) func(answer) bool {
+		return func(a answer) bool {
+			return !slices.ContainsFunc(texts, func(w string) bool { return !strings.Contains(a.Text, w) })
+		}
+	}
+	request("complete", "%%\ncam.‸", has("GradCAM", "New", "Explainer", "Upsample"))
+	request("complete", "%%\nx := cam.Gr‸", has("GradCAM"))
+	request("complete", "%%\nm, _ := camlib.Article()\nm.‸", has("Explain", "Explainer"))
+	request("inspect", "%%\nfmt.Println(cam.Grad‸CAM)", says("func cam.GradCAM(", "Grad-CAM map of one convolutional layer", "arXiv:1610.02391"))
+	request("inspect", "%%\nvar e *cam.Explainer\nfmt.Println(e.Class‸Maps)", says("func (e *cam.Explainer) ClassMaps("))
+	request("inspect", "%%\nmodel, _ := camlib.Article()\nfmt.Println(model.Expl‸ain)", says("func (m *camlib.Model) Explain(", "makes one map for each"))
+}
+
+// TestNotebookLanguage holds what JupyterLab chooses the highlighting by.
+func TestNotebookLanguage(t *testing.T) {
+	s := startKernel(t, environment(t), PureGo)
+	if got := s.must("info", nil).Info.Language; got.Name != "go" || got.Mimetype != "text/x-go" {
+		t.Errorf("language %+v, want go and text/x-go", got)
 	}
 }
