@@ -165,7 +165,7 @@ func (e Env) Install(dir string, dev bool) (specs []Spec, changed bool, err erro
 			Argv:          []string{e.Bin("gonb"), "--kernel", "{connection_file}"},
 			DisplayName:   spec.Display,
 			Language:      "go",
-			InterruptMode: "message",
+			InterruptMode: "signal", // a message reaches the cell's program only: no interrupt while it is compiled
 			Env:           env,
 		}
 		k.Metadata.Camlab = &mark{Made: made}

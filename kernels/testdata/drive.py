@@ -46,7 +46,7 @@ class Driver:
 
     def execute(self, code):
         id = self.client.execute(code)
-        self.cells[id] = {"stdout": "", "stderr": "", "shown": "", "messages": 0, "bytes": 0, "idle": False, "status": ""}
+        self.cells[id] = {"stdout": [], "stderr": [], "shown": [], "messages": 0, "bytes": 0, "idle": False, "status": ""}
         return {"id": id}
 
     def pump(self, timeout):
@@ -76,13 +76,13 @@ class Driver:
             return
         cell["messages"] += 1
         if kind == "stream":
-            cell[content["name"]] += content["text"]
+            cell[content["name"]].append(content["text"])
             cell["bytes"] += len(content["text"])
         elif kind == "error":
-            cell["stderr"] += "\n".join([content["ename"], content["evalue"], *content["traceback"]])
+            cell["stderr"].append("\n".join([content["ename"], content["evalue"], *content["traceback"]]))
         elif "data" in content:
             for mime, value in content["data"].items():
-                cell["shown"] += mime + ": " + (value if isinstance(value, str) else json.dumps(value)) + "\n"
+                cell["shown"].append(mime + ": " + (value if isinstance(value, str) else json.dumps(value)) + "\n")
 
     def wait(self, id, timeout):
         """Waits until the cell is idle and answered."""
@@ -90,15 +90,15 @@ class Driver:
         cell = self.cells[id]
         while not (cell["idle"] and cell["status"]) and time.time() - begun < timeout:
             self.pump(0.05)
-        return {"cell": cell, "done": bool(cell["idle"] and cell["status"]), "seconds": time.time() - begun, "order": self.order}
+        return {"cell": joined(cell), "done": bool(cell["idle"] and cell["status"]), "seconds": time.time() - begun, "order": self.order}
 
     def until(self, id, text, timeout):
         """Waits until the cell has shown a text."""
         begun = time.time()
         cell = self.cells[id]
-        while not any(text in cell[k] for k in ("stdout", "stderr", "shown")):
+        while not any(text in part for k in ("stdout", "stderr", "shown") for part in cell[k]):
             if cell["idle"] and cell["status"] or time.time() - begun > timeout:
-                return {"cell": cell, "done": False, "seconds": time.time() - begun}
+                return {"cell": joined(cell), "done": False, "seconds": time.time() - begun}
             self.pump(0.02)
         return {"done": True, "seconds": time.time() - begun}
 
@@ -120,6 +120,10 @@ class Driver:
         reply = self.ask("inspect", 60, code=code, cursor_pos=cursor)
         data = reply["data"]
         return {"text": data.get("text/markdown", ""), "plain": data.get("text/plain", ""), "seconds": time.time() - begun}
+
+
+def joined(cell):
+    return {k: "".join(v) if isinstance(v, list) else v for k, v in cell.items()}
 
 
 def main():
