@@ -101,7 +101,7 @@ func TestNotebookFaults(t *testing.T) {
 
 // training is a cell that trains on the embedded sample. At the given point it
 // prints "reached", once.
-func training(dir, step string, epochs, images, batch int) string {
+func training(dir, step string, epochs, images, batch, testImages int) string {
 	return fmt.Sprintf(`import (
 	"%[1]s/camlib"
 	"%[1]s/camlib/cifar10"
@@ -110,10 +110,10 @@ func training(dir, step string, epochs, images, batch int) string {
 )
 %%%%
 data := cifar10.Sample()
-few := &cifar10.Dataset{Pixels: data.Pixels[:%[5]d*32*32*3], Labels: data.Labels[:%[5]d]}
+first := func(n int) *cifar10.Dataset { return &cifar10.Dataset{Pixels: data.Pixels[:n*32*32*3], Labels: data.Labels[:n]} }
 fmt.Println("training begins")
-h := notebook.Train(notebook.Must(camlib.Backend("")), cnn.New(1), few, few, cnn.TrainConfig{Dir: %[2]q, Step: %[3]q, Epochs: %[4]d, BatchSize: %[6]d, Augment: cnn.None, Seed: 1})
-fmt.Println("epochs:", len(h.Epochs))`, ModulePath, dir, step, epochs, images, batch)
+h := notebook.Train(notebook.Must(camlib.Backend("")), cnn.New(1), first(%[5]d), first(%[7]d), cnn.TrainConfig{Dir: %[2]q, Step: %[3]q, Epochs: %[4]d, BatchSize: %[6]d, Augment: cnn.None, Seed: 1})
+fmt.Println("epochs:", len(h.Epochs))`, ModulePath, dir, step, epochs, images, batch, testImages)
 }
 
 // TestNotebookInterruptedTraining interrupts a training at each of its kinds of
@@ -132,35 +132,38 @@ func TestNotebookInterruptedTraining(t *testing.T) {
 	goesOn := func() {
 		t.Helper()
 		begun := len(epochsIn(t, dir))
-		out := s.run(training(dir, "plain", begun+1, 250, 25))
+		out := s.run(training(dir, "plain", begun+1, 250, 25, 250))
 		wants(t, "resumed", out.Stdout+out.Stderr, fmt.Sprintf("epochs: %d", begun+1))
 		if got := s.run("import \"" + ModulePath + "/camlib/cnn\"\n%%\n_, err := cnn.Load(" + fmt.Sprintf("%q", dir) + ")\nfmt.Print(err)"); got.Stdout != "<nil>" {
 			t.Errorf("cnn.Load of the folder: %+v", short(got))
 		}
 	}
 
-	id := s.begin(training(dir, "plain", 1000, 250, 25))
+	id := s.begin(training(dir, "plain", 1000, 250, 25, 250))
 	s.until(id, "epoch 2 of 1000", time.Minute)
-	wants(t, "steps", s.interrupted("steps", id).Stderr, "cnn: train: stopped in epoch", again)
+	wants(t, "steps", s.interrupted("steps", id).Stderr, again)
 	goesOn()
 
-	// One step of all images, so that most of an epoch is its evaluation's
-	// compilation or the step itself.
-	id = s.begin(training(dir, "winograd", 1000, 250, 25))
+	id = s.begin(training(dir, "winograd", 1000, 250, 25, 250))
 	s.until(id, "training begins", time.Minute)
 	time.Sleep(2 * time.Second)
 	out := s.interrupted("compilation of the Winograd step", id)
 	wants(t, "compilation", out.Stderr, again)
 	goesOn()
 
-	// A large batch: a step takes seconds, and the evaluation as long.
+	evaluation := filepath.Join(t.TempDir(), "evaluation")
+	id = s.begin(training(evaluation, "plain", 1000, 250, 25, 1000))
+	s.until(id, "step 10 of 10", time.Minute)
+	wants(t, "evaluation", s.interrupted("evaluation", id).Stderr, "folder "+evaluation+" to go on from")
+
+	// A large batch: a step takes seconds.
 	slow := filepath.Join(t.TempDir(), "slow")
-	id = s.begin(training(slow, "plain", 2, 1000, 1000))
+	id = s.begin(training(slow, "plain", 2, 1000, 1000, 250))
 	s.until(id, "training begins", time.Minute)
 	time.Sleep(5 * time.Second)
 	wants(t, "one large step", s.interrupted("one large step", id).Stderr, slow)
 
-	id = s.begin(training(dir, "plain", 1000, 250, 25))
+	id = s.begin(training(dir, "plain", 1000, 250, 25, 250))
 	s.until(id, fmt.Sprintf("epoch %d of 1000", len(epochsIn(t, dir))+2), time.Minute)
 	s.must("restart", nil)
 	goesOn()
