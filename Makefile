@@ -15,7 +15,7 @@ GO_FILES     = $(shell find . -name '*.go' -not -path './.venv/*' -not -path './
 # Freed memory is kept for the next step's buffers, of hundreds of MB.
 KEEP_BUFFERS := GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4000000000:glibc.malloc.trim_threshold=40000000000
 
-.PHONY: help demo test setup format vet lint unit test-notebooks notebooks lab train data doctor bench-cell fmt clean
+.PHONY: help demo test setup setup-lab format vet lint unit test-notebooks notebooks lab train data doctor bench-cell fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ test: setup format vet lint unit test-notebooks ## all checks and tests, with th
 
 setup: ## make or update .venv: JupyterLab, GoNB, XLA plugin, kernels
 	@go run ./kernels/setup
+
+setup-lab: ## setup, and gopls for completion and help (70 to 90 s more, once)
+	@go run ./kernels/setup -lab
 
 format: ## fail on Go code that gofmt would change
 	diff -u <(echo -n) <(gofmt -d $(GO_FILES))
@@ -45,7 +48,7 @@ $(LINTER): | setup
 unit: setup ## unit tests with the race detector
 	go test -race -tags race_mu -timeout 30m ./...
 
-test-notebooks: setup ## run every notebook in quick mode, and the checks on the committed ones
+test-notebooks: setup-lab ## run every notebook in quick mode, and the kernels: completion, faults, edits
 	CAMLAB_TEST_NOTEBOOKS=1 go test -count=1 -timeout 40m -v -run Notebook ./notebooks ./kernels
 
 notebooks: setup ## run every notebook in full and keep the outputs (hours)
@@ -56,8 +59,7 @@ notebooks: setup ## run every notebook in full and keep the outputs (hours)
 	cp out/04_importing_camlib_06_1.png docs/04_importing_camlib.png
 	cp out/05_training_lab_04_1.png docs/05_training_lab.png
 
-lab: ## open JupyterLab on the notebooks, with completion and help
-	@go run ./kernels/setup -lab
+lab: setup-lab ## open JupyterLab on the notebooks, with completion and help
 	.venv/bin/jupyter lab --notebook-dir=notebooks
 
 train: setup ## train the article's network in full, hours, and make it the shipped one; goes on where it stopped

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -22,8 +23,12 @@ import (
 //go:embed logo-32x32.png logo-64x64.png
 var logos embed.FS
 
-// prefix begins the names of all our kernelspecs.
-const prefix = "camlab-"
+// prefix begins the names of all our kernelspecs, and devSuffix ends those that
+// follow the checkout.
+const (
+	prefix    = "camlab-"
+	devSuffix = "-dev"
+)
 
 // Names of the kernelspecs, one per backend.
 const (
@@ -31,6 +36,10 @@ const (
 	XLACUDA = prefix + "xla-cuda"
 	PureGo  = prefix + "go"
 )
+
+// devEnv names the checkout that a developer's kernels import camlib from; the
+// go command that those kernels find first (gofront) heeds it.
+const devEnv = "CAMLAB_DEV"
 
 // backends describes the kernelspec of every backend. A backend with a device
 // is offered only where that device's PJRT plugin is found.
@@ -47,6 +56,22 @@ type Spec struct {
 	Dir     string `json:"dir"`
 }
 
+// Missing is a kernelspec that is not offered, why, and what mends that.
+type Missing struct {
+	Name    string `json:"name"`
+	Display string `json:"display_name"`
+	Why     string `json:"why"`
+	Mend    string `json:"mend"`
+}
+
+func (m Missing) String() string { return m.Display + ": " + m.Why + "; " + m.Mend }
+
+// Place is a folder in which Jupyter looks for kernelspecs.
+type Place struct {
+	Name string `json:"place"`
+	Dir  string `json:"dir"`
+}
+
 // kernelJSON is Jupyter's kernel.json
 // (https://jupyter-client.readthedocs.io/en/stable/kernels.html#kernel-specs).
 type kernelJSON struct {
@@ -55,20 +80,73 @@ type kernelJSON struct {
 	Language      string            `json:"language"`
 	InterruptMode string            `json:"interrupt_mode"`
 	Env           map[string]string `json:"env"`
+	Metadata      struct {
+		Camlab *mark `json:"camlab,omitempty"`
+	} `json:"metadata"`
+}
+
+// mark tells our kernelspecs from other people's of a similar name.
+type mark struct {
+	// Made lists the folders that did not exist before the first install,
+	// outermost first. Uninstall takes them away when they are empty.
+	Made []string `json:"made,omitempty"`
+}
+
+// Unavailable returns the kernelspecs that Install leaves out because no plugin
+// for their device is found.
+func Unavailable() ([]Missing, error) {
+	var all []Missing
+	for _, b := range backends {
+		if b.device == "" {
+			continue
+		}
+		_, _, err := plugin.Find(b.device)
+		if err == nil {
+			continue
+		}
+		if !errors.Is(err, plugin.ErrNotFound) {
+			return nil, fmt.Errorf("kernels: %w", err)
+		}
+		m := Missing{b.name, b.display, "no " + strings.ToUpper(b.device) + " plugin", "run `camlab setup`"}
+		if b.device == "cuda" {
+			m.Mend = "on a machine with an NVIDIA GPU `go run github.com/gomlx/go-xla/cmd/pjrt_installer@latest` fetches one, then run `camlab kernels install`"
+		}
+		all = append(all, m)
+	}
+	return all, nil
 }
 
 // Install writes the kernelspecs of the backends present into dir, a folder
-// like KernelDir or UserKernelDir, and takes away ours of backends that are
-// gone. Files that are right already are left alone; changed says whether any
-// was not.
-func (e Env) Install(dir string) (specs []Spec, changed bool, err error) {
+// like KernelDir or UserKernelDir, in place of whatever older ones hold, and
+// takes away ours of backends that are gone. With dev they are kernelspecs of
+// their own, beside the others, whose cells import camlib from the checkout as
+// it is at that moment. Files that are right already are left alone; changed
+// says whether any was not.
+func (e Env) Install(dir string, dev bool) (specs []Spec, changed bool, err error) {
 	vars, err := e.Vars()
 	if err != nil {
 		return nil, false, err
 	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return nil, false, fmt.Errorf("kernels: install: %w", err)
+	}
+	old, err := installed(dir)
+	if err != nil {
+		return nil, false, err
+	}
+	made := missingFolders(dir)
+	for _, k := range old {
+		if len(made) == 0 && k.Metadata.Camlab != nil {
+			made = k.Metadata.Camlab.Made
+		}
+	}
 	for _, b := range backends {
 		spec := Spec{b.name, b.display, filepath.Join(dir, b.name)}
 		env := map[string]string{"GOMLX_BACKEND": b.backend, "GOMLX_NO_AUTO_INSTALL": "1"}
+		if dev {
+			spec = Spec{b.name + devSuffix, b.display + " (dev)", spec.Dir + devSuffix}
+			env[devEnv] = e.Root
+		}
 		for _, v := range vars {
 			name, value, _ := strings.Cut(v, "=")
 			env[name] = value
@@ -76,11 +154,6 @@ func (e Env) Install(dir string) (specs []Spec, changed bool, err error) {
 		if b.device != "" {
 			path, _, err := plugin.Find(b.device)
 			if errors.Is(err, plugin.ErrNotFound) {
-				removed, err := removeSpec(spec.Dir)
-				if err != nil {
-					return nil, false, err
-				}
-				changed = changed || removed
 				continue
 			}
 			if err != nil {
@@ -88,66 +161,117 @@ func (e Env) Install(dir string) (specs []Spec, changed bool, err error) {
 			}
 			env[plugin.PathEnv] = filepath.Dir(path)
 		}
-		written, err := writeSpec(spec, kernelJSON{
+		k := kernelJSON{
 			Argv:          []string{e.Bin("gonb"), "--kernel", "{connection_file}"},
-			DisplayName:   b.display,
+			DisplayName:   spec.Display,
 			Language:      "go",
-			InterruptMode: "message",
+			InterruptMode: "signal", // a message reaches the cell's program only: no interrupt while it is compiled
 			Env:           env,
-		})
+		}
+		k.Metadata.Camlab = &mark{Made: made}
+		written, err := writeSpec(spec, k)
 		if err != nil {
 			return nil, false, fmt.Errorf("kernels: install: %w", err)
 		}
+		delete(old, spec.Name)
 		specs, changed = append(specs, spec), changed || written
+	}
+	for name := range old {
+		if strings.HasSuffix(name, devSuffix) != dev {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
+			return specs, changed, fmt.Errorf("kernels: install: %w", err)
+		}
+		changed = true
 	}
 	return specs, changed, nil
 }
 
-// List returns our kernelspecs in the given folders, sorted by name within
-// each. A folder that does not exist has none.
+// List returns our kernelspecs in the given folders, in that order and sorted
+// by name within each. A folder that does not exist has none; a kernelspec that
+// cannot be read says so in its display name.
 func List(dirs ...string) ([]Spec, error) {
 	var specs []Spec
 	for _, dir := range dirs {
-		entries, err := os.ReadDir(dir)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
+		kernels, err := installed(dir)
 		if err != nil {
-			return nil, fmt.Errorf("kernels: list: %w", err)
+			return nil, err
 		}
-		for _, entry := range entries {
-			if !strings.HasPrefix(entry.Name(), prefix) {
-				continue
-			}
-			file := filepath.Join(dir, entry.Name(), "kernel.json")
-			text, err := os.ReadFile(file)
-			if err != nil {
-				return nil, fmt.Errorf("kernels: list: %w", err)
-			}
-			var k kernelJSON
-			if err := json.Unmarshal(text, &k); err != nil {
-				return nil, fmt.Errorf("kernels: list: %s: %w", file, err)
-			}
-			specs = append(specs, Spec{entry.Name(), k.DisplayName, filepath.Join(dir, entry.Name())})
+		for _, name := range slices.Sorted(maps.Keys(kernels)) {
+			specs = append(specs, Spec{name, kernels[name].DisplayName, filepath.Join(dir, name)})
 		}
 	}
 	return specs, nil
 }
 
-// Uninstall takes our kernelspecs out of dir and returns the names of those
-// that were there.
+// Uninstall takes our kernelspecs out of dir, those of Install with and without
+// dev, and the folders that Install has made for them, if nothing else is in
+// there. It returns the names of the kernelspecs that were there.
 func Uninstall(dir string) ([]string, error) {
-	var gone []string
-	for _, b := range backends {
-		removed, err := removeSpec(filepath.Join(dir, b.name))
-		if err != nil {
-			return gone, err
+	kernels, err := installed(dir)
+	if err != nil {
+		return nil, err
+	}
+	var gone, made []string
+	for _, name := range slices.Sorted(maps.Keys(kernels)) {
+		if m := kernels[name].Metadata.Camlab; m != nil {
+			made = m.Made
 		}
-		if removed {
-			gone = append(gone, b.name)
+		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
+			return gone, fmt.Errorf("kernels: uninstall: %w", err)
+		}
+		gone = append(gone, name)
+	}
+	for _, folder := range slices.Backward(made) {
+		if os.Remove(folder) != nil { // in use by others
+			break
 		}
 	}
 	return gone, nil
+}
+
+// installed reads our kernelspecs in a folder: those under a name that Install
+// writes, whatever they hold, and those with our mark.
+func installed(dir string) (map[string]kernelJSON, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("kernels: list: %w", err)
+	}
+	found := map[string]kernelJSON{}
+	for _, entry := range entries {
+		name := entry.Name()
+		if !strings.HasPrefix(name, prefix) {
+			continue
+		}
+		var k kernelJSON
+		text, err := os.ReadFile(filepath.Join(dir, name, "kernel.json"))
+		if err == nil {
+			err = json.Unmarshal(text, &k)
+		}
+		if err != nil {
+			k = kernelJSON{DisplayName: "cannot be read: " + err.Error()}
+		}
+		known := slices.ContainsFunc([]string{XLACPU, XLACUDA, PureGo}, func(n string) bool { return name == n || name == n+devSuffix })
+		if known || k.Metadata.Camlab != nil {
+			found[name] = k
+		}
+	}
+	return found, nil
+}
+
+// missingFolders lists dir and the folders above it that do not exist,
+// outermost first.
+func missingFolders(dir string) []string {
+	var missing []string
+	for {
+		if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
+			slices.Reverse(missing)
+			return missing
+		}
+		missing = append(missing, dir)
+		dir = filepath.Dir(dir)
+	}
 }
 
 // UserKernelDir is the folder of the user's own kernelspecs: JUPYTER_DATA_DIR
@@ -170,6 +294,51 @@ func UserKernelDir() (string, error) {
 	return filepath.Join(data, "jupyter", "kernels"), nil
 }
 
+// PrefixKernelDir is the folder of the kernelspecs of the Python environment in
+// prefix.
+func PrefixKernelDir(prefix string) string {
+	return filepath.Join(prefix, "share", "jupyter", "kernels")
+}
+
+// SysPrefix asks the Python in use for its sys.prefix, the environment that
+// Jupyter's --sys-prefix means: the one of VIRTUAL_ENV or CONDA_PREFIX, else the
+// first python3 in PATH.
+func SysPrefix() (string, error) {
+	python := "python3"
+	for _, name := range []string{"VIRTUAL_ENV", "CONDA_PREFIX"} {
+		if dir := os.Getenv(name); dir != "" {
+			python = filepath.Join(dir, "bin", "python")
+			break
+		}
+	}
+	out, err := exec.Command(python, "-c", "import sys; print(sys.prefix)").Output()
+	if err != nil {
+		return "", fmt.Errorf("kernels: sys.prefix of %s: %w; activate an environment, or name its folder with --prefix", python, err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// Places returns the folders in which the environment's Jupyter looks for
+// kernelspecs, in its order (`jupyter --paths`): of two kernelspecs of one name
+// it takes the first.
+func (e Env) Places() ([]Place, error) {
+	var places []Place
+	for _, dir := range filepath.SplitList(os.Getenv("JUPYTER_PATH")) {
+		places = append(places, Place{"JUPYTER_PATH", filepath.Join(dir, "kernels")})
+	}
+	dir, err := UserKernelDir()
+	if err != nil {
+		return nil, err
+	}
+	user, env := Place{"user", dir}, Place{"environment", e.KernelDir()}
+	if v, set := os.LookupEnv("JUPYTER_PREFER_ENV_PATH"); set && slices.Contains([]string{"no", "n", "false", "off", "0", "0.0"}, strings.ToLower(v)) {
+		places = append(places, user, env)
+	} else { // also the default of a virtual environment's Python
+		places = append(places, env, user)
+	}
+	return append(places, Place{"system", "/usr/local/share/jupyter/kernels"}, Place{"system", "/usr/share/jupyter/kernels"}), nil
+}
+
 func writeSpec(spec Spec, k kernelJSON) (changed bool, err error) {
 	text, err := json.MarshalIndent(k, "", "  ")
 	if err != nil {
@@ -185,8 +354,27 @@ func writeSpec(spec Spec, k kernelJSON) (changed bool, err error) {
 			return false, err
 		}
 	}
+	// Not a folder, or a link to one that is somebody else's.
+	if info, err := os.Lstat(spec.Dir); err == nil && !info.IsDir() {
+		if err := os.Remove(spec.Dir); err != nil {
+			return false, err
+		}
+	}
 	if err := os.MkdirAll(spec.Dir, 0o755); err != nil {
 		return false, err
+	}
+	present, err := os.ReadDir(spec.Dir)
+	if err != nil {
+		return false, err
+	}
+	for _, entry := range present {
+		if _, ok := files[entry.Name()]; ok && entry.Type().IsRegular() {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(spec.Dir, entry.Name())); err != nil {
+			return false, err
+		}
+		changed = true
 	}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		path := filepath.Join(spec.Dir, name)
@@ -199,14 +387,4 @@ func writeSpec(spec Spec, k kernelJSON) (changed bool, err error) {
 		changed = true
 	}
 	return changed, nil
-}
-
-func removeSpec(dir string) (removed bool, err error) {
-	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err := os.RemoveAll(dir); err != nil {
-		return false, fmt.Errorf("kernels: remove: %w", err)
-	}
-	return true, nil
 }

@@ -163,7 +163,7 @@ func TestInstallListUninstall(t *testing.T) {
 		}
 	}
 	dir := filepath.Join(t.TempDir(), "kernels")
-	specs, changed, err := env.Install(dir)
+	specs, changed, err := env.Install(dir, false)
 	if err != nil || !changed || len(specs) != 3 {
 		t.Fatalf("Install = %v, %v, %v, want the 3 kernels, changed", specs, changed, err)
 	}
@@ -179,7 +179,7 @@ func TestInstallListUninstall(t *testing.T) {
 		t.Errorf("kernel.json is %s", text)
 	}
 
-	if _, changed, err := env.Install(dir); err != nil || changed {
+	if _, changed, err := env.Install(dir, false); err != nil || changed {
 		t.Errorf("a second Install: changed %v, %v, want nothing changed", changed, err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, PureGo, "kernel.json"), []byte("{}"), 0o644); err != nil {
@@ -192,7 +192,7 @@ func TestInstallListUninstall(t *testing.T) {
 	if err := os.Mkdir(other, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	specs, changed, err = env.Install(dir)
+	specs, changed, err = env.Install(dir, false)
 	if err != nil || !changed || len(specs) != 2 {
 		t.Errorf("Install over a broken kernel and a plugin gone = %v, %v, %v, want 2 kernels, changed", specs, changed, err)
 	}

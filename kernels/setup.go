@@ -131,7 +131,7 @@ func (s *setup) run(ctx context.Context) error {
 	group.Go(func() error { errs[2] = s.goParts(ctx); return nil })
 	_ = group.Wait() // never an error: they are in errs
 	err = s.step("kernels", func() (string, bool, error) {
-		specs, changed, err := s.Install(s.KernelDir())
+		specs, changed, err := s.Install(s.KernelDir(), false)
 		s.report.Kernels = specs
 		var names []string
 		for _, spec := range specs {
@@ -159,7 +159,7 @@ func (s *setup) goParts(ctx context.Context) error {
 		{"build cache", s.warm},
 	}
 	if s.opts.Lab {
-		parts = append(parts, part{"gopls", func(ctx context.Context) (string, bool, error) { return s.goInstall(ctx, gopls) }})
+		parts = append(parts, part{"gopls", func(ctx context.Context) (string, bool, error) { return s.goInstall(ctx, gopls) }}, part{"help", s.warmHelp})
 	}
 	var errs []error
 	for _, p := range parts {
@@ -291,6 +291,24 @@ func (s *setup) warm(ctx context.Context) (string, bool, error) {
 	return "the first cell is quick", true, s.setStamp("warm", want)
 }
 
+// warmHelp fills gopls's cache with all that camlib needs: GoNB gives gopls two
+// seconds for an answer, and without the cache the first ones take longer.
+func (s *setup) warmHelp(ctx context.Context) (string, bool, error) {
+	vars, err := s.Vars()
+	if err != nil {
+		return "", false, err
+	}
+	want := s.goVer + " " + s.report.Version + " " + gopls
+	if s.fresh("help", want) {
+		return "up to date", false, nil
+	}
+	s.say("help", "having gopls read camlib and GoMLX")
+	if err := s.tryImport(ctx, expandPath(vars), []string{s.Bin("gopls"), "check", "main.go"}); err != nil {
+		return "", false, err
+	}
+	return "completion and help are quick", true, s.setStamp("help", want)
+}
+
 // CheckImport builds, in an empty folder and with no network, a program that
 // imports the public packages of camlib under the kernels' settings: what the
 // first cell of a notebook anywhere depends on.
@@ -320,8 +338,9 @@ func offline(vars []string) []string {
 }
 
 // tryImport builds a program that imports the public packages of camlib in a
-// temporary folder, the way GoNB does, under the given environment.
-func (e Env) tryImport(ctx context.Context, env []string) error {
+// temporary folder, the way GoNB does, under the given environment. Then it
+// runs more commands there.
+func (e Env) tryImport(ctx context.Context, env []string, more ...[]string) error {
 	files, _, err := e.packFiles()
 	if err != nil {
 		return err
@@ -348,11 +367,12 @@ func (e Env) tryImport(ctx context.Context, env []string) error {
 	if err := os.WriteFile(filepath.Join(dir, "main.go"), []byte(source.String()), 0o644); err != nil {
 		return err
 	}
-	for _, args := range [][]string{{"mod", "init", "cell"}, {"get"}, {"build", "-o", "cell"}} {
-		cmd := exec.CommandContext(ctx, "go", args...)
+	commands := [][]string{{"go", "mod", "init", "cell"}, {"go", "get"}, {"go", "build", "-o", "cell"}}
+	for _, args := range append(commands, more...) {
+		cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 		cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
 		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("import camlib: go %s: %w: %s", args[0], err, tail(string(out)))
+			return fmt.Errorf("import camlib: %s %s: %w: %s", filepath.Base(args[0]), args[1], err, tail(string(out)))
 		}
 	}
 	return nil

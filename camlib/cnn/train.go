@@ -35,9 +35,9 @@ type TrainConfig struct {
 	Seed         int64        // of the images' order and crops
 	Step         StepKind     // "" is Winograd
 
-	// Dir is the checkpoint folder, written after every epoch and when the
-	// training is interrupted; a training that finds its checkpoint there goes
-	// on from it. "" keeps none.
+	// Dir is the checkpoint folder, written before and after the evaluation that
+	// ends an epoch and when the training is interrupted; a training that finds
+	// its checkpoint there goes on from it. "" keeps none.
 	Dir string
 
 	OnStep  func(Progress) // called after every step; may be nil
@@ -267,6 +267,10 @@ func (t *training) epoch(ctx stdcontext.Context) error {
 		p.Seconds += time.Since(start).Seconds()
 		t.images += n
 		t.onStep(images, steps)
+	}
+	// Whoever ends the process during the evaluation loses none of the steps.
+	if err := t.save(); err != nil {
+		return err
 	}
 	test, err := t.evaluator.Evaluate(ctx, t.test)
 	if ctx.Err() != nil {

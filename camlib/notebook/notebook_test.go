@@ -74,10 +74,28 @@ func TestChartsShowEveryEpochAndClass(t *testing.T) {
 	}
 }
 
-func TestSummaryHoldsTheNumbers(t *testing.T) {
-	got := summary(cnn.Epoch{Epoch: 3, TrainCost: 0.73851, Test: cnn.Evaluation{Cost: 0.69, Accuracy: 0.755, MacroF1: 0.7553}})
-	if want := "epoch 3: train cost 0.7385, test cost 0.6900, accuracy 0.7550, macro-F1 0.7553"; got != want {
-		t.Errorf("summary %q, want %q", got, want)
+func TestAbandonedSaysWhereToGoOn(t *testing.T) {
+	dir := t.TempDir()
+	epochs := []cnn.Epoch{{Epoch: 1}, {Epoch: 2}}
+	for _, row := range []struct {
+		dir    string
+		file   bool
+		epochs []cnn.Epoch
+		want   string
+	}{
+		{"", false, nil, "no checkpoint folder was given: set Dir to keep one"},
+		{dir, false, nil, "there is none in " + dir + " yet; train again to begin anew"},
+		{dir, true, nil, "train again with the same settings and folder " + dir + " to go on from that one"},
+		{dir, true, epochs, "train again with the same settings and folder " + dir + " to go on from that one, epoch 2"},
+	} {
+		if row.file {
+			if err := os.WriteFile(filepath.Join(dir, cnn.TrainingFile), nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := abandoned(row.dir, row.epochs); err == nil || !strings.HasSuffix(err.Error(), row.want) {
+			t.Errorf("%v, want it to end in %q", err, row.want)
+		}
 	}
 }
 

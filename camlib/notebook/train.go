@@ -6,7 +6,9 @@ import (
 	"html"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gomlx/gomlx/backends"
@@ -15,21 +17,47 @@ import (
 	"github.com/camlab-go/camlab/camlib/cifar10"
 	"github.com/camlab-go/camlab/camlib/cnn"
 	"github.com/camlab-go/camlab/camlib/figure/curve"
+	"github.com/camlab-go/camlab/internal/progress"
 )
 
 // Train is [cnn.Train] with a progress bar and with cost and F1 curves that grow
 // while it runs. The curves of the last epoch stay, as pictures that need no
-// network. Interrupting the cell saves the checkpoint and says how to go on.
+// network. Outside a notebook progress is a line in a terminal, else log lines.
+//
+// Interrupting the cell saves the checkpoint and says how to go on. What XLA is
+// doing cannot be interrupted: when it compiles or computes for longer than
+// [Grace] after that, the cell ends with the last checkpoint as it is.
 func Train(backend backends.Backend, m *cnn.Model, train, test *cifar10.Dataset, config cnn.TrainConfig) *cnn.History {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	w := &watch{id: gonbui.UniqueId()}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	w := &watch{id: gonbui.UniqueId(), lines: progress.New(os.Stderr)}
 	config.OnStep, config.OnEpoch = w.step, w.epoch
+	interrupts, done := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(interrupts, os.Interrupt)
+	defer signal.Stop(interrupts)
+	go func() {
+		select {
+		case <-interrupts:
+			cancel()
+		case <-done:
+			return
+		}
+		select {
+		case <-time.After(Grace):
+			w.abandon(config.Dir)
+		case <-done:
+		}
+	}()
 	history, err := cnn.Train(ctx, backend, m, train, test, config)
+	close(done)
 	w.end()
 	Check(err)
 	return history
 }
+
+// Grace is how long [Train] waits, after an interrupt, for XLA to come to the
+// end of what it is doing.
+const Grace = 1500 * time.Millisecond
 
 // Curves displays the cost and the F1 curves of a training.
 func Curves(h *cnn.History) {
@@ -86,27 +114,36 @@ func charts(epochs []cnn.Epoch) (cost, f1 curve.Chart) {
 // watch is the output of a running training: one HTML output that is replaced
 // as it goes on.
 type watch struct {
-	id       string
+	id    string
+	lines *progress.Lines // outside a notebook
+
+	mu       sync.Mutex // abandon comes from outside the training
 	epochs   []cnn.Epoch
 	pictures string // the curves so far, as HTML
 	shown    time.Time
 }
 
 func (w *watch) step(p cnn.Progress) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !gonbui.IsNotebook {
+		w.lines.Step(p)
+		return
+	}
 	if time.Since(w.shown) < time.Second && p.Step < p.Steps {
 		return
 	}
 	w.shown = time.Now()
-	line := fmt.Sprintf("epoch %d of %d · step %d of %d · cost %.4f · %.0f images/s · %s left",
-		p.Epoch, p.Epochs, p.Step, p.Steps, p.Cost, p.ImagesPerSecond, p.Remaining.Round(time.Second))
 	part := (float64(p.Epoch-1) + float64(p.Step)/float64(p.Steps)) / float64(p.Epochs)
-	w.update(fmt.Sprintf(`<progress value="%.4f" max="1" style="width:22em"></progress> %s%s`, part, html.EscapeString(line), w.pictures))
+	w.update(fmt.Sprintf(`<progress value="%.4f" max="1" style="width:22em"></progress> %s%s`, part, html.EscapeString(progress.Step(p)), w.pictures))
 }
 
 func (w *watch) epoch(e cnn.Epoch) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.epochs = append(w.epochs, e)
 	if !gonbui.IsNotebook {
-		fmt.Println(summary(e))
+		w.lines.Epoch(e)
 		return
 	}
 	cost, f1 := charts(w.epochs)
@@ -121,12 +158,38 @@ func (w *watch) epoch(e cnn.Epoch) {
 
 // end leaves a line in place of the bar and the curves as pictures below.
 func (w *watch) end() {
-	if len(w.epochs) == 0 {
-		w.update("no epoch finished")
-		return
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lines.Clear()
+	w.update(html.EscapeString(w.summary()))
+	if len(w.epochs) > 0 {
+		Curves(&cnn.History{Epochs: w.epochs})
 	}
-	w.update(html.EscapeString(summary(w.epochs[len(w.epochs)-1])))
-	Curves(&cnn.History{Epochs: w.epochs})
+}
+
+// abandon ends the cell while XLA is busy, and says where training again goes
+// on. Checkpoints are written whole or not at all, so the last one is good.
+func (w *watch) abandon(dir string) {
+	w.mu.Lock() // for ever: the training must not show anything any more
+	w.lines.Clear()
+	w.update(html.EscapeString(w.summary()) + w.pictures)
+	Check(abandoned(dir, w.epochs))
+}
+
+// abandoned says what a training is left with whose last steps are lost.
+func abandoned(dir string, epochs []cnn.Epoch) error {
+	const why = "notebook: train: interrupted while XLA was busy, so the steps since the last checkpoint are lost"
+	if dir == "" {
+		return fmt.Errorf("%s, and no checkpoint folder was given: set Dir to keep one", why)
+	}
+	if _, err := os.Stat(filepath.Join(dir, cnn.TrainingFile)); err != nil {
+		return fmt.Errorf("%s: there is none in %s yet; train again to begin anew", why, dir)
+	}
+	last := ""
+	if len(epochs) > 0 {
+		last = fmt.Sprintf(", epoch %d", epochs[len(epochs)-1].Epoch)
+	}
+	return fmt.Errorf("%s; train again with the same settings and folder %s to go on from that one%s", why, dir, last)
 }
 
 func (w *watch) update(content string) {
@@ -135,7 +198,9 @@ func (w *watch) update(content string) {
 	}
 }
 
-func summary(e cnn.Epoch) string {
-	return fmt.Sprintf("epoch %d: train cost %.4f, test cost %.4f, accuracy %.4f, macro-F1 %.4f",
-		e.Epoch, e.TrainCost, e.Test.Cost, e.Test.Accuracy, e.Test.MacroF1)
+func (w *watch) summary() string {
+	if len(w.epochs) == 0 {
+		return "no epoch finished"
+	}
+	return progress.Epoch(w.epochs[len(w.epochs)-1])
 }

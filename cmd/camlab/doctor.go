@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -233,10 +235,13 @@ print(json.dumps({n: s["spec"]["argv"][0] for n, s in KernelSpecManager().get_al
 	if err := json.Unmarshal([]byte(out), &found); err != nil {
 		return failed(mendSetup, "Jupyter lists its kernels as %q", out)
 	}
+	missing, err := kernels.Unavailable()
+	if err != nil {
+		return failed(mendSetup, "%v", err)
+	}
 	var names []string
-	for _, name := range []string{kernels.XLACPU, kernels.XLACUDA, kernels.PureGo} {
-		program, installed := found[name]
-		if !installed {
+	for name, program := range found {
+		if !strings.HasPrefix(name, "camlab-") {
 			continue
 		}
 		if _, err := exec.LookPath(program); err != nil {
@@ -247,7 +252,18 @@ print(json.dumps({n: s["spec"]["argv"][0] for n, s in KernelSpecManager().get_al
 	if len(names) == 0 {
 		return failed(mendSetup, "Jupyter finds none of ours")
 	}
-	return ok("%s", strings.Join(names, ", "))
+	slices.Sort(names)
+	gpus, _ := filepath.Glob("/dev/nvidia[0-9]*") // the pattern is good
+	for _, m := range missing {
+		if m.Name == kernels.XLACUDA && len(gpus) > 0 {
+			return warning(m.Mend, "%s; %s: %s", strings.Join(names, ", "), m.Display, m.Why)
+		}
+	}
+	f := ok("%s", strings.Join(names, ", "))
+	for _, m := range missing {
+		f.Detail += "; not installed: " + m.String()
+	}
+	return f
 }
 
 func checkImport(ctx context.Context, env kernels.Env) finding {

@@ -124,7 +124,7 @@ func TestKernelsCommand(t *testing.T) {
 	}
 	data := t.TempDir()
 	t.Setenv("JUPYTER_DATA_DIR", data)
-	if out, err := run("list", "--user"); err != nil || out != "no camlab kernels in "+filepath.Join(data, "kernels")+"\n" {
+	if out, err := run("list", "--user"); err != nil || !strings.HasPrefix(out, "no camlab kernels in "+filepath.Join(data, "kernels")+"\n") {
 		t.Errorf("list --user: %q, %v", out, err)
 	}
 	if _, err := run("install", "--user"); err == nil || !strings.Contains(err.Error(), "run `camlab setup` first") {
@@ -135,5 +135,30 @@ func TestKernelsCommand(t *testing.T) {
 	}
 	if _, err := run("list", "--user", "--prefix", data); err == nil {
 		t.Error("--user together with --prefix passed")
+	}
+
+	env, err := kernels.FindEnv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(env.Bin(""), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(env.Bin("gonb"), nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := run("install", "--user"); err != nil || !strings.Contains(out, kernels.PureGo+" ") || strings.Contains(out, "nothing had changed") {
+		t.Errorf("install --user: %q, %v", out, err)
+	}
+	if out, err := run("install", "--user"); err != nil || !strings.HasSuffix(out, "nothing had changed\n") {
+		t.Errorf("install --user again: %q, %v", out, err)
+	}
+	path := t.TempDir()
+	if err := os.Rename(filepath.Join(data, "kernels"), filepath.Join(path, "kernels")); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("JUPYTER_PATH", path)
+	if out, err := run("list"); err != nil || !strings.Contains(out, "JUPYTER_PATH  "+filepath.Join(path, "kernels", kernels.PureGo)) {
+		t.Errorf("list: %q, %v; want the kernel in JUPYTER_PATH", out, err)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 
 	"github.com/gomlx/go-xla/pkg/installer"
 	"github.com/spf13/cobra"
@@ -63,32 +62,47 @@ func newKernels() *cobra.Command {
 		Use:   "kernels",
 		Short: "List, install or take away the Jupyter kernels",
 		Long: `Kernels works on the kernels of one Jupyter: the one in .venv unless --user (the
-user's own, JUPYTER_DATA_DIR if set) or --prefix (of another environment) names
-another.`,
+user's own, JUPYTER_DATA_DIR if set), --sys-prefix (of the Python environment in
+use) or --prefix (of another environment) names another. Without any of them list
+shows our kernels in every folder in which .venv's Jupyter looks, JUPYTER_PATH
+included, in its order: of two kernels of one name Jupyter takes the first.`,
 	}
-	var user, asJSON bool
+	var user, sysPrefix, dev, asJSON bool
 	var prefix string
 	c.PersistentFlags().BoolVar(&user, "user", false, "the user's own kernels; JUPYTER_DATA_DIR moves them")
+	c.PersistentFlags().BoolVar(&sysPrefix, "sys-prefix", false, "the kernels of the Python environment in use: VIRTUAL_ENV, CONDA_PREFIX or the first python3 in PATH")
 	c.PersistentFlags().StringVar(&prefix, "prefix", "", "the kernels of the environment in this folder")
 	c.PersistentFlags().BoolVar(&asJSON, "json", false, jsonUsage)
-	c.MarkFlagsMutuallyExclusive("user", "prefix")
+	c.MarkFlagsMutuallyExclusive("user", "sys-prefix", "prefix")
 
-	command := func(use, short string, run func(cmd *cobra.Command, env kernels.Env, dir string) (any, string, error)) *cobra.Command {
+	// chosen is the place that the flags name.
+	chosen := func(env kernels.Env) (kernels.Place, error) {
+		place := kernels.Place{Name: "environment", Dir: env.KernelDir()}
+		var err error
+		switch {
+		case user:
+			place.Name = "user"
+			place.Dir, err = kernels.UserKernelDir()
+		case sysPrefix:
+			var dir string
+			dir, err = kernels.SysPrefix()
+			place = kernels.Place{Name: "sys.prefix", Dir: kernels.PrefixKernelDir(dir)}
+		case prefix != "":
+			place = kernels.Place{Name: "prefix", Dir: kernels.PrefixKernelDir(prefix)}
+		}
+		return place, err
+	}
+	command := func(use, short string, run func(env kernels.Env, place kernels.Place) (any, string, error)) *cobra.Command {
 		return &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
 			env, err := kernels.FindEnv()
 			if err != nil {
 				return err
 			}
-			dir := env.KernelDir()
-			if prefix != "" {
-				dir = filepath.Join(prefix, "share", "jupyter", "kernels")
+			place, err := chosen(env)
+			if err != nil {
+				return err
 			}
-			if user {
-				if dir, err = kernels.UserKernelDir(); err != nil {
-					return err
-				}
-			}
-			result, text, err := run(cmd, env, dir)
+			result, text, err := run(env, place)
 			if err != nil {
 				return err
 			}
@@ -99,33 +113,77 @@ another.`,
 			return err
 		}}
 	}
-	c.AddCommand(
-		command("list", "List the kernels", func(_ *cobra.Command, _ kernels.Env, dir string) (any, string, error) {
-			specs, err := kernels.List(dir)
-			return specs, specLines(specs, "no camlab kernels in "+dir+"\n"), err
-		}),
-		command("install", "Install the kernels of the backends present", func(_ *cobra.Command, env kernels.Env, dir string) (any, string, error) {
-			if _, err := os.Stat(env.Bin("gonb")); err != nil {
-				return nil, "", fmt.Errorf("kernels: GoNB is not built (%w); run `camlab setup` first", err)
+	list := command("list", "List the kernels", func(env kernels.Env, place kernels.Place) (any, string, error) {
+		places := []kernels.Place{place}
+		if !user && !sysPrefix && prefix == "" {
+			var err error
+			if places, err = env.Places(); err != nil {
+				return nil, "", err
 			}
-			specs, _, err := env.Install(dir)
-			return specs, specLines(specs, ""), err
-		}),
-		command("uninstall", "Take our kernels away", func(_ *cobra.Command, _ kernels.Env, dir string) (any, string, error) {
-			gone, err := kernels.Uninstall(dir)
-			return gone, fmt.Sprintf("%d kernels taken out of %s\n", len(gone), dir), err
+		}
+		return listKernels(places)
+	})
+	install := command("install", "Install the kernels of the backends present", func(env kernels.Env, place kernels.Place) (any, string, error) {
+		if _, err := os.Stat(env.Bin("gonb")); err != nil {
+			return nil, "", fmt.Errorf("kernels: GoNB is not built (%w); run `camlab setup` first", err)
+		}
+		_, changed, err := env.Install(place.Dir, dev)
+		if err != nil {
+			return nil, "", err
+		}
+		list, text, err := listKernels([]kernels.Place{place})
+		list.Changed = &changed
+		if !changed {
+			text += "nothing had changed\n"
+		}
+		return list, text, err
+	})
+	install.Flags().BoolVar(&dev, "dev", false, "kernels of their own that import camlib from this checkout: the next cell sees an edit")
+	c.AddCommand(list, install,
+		command("uninstall", "Take our kernels away, those of --dev too", func(_ kernels.Env, place kernels.Place) (any, string, error) {
+			gone, err := kernels.Uninstall(place.Dir)
+			return gone, fmt.Sprintf("%d kernels taken out of %s\n", len(gone), place.Dir), err
 		}),
 	)
 	return c
 }
 
-func specLines(specs []kernels.Spec, none string) string {
-	text := none
-	for i, s := range specs {
-		if i == 0 {
-			text = ""
+// kernelList is what list and install print.
+type kernelList struct {
+	Kernels []placedSpec      `json:"kernels"`
+	Missing []kernels.Missing `json:"missing"`
+	Changed *bool             `json:"changed,omitempty"` // by install
+}
+
+type placedSpec struct {
+	kernels.Spec
+	Place string `json:"place"`
+}
+
+func listKernels(places []kernels.Place) (list kernelList, text string, err error) {
+	list.Kernels = []placedSpec{}
+	for _, place := range places {
+		specs, err := kernels.List(place.Dir)
+		if err != nil {
+			return list, "", err
 		}
-		text += fmt.Sprintf("%-18s %-20s %s\n", s.Name, s.Display, s.Dir)
+		for _, s := range specs {
+			list.Kernels = append(list.Kernels, placedSpec{s, place.Name})
+			text += fmt.Sprintf("%-18s  %-24s  %-12s  %s\n", s.Name, s.Display, place.Name, s.Dir)
+		}
 	}
-	return text
+	if text == "" {
+		text = "no camlab kernels in"
+		for _, place := range places {
+			text += " " + place.Dir
+		}
+		text += "\n"
+	}
+	if list.Missing, err = kernels.Unavailable(); err != nil {
+		return list, "", err
+	}
+	for _, m := range list.Missing {
+		text += "not installed: " + m.String() + "\n"
+	}
+	return list, text, nil
 }

@@ -7,12 +7,11 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/camlab-go/camlab/camlib/cifar10"
 	"github.com/camlab-go/camlab/camlib/cnn"
+	"github.com/camlab-go/camlab/internal/progress"
 )
 
 func newTrain() *cobra.Command {
@@ -42,10 +41,10 @@ training.safetensors (what is needed to go on).`,
 			if err != nil {
 				return err
 			}
-			report := newReporter(cmd)
-			config.OnStep, config.OnEpoch = report.step, report.epoch
+			lines := progress.New(cmd.ErrOrStderr())
+			config.OnStep, config.OnEpoch = lines.Step, lines.Epoch
 			history, err := cnn.Train(ctx, backend, cnn.New(config.Seed), train, test, config)
-			report.done()
+			lines.Clear()
 			if err != nil {
 				return err
 			}
@@ -71,52 +70,6 @@ training.safetensors (what is needed to go on).`,
 	f.StringVar(&step, "step", string(cnn.Winograd), "winograd or plain: the same numbers up to rounding, winograd faster")
 	f.BoolVar(&asJSON, "json", false, jsonUsage+": the log")
 	return c
-}
-
-// reporter shows a training's progress on standard error: a bar in a terminal,
-// else a line a minute; and a line for every epoch.
-type reporter struct {
-	cmd  *cobra.Command
-	bar  *progressbar.ProgressBar // nil when the output is no terminal
-	last time.Time
-}
-
-func newReporter(cmd *cobra.Command) *reporter {
-	r := &reporter{cmd: cmd, last: time.Now()}
-	if term.IsTerminal(int(os.Stderr.Fd())) {
-		r.bar = progressbar.NewOptions(1, progressbar.OptionSetWriter(cmd.ErrOrStderr()), progressbar.OptionSetPredictTime(false),
-			progressbar.OptionSetWidth(24), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(200*time.Millisecond))
-	}
-	return r
-}
-
-func (r *reporter) step(p cnn.Progress) {
-	line := fmt.Sprintf("epoch %d/%d  step %d/%d  cost %.4f  %.0f images/s  %s left",
-		p.Epoch, p.Epochs, p.Step, p.Steps, p.Cost, p.ImagesPerSecond, seconds(p.Remaining.Seconds()))
-	if r.bar != nil {
-		r.bar.ChangeMax(p.Steps)
-		r.bar.Describe(line)
-		_ = r.bar.Set(p.Step) // fails only when the terminal is gone
-		return
-	}
-	if time.Since(r.last) >= time.Minute {
-		r.last = time.Now()
-		fmt.Fprintln(r.cmd.ErrOrStderr(), line)
-	}
-}
-
-func (r *reporter) epoch(e cnn.Epoch) {
-	r.clear()
-	fmt.Fprintf(r.cmd.ErrOrStderr(), "epoch %2d  train cost %.4f  test cost %.4f  accuracy %.4f  macro-F1 %.4f  %s\n",
-		e.Epoch, e.TrainCost, e.Test.Cost, e.Test.Accuracy, e.Test.MacroF1, seconds(e.Seconds))
-}
-
-func (r *reporter) done() { r.clear() }
-
-func (r *reporter) clear() {
-	if r.bar != nil {
-		_ = r.bar.Clear()
-	}
 }
 
 // seconds writes a time to the second.

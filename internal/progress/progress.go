@@ -1,0 +1,85 @@
+// Package progress writes how a training goes on, for people: one line that is
+// written over while it goes on in a terminal, log lines elsewhere.
+package progress
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/camlab-go/camlab/camlib/cnn"
+)
+
+// Step is one line about a running training.
+func Step(p cnn.Progress) string {
+	return fmt.Sprintf("epoch %d of %d · step %d of %d · cost %.4f · %.0f images/s · %s left",
+		p.Epoch, p.Epochs, p.Step, p.Steps, p.Cost, p.ImagesPerSecond, p.Remaining.Round(time.Second))
+}
+
+// Epoch is one line about a finished epoch.
+func Epoch(e cnn.Epoch) string {
+	return fmt.Sprintf("epoch %d: train cost %.4f, test cost %.4f, accuracy %.4f, macro-F1 %.4f",
+		e.Epoch, e.TrainCost, e.Test.Cost, e.Test.Accuracy, e.Test.MacroF1)
+}
+
+// The line in a terminal is renewed five times a second, a log gets one a minute.
+const (
+	terminalEvery = 200 * time.Millisecond
+	logEvery      = time.Minute
+)
+
+// rewrite goes to the beginning of the terminal's line and clears it.
+const rewrite = "\r\x1b[K"
+
+// Lines writes a training's progress. Its methods fit [cnn.TrainConfig]'s
+// OnStep and OnEpoch.
+type Lines struct {
+	out      io.Writer
+	terminal bool
+	last     time.Time
+	open     bool // a line in the terminal has no end yet
+}
+
+// New returns Lines that write to out, as to a terminal if it is one.
+func New(out io.Writer) *Lines {
+	l := &Lines{out: out, last: time.Now()}
+	if f, ok := out.(*os.File); ok {
+		l.terminal = term.IsTerminal(int(f.Fd()))
+	}
+	return l
+}
+
+// Step writes the line of a step when it is time.
+func (l *Lines) Step(p cnn.Progress) {
+	every := logEvery
+	if l.terminal {
+		every = terminalEvery
+	}
+	if time.Since(l.last) < every {
+		return
+	}
+	l.last = time.Now()
+	if !l.terminal {
+		fmt.Fprintln(l.out, Step(p))
+		return
+	}
+	fmt.Fprint(l.out, rewrite+Step(p))
+	l.open = true
+}
+
+// Epoch writes the line of an epoch. It stays.
+func (l *Lines) Epoch(e cnn.Epoch) {
+	l.Clear()
+	fmt.Fprintln(l.out, Epoch(e))
+}
+
+// Clear takes an unfinished line away.
+func (l *Lines) Clear() {
+	if l.open {
+		fmt.Fprint(l.out, rewrite)
+		l.open = false
+	}
+}

@@ -1,0 +1,184 @@
+package kernels
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/camlab-go/camlab/internal/plugin"
+)
+
+// interruptWithin is how long an interrupt may take until the kernel is idle.
+const interruptWithin = 2 * time.Second
+
+// interrupted interrupts a cell and returns what it has shown.
+func (s *session) interrupted(what, id string) cellOutput {
+	s.t.Helper()
+	begun := time.Now()
+	s.must("interrupt", nil)
+	a := s.end(id, time.Minute)
+	took := time.Since(begun)
+	s.t.Logf("%s: idle %.2f s after the interrupt", what, took.Seconds())
+	if took > interruptWithin {
+		s.t.Errorf("%s: idle %s after the interrupt, want at most %s", what, took, interruptWithin)
+	}
+	return a.Cell
+}
+
+// wants checks that an output's text holds all of the words.
+func wants(t *testing.T, what, text string, words ...string) {
+	t.Helper()
+	for _, w := range words {
+		if !strings.Contains(text, w) {
+			t.Errorf("%s: no %q in %q", what, w, text[:min(len(text), 1500)])
+		}
+	}
+}
+
+// TestNotebookFaults does to one kernel what its users do, in a row. After each
+// fault it has to compute as before.
+func TestNotebookFaults(t *testing.T) {
+	s := startKernel(t, environment(t), PureGo)
+	fault := func(name string, f func(t *testing.T)) {
+		t.Run(name, func(t *testing.T) {
+			s.t = t
+			f(t)
+			s.alive()
+		})
+		s.t = t
+	}
+	fault("a panic", func(t *testing.T) {
+		out := s.run("%%\nvar counts map[string]int\ncounts[\"frog\"]++")
+		// GoNB puts the cell's line beside main.go's only when it gets both at once.
+		wants(t, "panic", out.Stderr, "panic: assignment to entry in nil map", "main.main()", "exit status 2")
+	})
+	fault("memory that runs out", func(t *testing.T) {
+		// The limit is the cell's own, so that the machine is not in danger.
+		out := s.run("%%\nlimit := syscall.Rlimit{Cur: 4 << 30, Max: 4 << 30}\nif err := syscall.Setrlimit(syscall.RLIMIT_AS, &limit); err != nil { panic(err) }\nvar kept [][]byte\nfor range 100 { kept = append(kept, make([]byte, 256<<20)) }\nfmt.Println(len(kept))")
+		wants(t, "memory", out.Stderr, "out of memory", "main.main()", "exit status 2")
+	})
+	fault("a loop without end", func(t *testing.T) {
+		id := s.begin("%%\nfmt.Println(\"begun\")\nfor {}")
+		s.until(id, "begun", time.Minute)
+		wants(t, "loop", s.interrupted("loop", id).Stderr, "^C\nsignal: interrupt")
+	})
+	fault("an interrupt while the cell is compiled", func(t *testing.T) {
+		id := s.begin("import \"" + ModulePath + "/camlib\"\n%%\n_, err := camlib.Article()\nfmt.Println(err)\ntime.Sleep(time.Minute)")
+		time.Sleep(150 * time.Millisecond)
+		if out := s.interrupted("compilation", id); out.Stdout != "" || !strings.Contains(out.Stderr, "failed to run") {
+			t.Errorf("the cell ran: %+v", short(out))
+		}
+	})
+	fault("a million lines", func(t *testing.T) {
+		const lines = 1_000_000
+		begun := time.Now()
+		out := s.run(fmt.Sprintf("%%%%\nfor i := range %d { fmt.Println(\"line\", i) }", lines))
+		t.Logf("%d bytes in %d messages in %.1f s", out.Bytes, out.Messages, time.Since(begun).Seconds())
+		if got := strings.Count(out.Stdout, "\n"); got != lines || !strings.HasSuffix(out.Stdout, "line 999999\n") {
+			t.Errorf("%d lines, want all %d", got, lines)
+		}
+	})
+	fault("cells run while another runs", func(t *testing.T) {
+		first := s.begin("%%\ntime.Sleep(time.Second)\nfmt.Print(\"first \", time.Now().UnixNano())")
+		second := s.begin("%%\nfmt.Print(\"second \", time.Now().UnixNano())")
+		a, b := s.end(second, time.Minute), s.end(first, time.Minute)
+		var then, now int64
+		if _, err := fmt.Sscanf(b.Cell.Stdout, "first %d", &then); err != nil {
+			t.Errorf("the first cell: %+v", short(b.Cell))
+		}
+		if _, err := fmt.Sscanf(a.Cell.Stdout, "second %d", &now); err != nil {
+			t.Errorf("the second cell: %+v", short(a.Cell))
+		}
+		if now < then {
+			t.Errorf("the second cell ran %s before the first one's end", time.Duration(then-now))
+		}
+	})
+}
+
+// training is a cell that trains on the embedded sample. At the given point it
+// prints "reached", once.
+func training(dir, step string, epochs, images, batch, testImages int) string {
+	return fmt.Sprintf(`import (
+	"%[1]s/camlib"
+	"%[1]s/camlib/cifar10"
+	"%[1]s/camlib/cnn"
+	"%[1]s/camlib/notebook"
+)
+%%%%
+data := cifar10.Sample()
+first := func(n int) *cifar10.Dataset { return &cifar10.Dataset{Pixels: data.Pixels[:n*32*32*3], Labels: data.Labels[:n]} }
+fmt.Println("training begins")
+h := notebook.Train(notebook.Must(camlib.Backend("")), cnn.New(1), first(%[5]d), first(%[7]d), cnn.TrainConfig{Dir: %[2]q, Step: %[3]q, Epochs: %[4]d, BatchSize: %[6]d, Augment: cnn.None, Seed: 1})
+fmt.Println("epochs:", len(h.Epochs))`, ModulePath, dir, step, epochs, images, batch, testImages)
+}
+
+// TestNotebookInterruptedTraining interrupts a training at each of its kinds of
+// work, and restarts a kernel in the middle of one. The checkpoint has to load
+// and the training to go on from it every time.
+func TestNotebookInterruptedTraining(t *testing.T) {
+	env := environment(t)
+	if _, _, err := plugin.Find("cpu"); err != nil {
+		t.Skip("no XLA plugin: `camlab setup`")
+	}
+	s := startKernel(t, env, XLACPU)
+	dir := filepath.Join(t.TempDir(), "run")
+	again := "train again with the same settings and folder " + dir + " to go on from"
+	// goesOn trains to the end of one more epoch than the log has, which shows
+	// that the folder is whole.
+	goesOn := func() {
+		t.Helper()
+		begun := len(epochsIn(t, dir))
+		out := s.run(training(dir, "plain", begun+1, 250, 25, 250))
+		wants(t, "resumed", out.Stdout+out.Stderr, fmt.Sprintf("epochs: %d", begun+1))
+		if got := s.run("import \"" + ModulePath + "/camlib/cnn\"\n%%\n_, err := cnn.Load(" + fmt.Sprintf("%q", dir) + ")\nfmt.Print(err)"); got.Stdout != "<nil>" {
+			t.Errorf("cnn.Load of the folder: %+v", short(got))
+		}
+	}
+
+	id := s.begin(training(dir, "plain", 1000, 250, 25, 250))
+	s.until(id, "epoch 2 of 1000", time.Minute)
+	wants(t, "steps", s.interrupted("steps", id).Stderr, again)
+	goesOn()
+
+	id = s.begin(training(dir, "winograd", 1000, 250, 25, 250))
+	s.until(id, "training begins", time.Minute)
+	time.Sleep(2 * time.Second)
+	out := s.interrupted("compilation of the Winograd step", id)
+	wants(t, "compilation", out.Stderr, again)
+	goesOn()
+
+	evaluation := filepath.Join(t.TempDir(), "evaluation")
+	id = s.begin(training(evaluation, "plain", 1000, 250, 25, 1000))
+	s.until(id, "step 10 of 10", time.Minute)
+	wants(t, "evaluation", s.interrupted("evaluation", id).Stderr, "folder "+evaluation+" to go on from")
+
+	// A large batch: a step takes seconds.
+	slow := filepath.Join(t.TempDir(), "slow")
+	id = s.begin(training(slow, "plain", 2, 1000, 1000, 250))
+	s.until(id, "training begins", time.Minute)
+	time.Sleep(5 * time.Second)
+	wants(t, "one large step", s.interrupted("one large step", id).Stderr, slow)
+
+	id = s.begin(training(dir, "plain", 1000, 250, 25, 250))
+	s.until(id, fmt.Sprintf("epoch %d of 1000", len(epochsIn(t, dir))+2), time.Minute)
+	s.must("restart", nil)
+	goesOn()
+}
+
+// epochsIn lists the epochs of a checkpoint folder's log.
+func epochsIn(t *testing.T, dir string) []any {
+	t.Helper()
+	var log struct{ Epochs []any }
+	text, err := os.ReadFile(filepath.Join(dir, "log.json"))
+	if err == nil {
+		err = json.Unmarshal(text, &log)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return log.Epochs
+}
