@@ -288,7 +288,9 @@ func (l *lab) stop() {
 		if time.Since(start) > 10*time.Second {
 			for pid, line := range left {
 				l.t.Errorf("still running after the server: %d %s", pid, line)
-				syscall.Kill(pid, syscall.SIGKILL)
+				if p, err := os.FindProcess(pid); err == nil {
+					p.Kill()
+				}
 			}
 			return
 		}
@@ -638,7 +640,7 @@ func TestNotebookExplorerInBrowser(t *testing.T) {
 		l.is("the explorer to be connected", `controls().length === 5 && controls()[0].cell.innerText.includes("the picture follows")`, patience)
 		l.do(`globalThis.explorer = controls()[0].cell`)
 		l.do(`explorer.scrollIntoView({block: "start"})`)
-		for i, c := range []struct{ label, value, want string }{
+		for _, c := range []struct{ label, value, want string }{
 			{"Image", "2:", "score"},
 			{"Opacity", "90", "score"},
 			{"Why", "cat", "spoke for cat"},
@@ -647,8 +649,8 @@ func TestNotebookExplorerInBrowser(t *testing.T) {
 		} {
 			t.Logf("%s = %s: another picture after %d ms", c.label, c.value, l.choose(c.label, c.value).Milliseconds())
 			l.is(fmt.Sprintf("%s = %s to be answered with %q", c.label, c.value, c.want), fmt.Sprintf(`explorer.innerText.includes(%q)`, c.want), time.Minute)
-			l.screenshot(fmt.Sprintf("03_explorer_%s_%d_%s", end.name, i+1, strings.ReplaceAll(c.label, " ", "_")))
 		}
+		t.Log(l.screenshot("03_explorer_asked"))
 		l.do(`globalThis.last = drawn(explorer).at(-1).src`)
 		end.do()
 		for i, cell := range l.ran() {
