@@ -273,12 +273,16 @@ func (l *lab) stop() {
 	if l.t.Failed() {
 		l.t.Logf("server's log:\n%s", l.logTail())
 	}
-	l.server.Process.Signal(syscall.SIGTERM)
+	if err := l.server.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		l.t.Error(err)
+	}
 	select {
-	case <-l.ended:
+	case err := <-l.ended:
+		if err != nil {
+			l.t.Logf("the server ended: %v", err)
+		}
 	case <-time.After(time.Minute):
-		l.t.Error("the server did not end within a minute of SIGTERM")
-		l.server.Process.Kill()
+		l.t.Errorf("the server did not end within a minute of SIGTERM; killed: %v", l.server.Process.Kill())
 	}
 	for start := time.Now(); ; time.Sleep(100 * time.Millisecond) {
 		left := l.processes()
@@ -287,10 +291,11 @@ func (l *lab) stop() {
 		}
 		if time.Since(start) > 10*time.Second {
 			for pid, line := range left {
-				l.t.Errorf("still running after the server: %d %s", pid, line)
-				if p, err := os.FindProcess(pid); err == nil {
-					p.Kill()
+				p, err := os.FindProcess(pid)
+				if err == nil {
+					err = p.Kill()
 				}
+				l.t.Errorf("still running after the server: %d %s; killed: %v", pid, line, err)
 			}
 			return
 		}
@@ -352,7 +357,9 @@ func (l *lab) browse(chrome, tmp string) {
 			if err != nil {
 				return
 			}
-			chromedp.Call(tab, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: true})
+			if _, err := chromedp.Call(tab, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: true}); err != nil {
+				return
+			}
 		}
 	}()
 }
