@@ -273,12 +273,16 @@ func (l *lab) stop() {
 	if l.t.Failed() {
 		l.t.Logf("server's log:\n%s", l.logTail())
 	}
-	l.server.Process.Signal(syscall.SIGTERM)
+	if err := l.server.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		l.t.Error(err)
+	}
 	select {
-	case <-l.ended:
+	case err := <-l.ended:
+		if err != nil {
+			l.t.Logf("the server ended: %v", err)
+		}
 	case <-time.After(time.Minute):
-		l.t.Error("the server did not end within a minute of SIGTERM")
-		l.server.Process.Kill()
+		l.t.Errorf("the server did not end within a minute of SIGTERM; killed: %v", l.server.Process.Kill())
 	}
 	for start := time.Now(); ; time.Sleep(100 * time.Millisecond) {
 		left := l.processes()
@@ -287,8 +291,11 @@ func (l *lab) stop() {
 		}
 		if time.Since(start) > 10*time.Second {
 			for pid, line := range left {
-				l.t.Errorf("still running after the server: %d %s", pid, line)
-				syscall.Kill(pid, syscall.SIGKILL)
+				p, err := os.FindProcess(pid)
+				if err == nil {
+					err = p.Kill()
+				}
+				l.t.Errorf("still running after the server: %d %s; killed: %v", pid, line, err)
 			}
 			return
 		}
@@ -350,7 +357,9 @@ func (l *lab) browse(chrome, tmp string) {
 			if err != nil {
 				return
 			}
-			chromedp.Call(tab, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: true})
+			if _, err := chromedp.Call(tab, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: true}); err != nil {
+				return
+			}
 		}
 	}()
 }
@@ -620,7 +629,7 @@ func TestNotebookExplorerInBrowser(t *testing.T) {
 		l.is("the explorer to be connected", `controls().length === 5 && controls()[0].cell.innerText.includes("the picture follows")`, patience)
 		l.do(`globalThis.explorer = controls()[0].cell`)
 		l.do(`explorer.scrollIntoView({block: "start"})`)
-		for i, c := range []struct{ label, value, want string }{
+		for _, c := range []struct{ label, value, want string }{
 			{"Image", "2:", "score"},
 			{"Opacity", "90", "score"},
 			{"Why", "cat", "spoke for cat"},
@@ -629,8 +638,8 @@ func TestNotebookExplorerInBrowser(t *testing.T) {
 		} {
 			t.Logf("%s = %s: another picture after %d ms", c.label, c.value, l.choose(c.label, c.value).Milliseconds())
 			l.is(fmt.Sprintf("%s = %s to be answered with %q", c.label, c.value, c.want), fmt.Sprintf(`explorer.innerText.includes(%q)`, c.want), time.Minute)
-			l.screenshot(fmt.Sprintf("03_explorer_%s_%d_%s", end.name, i+1, strings.ReplaceAll(c.label, " ", "_")))
 		}
+		t.Log(l.screenshot("03_explorer_asked"))
 		l.do(`globalThis.last = drawn(explorer).at(-1).src`)
 		end.do()
 		for i, cell := range l.ran() {
