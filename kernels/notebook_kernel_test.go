@@ -281,6 +281,8 @@ func (s *session) help(imports string, tries int) {
 		}
 	}
 	request("complete", "%%\ncam.‸", has("GradCAM", "New", "Explainer", "Upsample"))
+	// This cell is whole, so that GoNB runs go get for it and go.mod changes.
+	request("complete", "func f() {\n\tcam.Gr‸\n}", has("GradCAM"))
 	request("complete", "%%\nx := cam.Gr‸", has("GradCAM"))
 	request("complete", "%%\nm, _ := camlib.Article()\nm.‸", has("Explain", "Explainer"))
 	request("inspect", "%%\nfmt.Println(cam.Grad‸CAM)", says("func cam.GradCAM(", "Grad-CAM map of one convolutional layer", "arXiv:1610.02391"))

@@ -159,7 +159,7 @@ func (s *setup) goParts(ctx context.Context) error {
 		{"build cache", s.warm},
 	}
 	if s.opts.Lab {
-		parts = append(parts, part{"gopls", func(ctx context.Context) (string, bool, error) { return s.goInstall(ctx, gopls) }}, part{"help", s.warmHelp})
+		parts = append(parts, part{"gopls", s.gopls}, part{"help", s.warmHelp})
 	}
 	var errs []error
 	for _, p := range parts {
@@ -257,6 +257,19 @@ func (s *setup) programs(ctx context.Context) (string, bool, error) {
 		return "", false, err
 	}
 	return s.Bin("camlab") + ", gonb", true, s.setStamp("programs", s.goVer+" "+s.report.Version)
+}
+
+// gopls builds gopls and the program that stands before it.
+func (s *setup) gopls(ctx context.Context) (string, bool, error) {
+	result, changed, err := s.goInstall(ctx, gopls)
+	front := filepath.Join(s.GoFrontDir(), "gopls")
+	if err != nil || s.fresh("goplsfront", s.goVer+" "+s.report.Version, front) {
+		return result, changed, err
+	}
+	if err := s.exec(ctx, nil, "go", "build", "-o", front, "./kernels/goplsfront"); err != nil {
+		return "", false, err
+	}
+	return result, true, s.setStamp("goplsfront", s.goVer+" "+s.report.Version)
 }
 
 // goInstall builds a program of another module, package@version.

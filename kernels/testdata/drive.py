@@ -135,6 +135,8 @@ def main():
         except Exception as e:
             answer = {"error": f"{type(e).__name__}: {e}"}
         print(json.dumps(answer), flush=True)
+    if driver.manager.is_alive():  # the test has ended without a shutdown
+        driver.manager.shutdown_kernel(now=True)
 
 
 main()
