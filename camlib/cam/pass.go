@@ -44,6 +44,7 @@ type linear struct {
 	weights *Node // w, [channels, classes]
 	bias    *Node // b, [1, classes]
 	maps    *Node // CAM of all classes, [batch, classes, height, width]
+	misfit  *Node // [batch], how far it is from being one; see ClassMaps
 }
 
 // newPass builds the forward pass. classes and rivals are those of [goals].
@@ -98,7 +99,7 @@ func (p *Pass) Grad() *Node { return Gradient(ReduceAllSum(p.Score()), p.Act)[0]
 //	w_kc = ∂y_c/∂A_k,   b_c = y_c(0),
 //
 // so any network that ends this way will do. That it does is checked with the
-// images at hand: mean_ij M_c + b_c must be y_c. See misfit.
+// images at hand: mean_ij M_c + b_c must be y_c.
 func (p *Pass) ClassMaps() *Node {
 	l := p.linear
 	if l.maps != nil {
@@ -111,14 +112,26 @@ func (p *Pass) ClassMaps() *Node {
 		y := p.Head(zero)
 		own := ReduceAllSum(Mul(y, DiagonalWithValue(ScalarOne(g, y.DType()), classes)))
 		l.weights = Transpose(Reshape(Gradient(own, zero)[0], classes, channels), 0, 1)
-		l.bias = Slice(y, AxisElem(0))
 		l.maps = CAM(p.Act, l.weights)
+		l.bias = Slice(y, AxisElem(0))
+		l.misfit = misfit(p, l)
 	}, "%s", wantLinear)
 	return l.maps
 }
 
 // wantLinear is what a caller can do about ErrHead.
 const wantLinear = "CAM needs a network that ends in global average pooling and a linear layer; use gradcam for this one"
+
+// misfit returns, for each image, the largest |mean_ij M_c + b_c − y_c| of all
+// classes, relative to the size of what is added up there, mean_ij Σ_k |w_kc
+// A_k| + |b_c|. Rounding leaves it near 1e-6. The means are taken of the
+// activations, mean_ij M_c = Σ_k w_kc mean_ij A_k, which is less to compile.
+func misfit(p *Pass, l *linear) *Node {
+	residual := Sub(Add(Dot(ReduceMean(p.Act, 1, 2), l.weights), l.bias), p.Scores)
+	size := Add(Dot(ReduceMean(Abs(p.Act), 1, 2), Abs(l.weights)), Abs(l.bias))
+	tiny := ConstAs(size, 1e-30) // all may be zero
+	return ReduceMax(Div(Abs(residual), Add(size, tiny)), 1)
+}
 
 // orFail runs f and turns its panic into one with an error of a kind.
 func orFail(kind error, f func(), format string, args ...any) {

@@ -370,7 +370,7 @@ func TestSignalsReachTheGoCommand(t *testing.T) {
 		{"any other", []string{"mod", "tidy"}},
 	} {
 		t.Run(row.what, func(t *testing.T) {
-			g := newGonbWith(t, "trap 'echo stopped; trap - INT; kill -INT $$' INT\ntouch ready\nwhile :; do sleep 0.05; done\n")
+			g := newGonbWith(t, "trap 'echo stopped; trap - INT; kill -INT $$' INT\ntouch ready\nfor i in $(seq 400); do sleep 0.05; done; exit 3\n")
 			g.write("go.mod", "module gonb_test\n\ngo 1.24\n")
 			g.source("", "")
 			args := row.args
