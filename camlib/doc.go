@@ -1,7 +1,7 @@
 // Package camlib shows where the article's network looks, in three lines:
 //
 //	model, err := camlib.Article()
-//	maps, err := model.Explain("cam", "predicted", images...)
+//	maps, err := model.Explain("cam", "predicted", images...) // or "cat", or "cat not dog"
 //	picture, err := maps.Picture()
 //
 // It is a façade over the packages that do the work, in the order in which data

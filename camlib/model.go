@@ -48,8 +48,8 @@ func New(network cam.Network, backend backends.Backend) (*Model, error) {
 	return &Model{network, backend, explainer}, nil
 }
 
-// Explain makes one map for each image, by a method of package cam: "cam" or
-// "gradcam". class is what [Model.Target] takes. The images have one size; the
+// Explain makes one map for each image, by a method of package cam, such as "cam"
+// or "gradcam"; [cam.Methods] lists them. class is what [Model.Target] takes. The images have one size; the
 // article's network wants even sides and was trained on 32×32.
 func (m *Model) Explain(method, class string, images ...image.Image) (*Maps, error) {
 	how, err := cam.Lookup(method)

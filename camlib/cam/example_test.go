@@ -28,17 +28,44 @@ func ExampleCAM() {
 }
 
 func ExampleGradCAM() {
-	grad := [][][][]float32{{{{3, -1}, {2, -1}, {1, -1}}}} // mean 2 and -1
-	m := MustExecOnce(simplego.GetBackend(), cam.GradCAM, exampleAct, grad)
+	m := MustExecOnce(simplego.GetBackend(), cam.GradCAM, exampleAct, exampleGrad)
 	fmt.Println(m.Value())
 	// Output: [[[2 3 0]]]
 }
 
 func ExampleSignedGradCAM() {
-	grad := [][][][]float32{{{{3, -1}, {2, -1}, {1, -1}}}} // mean 2 and -1
-	m := MustExecOnce(simplego.GetBackend(), cam.SignedGradCAM, exampleAct, grad)
+	m := MustExecOnce(simplego.GetBackend(), cam.SignedGradCAM, exampleAct, exampleGrad)
 	fmt.Println(m.Value())
 	// Output: [[[2 3 -3]]]
+}
+
+// exampleGrad has a mean of 2 and -1 in the two channels.
+var exampleGrad = [][][][]float32{{{{3, -1}, {2, -1}, {1, -1}}}}
+
+func ExampleGradCAMPlusPlus() {
+	// The first channel's weight is 3/(2+3·3) + 2/(2+2·3) + 1/(2+1·3).
+	m := MustExecOnce(simplego.GetBackend(), cam.GradCAMPlusPlus, exampleAct, exampleGrad)
+	fmt.Printf("%.3f\n", m.Value())
+	// Output: [[[0.723 1.445 0.000]]]
+}
+
+func ExampleXGradCAM() {
+	// The weights are (3·1+2·2)/3 and -(1+3)/4.
+	m := MustExecOnce(simplego.GetBackend(), cam.XGradCAM, exampleAct, exampleGrad)
+	fmt.Printf("%.3f\n", m.Value())
+	// Output: [[[2.333 3.667 0.000]]]
+}
+
+func ExampleHiResCAM() {
+	m := MustExecOnce(simplego.GetBackend(), cam.HiResCAM, exampleAct, exampleGrad)
+	fmt.Println(m.Value())
+	// Output: [[[3 3 -3]]]
+}
+
+func ExampleLayerCAM() {
+	m := MustExecOnce(simplego.GetBackend(), cam.LayerCAM, exampleAct, exampleGrad)
+	fmt.Println(m.Value())
+	// Output: [[[3 4 0]]]
 }
 
 func ExampleUpsample() {
@@ -95,5 +122,5 @@ func ExampleExplainer_Explain() {
 func ExampleLookup() {
 	_, err := cam.Lookup("lime")
 	fmt.Println(err)
-	// Output: cam: method "lime", want one of cam, gradcam
+	// Output: cam: method "lime", want one of cam, gradcam, gradcam++, xgradcam, hirescam, layercam
 }

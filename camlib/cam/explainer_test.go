@@ -103,7 +103,7 @@ func TestErrors(t *testing.T) {
 
 func TestUnknownMethod(t *testing.T) {
 	_, err := cam.Lookup("Grad-CAM")
-	if want := `cam: method "Grad-CAM", want one of cam, gradcam`; !errors.Is(err, cam.ErrMethod) || err.Error() != want {
+	if want := `cam: method "Grad-CAM", want one of cam, gradcam, gradcam++, xgradcam, hirescam, layercam`; !errors.Is(err, cam.ErrMethod) || err.Error() != want {
 		t.Errorf("error %v, want %q", err, want)
 	}
 	e := explainer(t, backend(t, camlib.PureGo), newToy(), cam.Options{})

@@ -23,11 +23,18 @@ func GradCAM(act, grad *Node) *Node {
 // network ends in global average pooling and a linear layer, Z times it is
 // [CAM].
 func SignedGradCAM(act, grad *Node) *Node {
+	checkActGrad("GradCAM", act, grad)
+	return weighted(act, ReduceMean(grad, 1, 2))
+}
+
+// weighted is Σ_k w_k A_k, with weights shaped [batch, channels].
+func weighted(act, weights *Node) *Node { return Einsum("bhwk,bk->bhw", act, weights) }
+
+func checkActGrad(name string, act, grad *Node) {
 	if act.Rank() != 4 || !act.Shape().Equal(grad.Shape()) {
-		panic(fmt.Errorf("cam: GradCAM: act shaped %s and grad %s, want both [batch, height, width, channels]",
-			act.Shape(), grad.Shape()))
+		panic(fmt.Errorf("cam: %s: act shaped %s and grad %s, want both [batch, height, width, channels]",
+			name, act.Shape(), grad.Shape()))
 	}
-	return Einsum("bhwk,bk->bhw", act, ReduceMean(grad, 1, 2))
 }
 
 // positive is max(m, 0), except that it keeps a NaN, which must be seen.

@@ -101,6 +101,98 @@ func TestGradCAMIsCAM(t *testing.T) {
 	})
 }
 
+// ofFirstClass returns the gradient of the first class's score, automatic, and
+// that class's head weights, [1, channels].
+func ofFirstClass(act, weights, bias *Node) (grad, w *Node) {
+	y := head(act, weights, bias)
+	one := make([]float64, y.Shape().Dim(1))
+	one[0] = 1
+	pick := ConstAs(y, [][]float64{one})
+	return Gradient(ReduceAllSum(Mul(y, pick)), act)[0], ReduceSum(Mul(weights, pick), 1)
+}
+
+// firstCAM is CAM of the first class times c/Z.
+func firstCAM(act, weights *Node, c float64) *Node {
+	m := Slice(cam.CAM(act, weights), AxisRange(), AxisElem(0))
+	z := float64(act.Shape().Dim(1) * act.Shape().Dim(2))
+	return MulScalar(Squeeze(m, 1), c/z)
+}
+
+// TestHiResCAMAndXGradCAMAreCAM is identity 2 for the other two: Z·HiResCAM = CAM,
+// and Z·XGrad-CAM is its positive part.
+func TestHiResCAMAndXGradCAMAreCAM(t *testing.T) {
+	equalNodes(t, func(act, weights, bias *Node) (got, want *Node) {
+		grad, _ := ofFirstClass(act, weights, bias)
+		m := firstCAM(act, weights, 1)
+		return Stack([]*Node{cam.HiResCAM(act, grad), cam.XGradCAM(act, grad)}, 0), Stack([]*Node{m, MaxScalar(m, 0)}, 0)
+	})
+}
+
+// TestGradCAMPlusPlusInClosedForm is identity 4: for a linear head the weight of a
+// channel is ReLU(w_k)/(2 + w_k F_k).
+func TestGradCAMPlusPlusInClosedForm(t *testing.T) {
+	equalNodes(t, func(act, weights, bias *Node) (got, want *Node) {
+		grad, w := ofFirstClass(act, weights, bias)
+		w = MaxScalar(w, 0)
+		w = BroadcastPrefix(w, act.Shape().Dim(0))
+		alpha := Div(w, AddScalar(Mul(w, ReduceMean(act, 1, 2)), 2))
+		return cam.GradCAMPlusPlus(act, grad), Einsum("bhwk,bk->bhw", act, alpha)
+	})
+}
+
+// TestLayerCAMIsCAMOfPositiveWeights is identity 6: Z·LayerCAM = Σ_k ReLU(w_k) A_k.
+func TestLayerCAMIsCAMOfPositiveWeights(t *testing.T) {
+	equalNodes(t, func(act, weights, bias *Node) (got, want *Node) {
+		grad, _ := ofFirstClass(act, weights, bias)
+		return cam.LayerCAM(act, grad), firstCAM(act, MaxScalar(weights, 0), 1)
+	})
+}
+
+// TestGradientsThatVary holds the methods to their equations, written out place by
+// place, for gradients of both signs that differ over the map; a linear head has
+// none such.
+func TestGradientsThatVary(t *testing.T) {
+	act := [][][][]float64{{{{1, 2}, {0, 1}}, {{3, 0}, {2, 0}}}}
+	grad := [][][][]float64{{{{2, -1}, {-1, 3}}, {{1, 1}, {0, -2}}}}
+	// By hand: ΣA = 6 and 3. XGrad-CAM: w = 5/6 and 1/3. Grad-CAM++: w = 2/14 + 1/8
+	// and 3/11 + 1/5.
+	w0, w1 := 2.0/14+1.0/8, 3.0/11+1.0/5
+	for _, test := range []struct {
+		name string
+		f    func(act, grad *Node) *Node
+		want []float64
+	}{
+		{"HiResCAM", cam.HiResCAM, []float64{0, 3, 3, 0}},
+		{"LayerCAM", cam.LayerCAM, []float64{2, 3, 3, 0}},
+		{"XGradCAM", cam.XGradCAM, []float64{5.0/6 + 2.0/3, 1.0 / 3, 15.0 / 6, 10.0 / 6}},
+		{"GradCAMPlusPlus", cam.GradCAMPlusPlus, []float64{w0 + 2*w1, w1, 3 * w0, 2 * w0}},
+	} {
+		out, err := ExecOnce(backend(t, camlib.PureGo), test.f, act, grad)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := tensors.MustCopyFlatData[float64](out)
+		for i, want := range test.want {
+			if d := got[i] - want; !(d < exact && d > -exact) {
+				t.Errorf("%s: place %d: %v, want %v", test.name, i, got[i], want)
+			}
+		}
+	}
+}
+
+// TestSilentChannelHasNoWeight is XGrad-CAM where a channel is 0 everywhere.
+func TestSilentChannelHasNoWeight(t *testing.T) {
+	act := [][][][]float64{{{{0, 1}, {0, 2}}}}
+	grad := [][][][]float64{{{{5, 1}, {7, 4}}}}
+	out, err := ExecOnce(backend(t, camlib.PureGo), cam.XGradCAM, act, grad)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := tensors.MustCopyFlatData[float64](out); got[0] != 3 || got[1] != 6 {
+		t.Errorf("map %v, want [3 6]: the mean gradient of the second channel is 9/3", got)
+	}
+}
+
 // TestGradCAMIsPositivePartOfSigned is equation 2's ReLU.
 func TestGradCAMIsPositivePartOfSigned(t *testing.T) {
 	equalNodes(t, func(act, weights, bias *Node) (got, want *Node) {

@@ -10,13 +10,13 @@ import (
 // Method is one way to make a map. Its name stands for it: an [Explainer]
 // keeps one compiled graph per name and batch shape.
 type Method struct {
-	Name   string              // lower case, without punctuation
+	Name   string              // lower case
 	Signed bool                // whether values below zero, against the class, occur
 	Map    func(p *Pass) *Node // its equation: the maps [batch, height, width] of a pass
 }
 
 // methods is all of them, one file each.
-var methods = []Method{cam, gradCAM}
+var methods = []Method{cam, gradCAM, gradCAMPlusPlus, xGradCAM, hiResCAM, layerCAM}
 
 // Methods returns all methods, in the order of their papers.
 func Methods() []Method { return slices.Clone(methods) }

@@ -82,6 +82,11 @@ func TestReference(t *testing.T) {
 				matches("gradcam.npy", explain(t, e, method(t, "gradcam"), x, target).Maps, z)
 				matches("gradcam_signed.npy", explain(t, e, signedGradCAM, x, target).Maps, z)
 
+				matches("gradcampp.npy", explain(t, e, method(t, "gradcam++"), x, target).Maps, z)
+				matches("xgradcam.npy", explain(t, e, method(t, "xgradcam"), x, target).Maps, z)
+				matches("hirescam_signed.npy", explain(t, e, method(t, "hirescam"), x, target).Maps, z)
+				matches("layercam.npy", explain(t, e, method(t, "layercam"), x, target).Maps, z)
+
 				every := explain(t, e, method(t, "cam"), x, cam.All)
 				want := readNPY(t, filepath.Join(dir, "cam_all.npy"))
 				for c := range 10 * n {

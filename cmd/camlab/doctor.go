@@ -218,7 +218,7 @@ func probeBackend(cmd *cobra.Command, name string) error {
 	if got := sum.Value(); got != float32(5) {
 		return fmt.Errorf("doctor: 2 + 3 = %v on %s", got, camlib.Describe(b))
 	}
-	_, err = fmt.Fprintln(cmd.OutOrStdout(), camlib.Describe(b))
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s, devices: %d\n", camlib.Describe(b), b.NumDevices())
 	return err
 }
 

@@ -1,0 +1,30 @@
+package cam
+
+import (
+	. "github.com/gomlx/gomlx/pkg/core/graph"
+)
+
+// GradCAMPlusPlus returns the Grad-CAM++ map of one convolutional layer,
+//
+//	L = ReLU(Σ_k w_k A_k),   w_k = Σ_ij α_ijk ReLU(g_ijk),
+//	α_ijk = g² / (2 g² + g³ Σ_ab A_abk),
+//
+// equations 5, 6 and 19 of Chattopadhay et al. 2018 (arXiv:1710.11063), with the
+// gradient of the score itself: the paper's factor exp(y) only scales the map.
+// Nothing is added to the denominator. It divides out where it matters: α g is
+// g/(2 + g Σ A) where g is positive, and where g is not its ReLU is 0.
+//
+// Shapes are those of [GradCAM]. Activations below zero can make the denominator
+// 0, and the map infinite.
+func GradCAMPlusPlus(act, grad *Node) *Node {
+	checkActGrad("GradCAMPlusPlus", act, grad)
+	g := positive(grad)
+	sum := ReduceAndKeep(act, ReduceSum, 1, 2)
+	weights := ReduceSum(Div(g, AddScalar(Mul(g, sum), 2)), 1, 2)
+	return positive(weighted(act, weights))
+}
+
+var gradCAMPlusPlus = Method{
+	Name: "gradcam++",
+	Map:  func(p *Pass) *Node { return GradCAMPlusPlus(p.Act, p.Grad()) },
+}

@@ -1,0 +1,25 @@
+package cam
+
+import (
+	. "github.com/gomlx/gomlx/pkg/core/graph"
+)
+
+// HiResCAM returns the HiResCAM map of one convolutional layer,
+//
+//	L_ij = Σ_k g_ijk A_ijk,
+//
+// equation 5 of Draelos and Carin 2020 (arXiv:2011.08891): nothing is averaged, so
+// every place keeps its own gradient. Where the head is linear in the activations
+// the map sums to the score less the bias. It is signed, in units of the score.
+//
+// Shapes are those of [GradCAM].
+func HiResCAM(act, grad *Node) *Node {
+	checkActGrad("HiResCAM", act, grad)
+	return ReduceSum(Mul(grad, act), -1)
+}
+
+var hiResCAM = Method{
+	Name:   "hirescam",
+	Signed: true,
+	Map:    func(p *Pass) *Node { return HiResCAM(p.Act, p.Grad()) },
+}

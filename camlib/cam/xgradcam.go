@@ -1,0 +1,27 @@
+package cam
+
+import (
+	. "github.com/gomlx/gomlx/pkg/core/graph"
+)
+
+// XGradCAM returns the XGrad-CAM map of one convolutional layer,
+//
+//	L = ReLU(Σ_k w_k A_k),   w_k = Σ_ij g_ijk A_ijk / Σ_ij A_ijk,
+//
+// equations 6 and 7 of Fu et al. 2020 (arXiv:2008.02312): the gradient averaged
+// by where the channel is active. A channel whose activations sum to 0 has weight
+// 0; after a ReLU it is 0 everywhere, and its weight does not matter.
+//
+// Shapes are those of [GradCAM].
+func XGradCAM(act, grad *Node) *Node {
+	checkActGrad("XGradCAM", act, grad)
+	sum := ReduceSum(act, 1, 2)
+	silent := Equal(sum, ZerosLike(sum))
+	weights := Div(ReduceSum(Mul(grad, act), 1, 2), Where(silent, OnesLike(sum), sum))
+	return positive(weighted(act, Where(silent, ZerosLike(sum), weights)))
+}
+
+var xGradCAM = Method{
+	Name: "xgradcam",
+	Map:  func(p *Pass) *Node { return XGradCAM(p.Act, p.Grad()) },
+}
