@@ -16,9 +16,8 @@ import (
 func XGradCAM(act, grad *Node) *Node {
 	checkActGrad("XGradCAM", act, grad)
 	sum := ReduceSum(act, 1, 2)
-	silent := Equal(sum, ZerosLike(sum))
-	weights := Div(ReduceSum(Mul(grad, act), 1, 2), Where(silent, OnesLike(sum), sum))
-	return positive(weighted(act, Where(silent, ZerosLike(sum), weights)))
+	weights := Div(ReduceSum(Mul(grad, act), 1, 2), sum)
+	return positive(weighted(act, Where(Equal(sum, ZerosLike(sum)), ZerosLike(sum), weights)))
 }
 
 var xGradCAM = Method{
