@@ -57,6 +57,13 @@ func TestErrors(t *testing.T) {
 			x, cam.Predicted, "gradcam", cam.ErrNotFinite, "cam: gradcam: image 0: activations or scores are infinite or NaN, want finite ones: the weights are too large or broken",
 		},
 		{
+			"infinite activations that the head hides", func(n *toy) {
+				n.features = func(a *Node) *Node { return MulScalar(MulScalar(a, 1e38), 1e38) }
+				n.head = func(y, _ *Node) *Node { return Where(IsFinite(y), y, ZerosLike(y)) }
+			},
+			x, cam.Predicted, "hirescam", cam.ErrNotFinite, "cam: hirescam: image 0: activations or scores are infinite or NaN, want finite ones: the weights are too large or broken",
+		},
+		{
 			"NaN scores", func(n *toy) { n.head = func(y, _ *Node) *Node { return Sqrt(AddScalar(Neg(Abs(y)), -1)) } },
 			x, cam.Predicted, "gradcam", cam.ErrNotFinite, "cam: gradcam: image 0: activations or scores are infinite or NaN, want finite ones: the weights are too large or broken",
 		},
