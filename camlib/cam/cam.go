@@ -29,7 +29,7 @@ func CAM(act, weights *Node) *Node {
 var cam = Method{
 	Name:   "cam",
 	Signed: true,
-	// With a score y = Σ_c v_c y_c, the map is Σ_c v_c M_c.
+	// With v_c = ∂y/∂y_c of the explained y, the map is Σ_c v_c M_c.
 	Map: func(p *Pass) *Node {
 		return ReduceSum(Mul(p.ClassMaps(), InsertAxes(p.Coefficients, -1, -1)), 1)
 	},

@@ -37,6 +37,7 @@ type Explainer struct {
 type task struct {
 	method string
 	output output
+	form   form
 }
 
 type size struct {
@@ -108,7 +109,7 @@ func (e *Explainer) explain(ctx stdcontext.Context, method Method, images Images
 	}
 	r := &Result{Method: method.Name, N: images.N}
 	more := &ClassMaps{}
-	exec, err := e.exec(method, kind)
+	exec, err := e.exec(method, kind, target.form)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -184,15 +185,15 @@ func (e *Explainer) Upsample(r *Result, height, width int, resize Resize) (*Resu
 }
 
 // exec returns the executor of a task, which compiles for each batch shape.
-func (e *Explainer) exec(method Method, kind output) (*context.Exec, error) {
+func (e *Explainer) exec(method Method, kind output, f form) (*context.Exec, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	k := task{method.Name, kind}
+	k := task{method.Name, kind, f}
 	if exec := e.execs[k]; exec != nil {
 		return exec, nil
 	}
 	exec, err := context.NewExec(e.backend, e.net.Context(), func(ctx *context.Context, images, classes, rivals *Node) []*Node {
-		return build(e.net, method, kind, ctx, images, classes, rivals)
+		return build(e.net, method, kind, f, ctx, images, classes, rivals)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("cam: %s: %w", method.Name, err)
@@ -203,8 +204,8 @@ func (e *Explainer) exec(method Method, kind output) (*context.Exec, error) {
 }
 
 // build is the graph of a method, of which [run] reads the outputs.
-func build(net Network, method Method, kind output, ctx *context.Context, images, classes, rivals *Node) []*Node {
-	p, predicted := newPass(net, ctx, images, classes, rivals)
+func build(net Network, method Method, kind output, f form, ctx *context.Context, images, classes, rivals *Node) []*Node {
+	p, predicted := newPass(net, ctx, f, images, classes, rivals)
 	finite := ReduceLogicalAnd(IsFinite(p.Act), 1, 2) // of each channel: XLA compiles that twice as fast as of all
 	var maps *Node
 	if kind == oneClass {

@@ -189,6 +189,62 @@ func TestContrastIsTheDifference(t *testing.T) {
 	})
 }
 
+// TestFormsOfTheScore is identities 9, 10 and 11: what the maps of a probability, of
+// a centred score and of a negative are, in terms of those of all classes' scores.
+func TestFormsOfTheScore(t *testing.T) {
+	onEach(t, func(t *testing.T, b backends.Backend) {
+		e := explainer(t, b, newToy(), cam.Options{})
+		x := picture(3, 4, 6)
+		for _, m := range []cam.Method{method(t, "cam"), method(t, "hirescam"), signedGradCAM} {
+			every := explain(t, e, m, x, cam.All)
+			// sum is Σ_c v_c · the map of class c.
+			sum := func(i int, v func(c int) float64) []float64 {
+				out := make([]float64, every.Height*every.Width)
+				for c := range toyClasses {
+					for k, value := range every.Map(i, c) {
+						out[k] += v(c) * float64(value)
+					}
+				}
+				return out
+			}
+			is := func(c, d int) float64 {
+				if c == d {
+					return 1
+				}
+				return 0
+			}
+			const class, rival = 2, 0
+			all := explain(t, e, m, x, cam.All.Probability())
+			for i := range x.N {
+				p := cnn.Probabilities(every.Scores[i*toyClasses : (i+1)*toyClasses])
+				of := func(target cam.Target, v func(c int) float64) {
+					t.Helper()
+					near(t, m.Name, explain(t, e, m, x, target).Map(i, class), sum(i, v), 1e-5)
+				}
+				of(cam.Class(class).Probability(), func(c int) float64 { return p[class] * (is(c, class) - p[c]) })
+				of(cam.Contrast(class, rival).Probability(), func(c int) float64 {
+					return p[class]*(is(c, class)-p[c]) - p[rival]*(is(c, rival)-p[c])
+				})
+				of(cam.Class(class).Centred(), func(c int) float64 { return is(c, class) - 1.0/toyClasses })
+				of(cam.Contrast(class, rival).Centred(), func(c int) float64 { return is(c, class) - is(c, rival) })
+				of(cam.Class(class).Counterfactual(), func(c int) float64 { return -is(c, class) })
+				of(cam.Class(class).Probability().Counterfactual(), func(c int) float64 { return -p[class] * (is(c, class) - p[c]) })
+				of(cam.Class(class).Counterfactual().Counterfactual(), func(c int) float64 { return is(c, class) })
+				for k := range all.Height * all.Width {
+					total, largest := 0.0, 0.0
+					for c := range toyClasses {
+						v := float64(all.Map(i, c)[k])
+						total, largest = total+v, max(largest, math.Abs(v))
+					}
+					if math.Abs(total) > 1e-5*(1+largest) {
+						t.Errorf("%s: image %d, place %d: the probabilities' maps sum to %v, want 0", m.Name, i, k, total)
+					}
+				}
+			}
+		}
+	})
+}
+
 // TestGradCAMOfAnyHead is a head that CAM cannot take: for scores tanh(y_c) the
 // chain rule gives (1 − tanh² y_c)·CAM_c/Z, with the CAM of the network without
 // the tanh.

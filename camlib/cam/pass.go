@@ -29,11 +29,13 @@ type Pass struct {
 	Images *Node // x, [batch, height, width, channels]
 	Act    *Node // A, [batch, height, width, channels] of the explained layer
 	Scores *Node // y_c, [batch, classes]
-	// Coefficients v, [batch, classes], make the explained score of each image
-	// of those of the classes, y = Σ_c v_c y_c: 1 for the class, −1 for the rival
-	// of a [Contrast], else 0.
+	// Coefficients, [batch, classes], are the gradient of [Pass.Score] with respect
+	// to Scores. Where that is a score they are 1 for the class, −1 for the rival of
+	// a [Contrast], else 0.
 	Coefficients *Node
 
+	score  *Node
+	form   form
 	net    Network
 	ctx    *context.Context
 	linear *linear // nil until a method asks for it; shared by the classes
@@ -48,8 +50,8 @@ type linear struct {
 }
 
 // newPass builds the forward pass. classes and rivals are those of [goals].
-func newPass(net Network, ctx *context.Context, images, classes, rivals *Node) (p *Pass, predicted *Node) {
-	p = &Pass{Images: images, net: net, ctx: ctx, linear: &linear{}}
+func newPass(net Network, ctx *context.Context, f form, images, classes, rivals *Node) (p *Pass, predicted *Node) {
+	p = &Pass{Images: images, form: f, net: net, ctx: ctx, linear: &linear{}}
 	orFail(ErrShape, func() { p.Act = net.Features(ctx, images) }, "images shaped %s: the network takes none such", images.Shape())
 	if p.Act.Rank() != 4 {
 		panic(fmt.Errorf("cam: network: Features returns %s, want [batch, height, width, channels]", p.Act.Shape()))
@@ -61,8 +63,24 @@ func newPass(net Network, ctx *context.Context, images, classes, rivals *Node) (
 	predicted = ArgMax(p.Scores, -1, dtypes.Int32)
 	chosen := Where(LessThan(classes, ZerosLike(classes)), predicted, classes)
 	oneHot := func(index *Node) *Node { return OneHot(index, p.classes(), p.Scores.DType()) } // zeros for noRival
-	p.Coefficients = StopGradient(Sub(oneHot(chosen), oneHot(rivals)))
+	p.explain(Sub(oneHot(chosen), oneHot(rivals)))
 	return p, predicted
+}
+
+// explain sets what is explained: the pass's form of v, [batch, classes].
+func (p *Pass) explain(v *Node) {
+	if p.form.negated {
+		v = Neg(v)
+	}
+	if p.form.quantity == centred {
+		v = Sub(v, ReduceAndKeep(v, ReduceMean, -1))
+	}
+	p.score, p.Coefficients = ReduceSum(Mul(p.Scores, v), -1), StopGradient(v)
+	if p.form.quantity == probability {
+		prob := Softmax(p.Scores, -1)
+		p.score = ReduceSum(Mul(prob, v), -1)
+		p.Coefficients = StopGradient(Mul(prob, Sub(v, ExpandAxes(p.score, -1))))
+	}
 }
 
 func (p *Pass) classes() int { return p.Scores.Shape().Dim(1) }
@@ -75,15 +93,16 @@ func (p *Pass) ofClass(class int) *Pass {
 		v[i] = make([]float64, p.classes())
 		v[i][class] = 1
 	}
-	q.Coefficients = ConstAs(p.Scores, v)
+	q.explain(ConstAs(p.Scores, v))
 	return &q
 }
 
 // Head returns the scores, [batch, classes], of other activations than Act.
 func (p *Pass) Head(act *Node) *Node { return p.net.Head(p.ctx, act) }
 
-// Score returns the explained score y of each image, [batch].
-func (p *Pass) Score() *Node { return ReduceSum(Mul(p.Scores, p.Coefficients), -1) }
+// Score returns what is explained of each image, [batch]: y, a class's score, or
+// what else the [Target] makes of the scores.
+func (p *Pass) Score() *Node { return p.score }
 
 // Grad returns ∂y/∂A, the gradient of [Pass.Score] with respect to Act and of
 // its shape. One image's score must not depend on another image.

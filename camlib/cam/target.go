@@ -12,7 +12,39 @@ type Target struct {
 	rival   int // of a contrast
 	name    string
 	kind    targetKind
+	form    form
 }
+
+// form is what of the chosen class is explained. With v_c = 1 for the class, −1
+// for its rival and 0 for the others it is
+type form struct {
+	quantity quantity
+	negated  bool // times −1
+}
+
+type quantity int
+
+const (
+	logit       quantity = iota // Σ_c v_c y_c
+	probability                 // Σ_c v_c P_c, P = softmax(y)
+	centred                     // Σ_c v_c (y_c − mean y)
+)
+
+// Probability explains the class's probability P = softmax(y) instead of its
+// score y: what would change the network's decision, not its evidence. At the
+// scores that the network gives, ∂P_c/∂y_j = P_c (δ_cj − P_j), so that for a
+// linear head the map is P_c (CAM_c − Σ_j P_j CAM_j), and over all classes the
+// maps sum to 0.
+func (t Target) Probability() Target { t.form.quantity = probability; return t }
+
+// Centred explains how far the class's score is above the mean of all classes,
+// y_c − mean_j y_j. Softmax does not change when one number is added to all
+// scores, and neither does this map, unlike that of the score.
+func (t Target) Centred() Target { t.form.quantity = centred; return t }
+
+// Counterfactual explains the negative of the score (or probability): its map
+// shows what has to go for the class to lose.
+func (t Target) Counterfactual() Target { t.form.negated = !t.form.negated; return t }
 
 type targetKind int
 
