@@ -171,13 +171,15 @@ func (e *explorer) talk(first answer) answer {
 	})
 	interrupt := make(chan os.Signal, 1)
 	signal.Notify(interrupt, os.Interrupt)
-	defer signal.Stop(interrupt)
 	id := "camlab_" + gonbui.UniqueId()
 	gonbui.UpdateHTML(form, e.controls(id, address))
 	gonbui.UpdateHTML(output, first.inline())
 	defer func() {
 		gonbui.UpdateHTML(form, "")
 		gonbui.UpdateHTML(output, "")
+		// The cell gets an interrupt twice, from Jupyter and from GoNB: the second
+		// must not end it before the last answer is kept.
+		time.AfterFunc(time.Second, func() { signal.Stop(interrupt) })
 	}()
 
 	last, number, tries := first, -1, 1
