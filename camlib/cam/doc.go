@@ -2,7 +2,7 @@
 // a class, and which against it.
 //
 // There are two levels. The graph functions ([CAM], [GradCAM],
-// [GradCAMPlusPlus], [XGradCAM], [HiResCAM], [LayerCAM], [Upsample]) are one
+// [GradCAMPlusPlus] and the others, [Upsample]) are one
 // equation each, on GoMLX nodes; they panic on wrong shapes, as GoMLX's own do.
 // An [Explainer] runs a [Method] on images and returns its raw [Result]: values
 // in the method's own unit, signed where the method is signed, at the resolution

@@ -68,6 +68,21 @@ func ExampleLayerCAM() {
 	// Output: [[[3 4 0]]]
 }
 
+func ExampleScoreCAM() {
+	// The image shown through the second channel has the higher score, by ln 3: its
+	// weight is 3/4.
+	m := MustExecOnce(simplego.GetBackend(), cam.ScoreCAM, exampleAct, [][]float32{{1, 1 + 1.0986123}})
+	fmt.Printf("%.2f\n", m.Value())
+	// Output: [[[0.25 1.25 2.25]]]
+}
+
+func ExampleAblationCAM() {
+	// Of a score of 4, 1 is left without the first channel, and 5 without the second.
+	m := MustExecOnce(simplego.GetBackend(), cam.AblationCAM, exampleAct, []float32{4}, [][]float32{{1, 5}})
+	fmt.Println(m.Value())
+	// Output: [[[0.75 1.25 0]]]
+}
+
 func ExampleUpsample() {
 	for _, resize := range []cam.Resize{cam.AlignCorners, cam.HalfPixel, cam.Replicate} {
 		m := MustExecOnce(simplego.GetBackend(), func(m *Node) *Node {
@@ -122,5 +137,5 @@ func ExampleExplainer_Explain() {
 func ExampleLookup() {
 	_, err := cam.Lookup("lime")
 	fmt.Println(err)
-	// Output: cam: method "lime", want one of cam, gradcam, gradcam++, xgradcam, hirescam, layercam
+	// Output: cam: method "lime", want one of cam, gradcam, gradcam++, scorecam, ablationcam, xgradcam, hirescam, layercam
 }

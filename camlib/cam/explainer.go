@@ -1,6 +1,7 @@
 package cam
 
 import (
+	"cmp"
 	stdcontext "context"
 	"errors"
 	"fmt"
@@ -9,7 +10,9 @@ import (
 	"sync"
 
 	"github.com/gomlx/gomlx/backends"
+	"github.com/gomlx/gomlx/pkg/core/dtypes"
 	. "github.com/gomlx/gomlx/pkg/core/graph"
+	"github.com/gomlx/gomlx/pkg/core/shapes"
 	"github.com/gomlx/gomlx/pkg/core/tensors"
 	"github.com/gomlx/gomlx/pkg/ml/context"
 )
@@ -17,6 +20,9 @@ import (
 // Options of an [Explainer]. The zero value is the default.
 type Options struct {
 	Batch int // images in one run of a compiled graph at most; 0 is 100
+	// Chunk bounds the memory of methods that try changes of an image (Score-CAM,
+	// Ablation-CAM): changed images in one run at most; 0 is 128.
+	Chunk int
 }
 
 // Explainer makes maps of one network on one backend. It compiles a graph the
@@ -27,6 +33,7 @@ type Explainer struct {
 	backend backends.Backend
 	net     Network
 	batch   int
+	chunk   int
 
 	mu    sync.Mutex
 	execs map[task]*context.Exec
@@ -51,6 +58,7 @@ const (
 	oneClass   output = iota // maps [batch, height, width]
 	allClasses               // maps [batch, classes, height, width]
 	withAct                  // the same, with activations and head weights
+	trials                   // scores of a method's trials
 )
 
 // New returns an explainer of a network. It fails when the network has weights
@@ -62,14 +70,12 @@ func New(backend backends.Backend, net Network, opts Options) (*Explainer, error
 	if net.Context().NeedsInitialization() {
 		return nil, errors.New("cam: new: network has weights without values, want a loaded or trained one")
 	}
-	if opts.Batch < 0 {
-		return nil, fmt.Errorf("cam: new: batch of %d, want 0 or more", opts.Batch)
+	if opts.Batch < 0 || opts.Chunk < 0 {
+		return nil, fmt.Errorf("cam: new: batch of %d, chunk of %d, want 0 or more", opts.Batch, opts.Chunk)
 	}
-	if opts.Batch == 0 {
-		opts.Batch = 100
-	}
+	opts.Batch, opts.Chunk = cmp.Or(opts.Batch, 100), cmp.Or(opts.Chunk, 128)
 	return &Explainer{
-		backend: backend, net: net, batch: opts.Batch,
+		backend: backend, net: net, batch: opts.Batch, chunk: opts.Chunk,
 		execs: make(map[task]*context.Exec), sizes: make(map[size]*Exec),
 	}, nil
 }
@@ -113,12 +119,23 @@ func (e *Explainer) explain(ctx stdcontext.Context, method Method, images Images
 	if err != nil {
 		return nil, nil, err
 	}
-	for start := 0; start < images.N; start += e.batch {
+	step := e.batch
+	if method.Trials != nil {
+		step = min(step, max(1, e.chunk/16)) // the images themselves are passed through once in a chunk
+	}
+	for start := 0; start < images.N; start += step {
 		if err := ctx.Err(); err != nil {
 			return nil, nil, fmt.Errorf("cam: %s: stopped after %d of %d images: %w", method.Name, start, images.N, err)
 		}
-		end := min(start+e.batch, images.N)
-		b, err := run(exec, images.part(start, end), goals.part(start, end))
+		end := min(start+step, images.N)
+		part := images.part(start, end)
+		var tried []float32
+		if method.Trials != nil {
+			if tried, err = e.try(ctx, method, part); err != nil {
+				return nil, nil, fmt.Errorf("cam: %s: %w", method.Name, err)
+			}
+		}
+		b, err := run(exec, part, goals.part(start, end), tried)
 		if errors.As(err, new(*failure)) {
 			return nil, nil, err // says all
 		}
@@ -184,6 +201,56 @@ func (e *Explainer) Upsample(r *Result, height, width int, resize Resize) (*Resu
 	return &large, nil
 }
 
+// try returns the scores of a method's trials of a batch of images, [batch, trials,
+// classes].
+func (e *Explainer) try(ctx stdcontext.Context, method Method, images Images) ([]float32, error) {
+	exec, err := e.exec(method, trials, form{})
+	if err != nil {
+		return nil, err
+	}
+	var chunks [][]float32 // [batch, n, classes] each
+	var n, count, classes int
+	for start := 0; start == 0 || start < count; start += n {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		out, err := call(exec.Exec, images.tensor(), tensors.FromScalar(int32(start)))
+		if err != nil {
+			return nil, err
+		}
+		n, classes = out[0].Shape().Dim(1), out[0].Shape().Dim(2)
+		scores, err := take[float32](out[0])
+		if err != nil {
+			return nil, err
+		}
+		c, err := take[int32](out[1])
+		if err != nil {
+			return nil, err
+		}
+		count, chunks = int(c[0]), append(chunks, scores)
+	}
+	all := make([]float32, 0, images.N*count*classes)
+	for i := range images.N {
+		rest := count * classes
+		for _, c := range chunks {
+			row := c[i*n*classes : (i+1)*n*classes]
+			row = row[:min(rest, len(row))] // the last chunk may reach past the end
+			all, rest = append(all, row...), rest-len(row)
+		}
+	}
+	return all, nil
+}
+
+// buildTrials is the graph of a chunk of a method's trials, from number start on.
+func (e *Explainer) buildTrials(method Method, ctx *context.Context, images, start *Node) []*Node {
+	p := newForward(e.net, ctx, images)
+	count := method.Trials.Count(p)
+	n := min(count, max(1, e.chunk/images.Shape().Dim(0)))
+	which := Add(Iota(images.Graph(), shapes.Make(dtypes.Int32, n), 0), start)
+	which = MinScalar(which, float64(count-1))
+	return []*Node{method.Trials.Scores(p, which), Const(images.Graph(), int32(count))}
+}
+
 // exec returns the executor of a task, which compiles for each batch shape.
 func (e *Explainer) exec(method Method, kind output, f form) (*context.Exec, error) {
 	e.mu.Lock()
@@ -192,8 +259,11 @@ func (e *Explainer) exec(method Method, kind output, f form) (*context.Exec, err
 	if exec := e.execs[k]; exec != nil {
 		return exec, nil
 	}
-	exec, err := context.NewExec(e.backend, e.net.Context(), func(ctx *context.Context, images, classes, rivals *Node) []*Node {
-		return build(e.net, method, kind, f, ctx, images, classes, rivals)
+	exec, err := context.NewExec(e.backend, e.net.Context(), func(ctx *context.Context, in []*Node) []*Node {
+		if kind == trials {
+			return e.buildTrials(method, ctx, in[0], in[1])
+		}
+		return build(e.net, method, kind, f, ctx, in)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("cam: %s: %w", method.Name, err)
@@ -203,9 +273,13 @@ func (e *Explainer) exec(method Method, kind output, f form) (*context.Exec, err
 	return exec, nil
 }
 
-// build is the graph of a method, of which [run] reads the outputs.
-func build(net Network, method Method, kind output, f form, ctx *context.Context, images, classes, rivals *Node) []*Node {
-	p, predicted := newPass(net, ctx, f, images, classes, rivals)
+// build is the graph of a method, of which [run] gives the inputs and reads the
+// outputs.
+func build(net Network, method Method, kind output, f form, ctx *context.Context, in []*Node) []*Node {
+	p, predicted := newPass(net, ctx, f, in[0], in[1], in[2])
+	if len(in) > 3 {
+		p.Tried = Reshape(in[3], in[0].Shape().Dim(0), -1, p.classes())
+	}
 	finite := ReduceLogicalAnd(IsFinite(p.Act), 1, 2) // of each channel: XLA compiles that twice as fast as of all
 	var maps *Node
 	if kind == oneClass {
@@ -238,11 +312,16 @@ type batch struct {
 	act, weights, bias     []float32 // only with withAct
 }
 
-func run(exec *context.Exec, images Images, goals goals) (b batch, err error) {
-	out, err := call(exec.Exec,
-		tensors.FromFlatDataAndDimensions(images.Pixels, images.N, images.Height, images.Width, images.Channels),
+func run(exec *context.Exec, images Images, goals goals, tried []float32) (b batch, err error) {
+	in := []*tensors.Tensor{
+		images.tensor(),
 		tensors.FromFlatDataAndDimensions(goals.classes, images.N),
-		tensors.FromFlatDataAndDimensions(goals.rivals, images.N))
+		tensors.FromFlatDataAndDimensions(goals.rivals, images.N),
+	}
+	if tried != nil {
+		in = append(in, tensors.FromFlatDataAndDimensions(tried, len(tried)))
+	}
+	out, err := call(exec.Exec, in...)
 	if err != nil {
 		return batch{}, err
 	}

@@ -3,6 +3,7 @@ package cam_test
 import (
 	stdcontext "context"
 	"errors"
+	"fmt"
 	"image"
 	"math"
 	"slices"
@@ -110,7 +111,7 @@ func TestErrors(t *testing.T) {
 
 func TestUnknownMethod(t *testing.T) {
 	_, err := cam.Lookup("Grad-CAM")
-	if want := `cam: method "Grad-CAM", want one of cam, gradcam, gradcam++, xgradcam, hirescam, layercam`; !errors.Is(err, cam.ErrMethod) || err.Error() != want {
+	if want := `cam: method "Grad-CAM", want one of cam, gradcam, gradcam++, scorecam, ablationcam, xgradcam, hirescam, layercam`; !errors.Is(err, cam.ErrMethod) || err.Error() != want {
 		t.Errorf("error %v, want %q", err, want)
 	}
 	e := explainer(t, backend(t, camlib.PureGo), newToy(), cam.Options{})
@@ -187,6 +188,94 @@ func TestContrastIsTheDifference(t *testing.T) {
 		}
 		near(t, "gradcam", positive.Maps, signed.Maps, 1e-6)
 	})
+}
+
+// TestChunksDoNotMatter is that trials are the same however many run at once.
+func TestChunksDoNotMatter(t *testing.T) {
+	onEach(t, func(t *testing.T, b backends.Backend) {
+		x := picture(3, 4, 6)
+		for _, name := range []string{"scorecam", "ablationcam"} {
+			want := explain(t, explainer(t, b, newToy(), cam.Options{}), method(t, name), x, cam.All)
+			for _, opts := range []cam.Options{{Chunk: 1}, {Chunk: 7}, {Batch: 2, Chunk: 4}, {Batch: 3, Chunk: 96}} {
+				got := explain(t, explainer(t, b, newToy(), opts), method(t, name), x, cam.All)
+				near(t, fmt.Sprintf("%s, %+v", name, opts), got.Maps, want.Maps, 1e-6)
+			}
+		}
+	})
+}
+
+// TestAblationCAMInClosedForm is identity 5: for a linear head the weight of a
+// channel is w_kc F_k / y_c.
+func TestAblationCAMInClosedForm(t *testing.T) {
+	onEach(t, func(t *testing.T, b backends.Backend) {
+		e := explainer(t, b, newToy(), cam.Options{})
+		x := picture(2, 4, 6)
+		maps, err := e.ClassMaps(t.Context(), x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := explain(t, e, method(t, "ablationcam"), x, cam.All)
+		z := maps.Height * maps.Width
+		for i := range x.N {
+			for c := range toyClasses {
+				want := make([]float64, z)
+				for k := range maps.Channels {
+					act, pooled := maps.Act[(i*maps.Channels+k)*z:][:z], 0.0
+					for _, a := range act {
+						pooled += float64(a) / float64(z)
+					}
+					w := float64(maps.Weights[k*toyClasses+c]) * pooled / float64(maps.Scores[i*toyClasses+c])
+					for j, a := range act {
+						want[j] += w * float64(a)
+					}
+				}
+				for j := range want {
+					want[j] = max(want[j], 0)
+				}
+				near(t, fmt.Sprintf("image %d, class %d", i, c), got.Map(i, c), want, 1e-4)
+			}
+		}
+	})
+}
+
+// TestScoreCAMByHand masks the images outside the library: the scores of each
+// channel's mask, by a pass of its own, make the weights.
+func TestScoreCAMByHand(t *testing.T) {
+	b := backend(t, camlib.PureGo)
+	e := explainer(t, b, newToy(), cam.Options{})
+	x := picture(1, 4, 6)
+	maps, err := e.ClassMaps(t.Context(), x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const class = 1
+	z := maps.Height * maps.Width
+	var scores []float32
+	for k := range maps.Channels {
+		act := maps.Act[k*z:][:z]
+		large, err := e.Upsample(&cam.Result{N: 1, NumClasses: 1, Class: []int{0}, Height: maps.Height, Width: maps.Width, Maps: act}, x.Height, x.Width, cam.HalfPixel)
+		if err != nil {
+			t.Fatal(err)
+		}
+		low, high := slices.Min(large.Maps), slices.Max(large.Maps)
+		masked := x
+		masked.Pixels = slices.Clone(x.Pixels)
+		for i := range masked.Pixels {
+			h := float32(0)
+			if high > low {
+				h = (large.Maps[i/x.Channels] - low) / (high - low)
+			}
+			masked.Pixels[i] *= h
+		}
+		scores = append(scores, explain(t, e, method(t, "cam"), masked, cam.Class(class)).Scores[class])
+	}
+	want := make([]float64, z)
+	for k, p := range cnn.Probabilities(scores) {
+		for j, a := range maps.Act[k*z:][:z] {
+			want[j] += p * float64(a)
+		}
+	}
+	near(t, "scorecam", explain(t, e, method(t, "scorecam"), x, cam.Class(class)).Maps, want, 1e-5)
 }
 
 // TestFormsOfTheScore is identities 9, 10 and 11: what the maps of a probability, of
@@ -388,7 +477,7 @@ func TestNewFails(t *testing.T) {
 	}{
 		{"no backend", nil, newToy(), cam.Options{}, "cam: new: no backend or no network, want both"},
 		{"no network", b, nil, cam.Options{}, "cam: new: no backend or no network, want both"},
-		{"negative batch", b, newToy(), cam.Options{Batch: -1}, "cam: new: batch of -1, want 0 or more"},
+		{"negative batch", b, newToy(), cam.Options{Batch: -1}, "cam: new: batch of -1, chunk of 0, want 0 or more"},
 	} {
 		if _, err := cam.New(test.b, test.net, test.opts); err == nil || err.Error() != test.want {
 			t.Errorf("%s: error %v, want %q", test.rule, err, test.want)

@@ -5,6 +5,8 @@ import (
 	"image"
 	"image/color"
 
+	"github.com/gomlx/gomlx/pkg/core/tensors"
+
 	"github.com/camlab-go/camlab/camlib/cifar10"
 )
 
@@ -68,6 +70,10 @@ func (x Images) check() error {
 		}
 	}
 	return nil
+}
+
+func (x Images) tensor() *tensors.Tensor {
+	return tensors.FromFlatDataAndDimensions(x.Pixels, x.N, x.Height, x.Width, x.Channels)
 }
 
 // size is the number of values of one image.

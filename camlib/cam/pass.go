@@ -33,8 +33,12 @@ type Pass struct {
 	// to Scores. Where that is a score they are 1 for the class, −1 for the rival of
 	// a [Contrast], else 0.
 	Coefficients *Node
+	// Tried are the scores of the method's trials, [batch, trials, classes]; nil for
+	// a method without.
+	Tried *Node
 
 	score  *Node
+	choice *Node // v, [batch, classes]: y = Σ_c v_c y_c, or of the probabilities
 	form   form
 	net    Network
 	ctx    *context.Context
@@ -51,7 +55,18 @@ type linear struct {
 
 // newPass builds the forward pass. classes and rivals are those of [goals].
 func newPass(net Network, ctx *context.Context, f form, images, classes, rivals *Node) (p *Pass, predicted *Node) {
-	p = &Pass{Images: images, form: f, net: net, ctx: ctx, linear: &linear{}}
+	p = newForward(net, ctx, images)
+	p.form = f
+	predicted = ArgMax(p.Scores, -1, dtypes.Int32)
+	chosen := Where(LessThan(classes, ZerosLike(classes)), predicted, classes)
+	oneHot := func(index *Node) *Node { return OneHot(index, p.classes(), p.Scores.DType()) } // zeros for noRival
+	p.explain(Sub(oneHot(chosen), oneHot(rivals)))
+	return p, predicted
+}
+
+// newForward is a pass for which no class is chosen.
+func newForward(net Network, ctx *context.Context, images *Node) *Pass {
+	p := &Pass{Images: images, net: net, ctx: ctx, linear: &linear{}}
 	orFail(ErrShape, func() { p.Act = net.Features(ctx, images) }, "images shaped %s: the network takes none such", images.Shape())
 	if p.Act.Rank() != 4 {
 		panic(fmt.Errorf("cam: network: Features returns %s, want [batch, height, width, channels]", p.Act.Shape()))
@@ -60,11 +75,7 @@ func newPass(net Network, ctx *context.Context, f form, images, classes, rivals 
 	if p.Scores.Rank() != 2 || p.Scores.Shape().Dim(0) != p.Act.Shape().Dim(0) {
 		panic(fmt.Errorf("cam: network: Head returns %s, want [batch, classes]", p.Scores.Shape()))
 	}
-	predicted = ArgMax(p.Scores, -1, dtypes.Int32)
-	chosen := Where(LessThan(classes, ZerosLike(classes)), predicted, classes)
-	oneHot := func(index *Node) *Node { return OneHot(index, p.classes(), p.Scores.DType()) } // zeros for noRival
-	p.explain(Sub(oneHot(chosen), oneHot(rivals)))
-	return p, predicted
+	return p
 }
 
 // explain sets what is explained: the pass's form of v, [batch, classes].
@@ -75,13 +86,31 @@ func (p *Pass) explain(v *Node) {
 	if p.form.quantity == centred {
 		v = Sub(v, ReduceAndKeep(v, ReduceMean, -1))
 	}
-	p.score, p.Coefficients = ReduceSum(Mul(p.Scores, v), -1), StopGradient(v)
+	p.choice, p.Coefficients = v, StopGradient(v)
+	p.score = Squeeze(p.Value(InsertAxes(p.Scores, 1)), 1)
 	if p.form.quantity == probability {
-		prob := Softmax(p.Scores, -1)
-		p.score = ReduceSum(Mul(prob, v), -1)
-		p.Coefficients = StopGradient(Mul(prob, Sub(v, ExpandAxes(p.score, -1))))
+		p.Coefficients = StopGradient(Mul(Softmax(p.Scores, -1), Sub(v, InsertAxes(p.score, -1))))
 	}
 }
+
+// Value returns what [Pass.Score] is for other scores of the same images: of
+// [batch, n, classes] it makes [batch, n].
+func (p *Pass) Value(scores *Node) *Node {
+	if p.form.quantity == probability {
+		scores = Softmax(scores, -1)
+	}
+	return ReduceSum(Mul(scores, InsertAxes(p.choice, 1)), -1)
+}
+
+// channels returns the given channels of Act, int32 [n], as maps [batch, n,
+// height, width].
+func (p *Pass) channels(which *Node) *Node {
+	return Einsum("bhwk,nk->bnhw", p.Act, OneHot(which, p.Act.Shape().Dim(-1), p.Act.DType()))
+}
+
+// Network returns the scores of other images, [n, height, width, channels], as
+// [n, classes].
+func (p *Pass) Network(images *Node) *Node { return p.Head(p.net.Features(p.ctx, images)) }
 
 func (p *Pass) classes() int { return p.Scores.Shape().Dim(1) }
 

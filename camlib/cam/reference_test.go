@@ -87,6 +87,11 @@ func TestReference(t *testing.T) {
 				matches("hirescam_signed.npy", explain(t, e, method(t, "hirescam"), x, target).Maps, z)
 				matches("layercam.npy", explain(t, e, method(t, "layercam"), x, target).Maps, z)
 
+				if !camlib.IsPureGo(b) { // 128 passes an image
+					matches("scorecam.npy", explain(t, e, method(t, "scorecam"), x, target).Maps, z)
+				}
+				matches("ablationcam.npy", explain(t, e, method(t, "ablationcam"), x, target).Maps, z)
+
 				every := explain(t, e, method(t, "cam"), x, cam.All)
 				want := readNPY(t, filepath.Join(dir, "cam_all.npy"))
 				for c := range 10 * n {

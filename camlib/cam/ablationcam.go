@@ -1,0 +1,38 @@
+package cam
+
+import (
+	. "github.com/gomlx/gomlx/pkg/core/graph"
+)
+
+// AblationCAM returns the Ablation-CAM map of one convolutional layer,
+//
+//	L = ReLU(Σ_k w_k A_k),   w_k = (y − y_k) / y,
+//
+// equations 3 and 4 of Ramaswamy and Desai 2020 (WACV): y_k is the score with
+// channel k of the activations set to 0, so that w_k is the part of the score
+// that the channel carries. Where the score is negative the quotient turns the
+// signs round, as the paper's does: look at the score beside the map. Where the
+// head is pooling and a linear layer, w_k = w_kc F_k / y.
+//
+// act is shaped [batch, height, width, channels], score, y, [batch], and ablated,
+// y_k, [batch, channels]. The result is shaped [batch, height, width], never
+// negative.
+func AblationCAM(act, score, ablated *Node) *Node {
+	y := InsertAxes(score, -1)
+	return positive(weighted(act, Div(Sub(y, ablated), y)))
+}
+
+var ablationCAM = Method{
+	Name: "ablationcam",
+	Map:  func(p *Pass) *Node { return AblationCAM(p.Act, p.Score(), p.Value(p.Tried)) },
+	Trials: &Trials{
+		Count: func(p *Pass) int { return p.Act.Shape().Dim(-1) },
+		Scores: func(p *Pass, which *Node) *Node {
+			d := p.Act.Shape().Dimensions
+			n := which.Shape().Dim(0)
+			keep := OneMinus(OneHot(which, d[3], p.Act.DType())) // [n, channels]
+			ablated := Einsum("bhwk,nk->bnhwk", p.Act, keep)
+			return Reshape(p.Head(Reshape(ablated, d[0]*n, d[1], d[2], d[3])), d[0], n, -1)
+		},
+	},
+}
