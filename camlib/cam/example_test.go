@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"log"
 
-	"github.com/gomlx/gomlx/backends/simplego"
+	"github.com/gomlx/gomlx/backends"
 	. "github.com/gomlx/gomlx/pkg/core/graph"
 
 	"github.com/camlab-go/camlab/camlib"
@@ -21,20 +21,29 @@ var (
 	exampleWeights = [][]float32{{2, 0}, {-1, 1}} // [channels, classes]
 )
 
+// pureGo is the backend of the examples.
+func pureGo() backends.Backend {
+	b, err := camlib.Backend(camlib.PureGo)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return b
+}
+
 func ExampleCAM() {
-	m := MustExecOnce(simplego.GetBackend(), cam.CAM, exampleAct, exampleWeights)
+	m := MustExecOnce(pureGo(), cam.CAM, exampleAct, exampleWeights)
 	fmt.Println(m.Value())
 	// Output: [[[[2 3 -3]] [[0 1 3]]]]
 }
 
 func ExampleGradCAM() {
-	m := MustExecOnce(simplego.GetBackend(), cam.GradCAM, exampleAct, exampleGrad)
+	m := MustExecOnce(pureGo(), cam.GradCAM, exampleAct, exampleGrad)
 	fmt.Println(m.Value())
 	// Output: [[[2 3 0]]]
 }
 
 func ExampleSignedGradCAM() {
-	m := MustExecOnce(simplego.GetBackend(), cam.SignedGradCAM, exampleAct, exampleGrad)
+	m := MustExecOnce(pureGo(), cam.SignedGradCAM, exampleAct, exampleGrad)
 	fmt.Println(m.Value())
 	// Output: [[[2 3 -3]]]
 }
@@ -44,26 +53,26 @@ var exampleGrad = [][][][]float32{{{{3, -1}, {2, -1}, {1, -1}}}}
 
 func ExampleGradCAMPlusPlus() {
 	// The first channel's weight is 3/(2+3·3) + 2/(2+2·3) + 1/(2+1·3).
-	m := MustExecOnce(simplego.GetBackend(), cam.GradCAMPlusPlus, exampleAct, exampleGrad)
+	m := MustExecOnce(pureGo(), cam.GradCAMPlusPlus, exampleAct, exampleGrad)
 	fmt.Printf("%.3f\n", m.Value())
 	// Output: [[[0.723 1.445 0.000]]]
 }
 
 func ExampleXGradCAM() {
 	// The weights are (3·1+2·2)/3 and -(1+3)/4.
-	m := MustExecOnce(simplego.GetBackend(), cam.XGradCAM, exampleAct, exampleGrad)
+	m := MustExecOnce(pureGo(), cam.XGradCAM, exampleAct, exampleGrad)
 	fmt.Printf("%.3f\n", m.Value())
 	// Output: [[[2.333 3.667 0.000]]]
 }
 
 func ExampleHiResCAM() {
-	m := MustExecOnce(simplego.GetBackend(), cam.HiResCAM, exampleAct, exampleGrad)
+	m := MustExecOnce(pureGo(), cam.HiResCAM, exampleAct, exampleGrad)
 	fmt.Println(m.Value())
 	// Output: [[[3 3 -3]]]
 }
 
 func ExampleLayerCAM() {
-	m := MustExecOnce(simplego.GetBackend(), cam.LayerCAM, exampleAct, exampleGrad)
+	m := MustExecOnce(pureGo(), cam.LayerCAM, exampleAct, exampleGrad)
 	fmt.Println(m.Value())
 	// Output: [[[3 4 0]]]
 }
@@ -71,21 +80,21 @@ func ExampleLayerCAM() {
 func ExampleScoreCAM() {
 	// The image shown through the second channel has the higher score, by ln 3: its
 	// weight is 3/4.
-	m := MustExecOnce(simplego.GetBackend(), cam.ScoreCAM, exampleAct, [][]float32{{1, 1 + 1.0986123}})
+	m := MustExecOnce(pureGo(), cam.ScoreCAM, exampleAct, [][]float32{{1, 1 + 1.0986123}})
 	fmt.Printf("%.2f\n", m.Value())
 	// Output: [[[0.25 1.25 2.25]]]
 }
 
 func ExampleAblationCAM() {
 	// Of a score of 4, 1 is left without the first channel, and 5 without the second.
-	m := MustExecOnce(simplego.GetBackend(), cam.AblationCAM, exampleAct, []float32{4}, [][]float32{{1, 5}})
+	m := MustExecOnce(pureGo(), cam.AblationCAM, exampleAct, []float32{4}, [][]float32{{1, 5}})
 	fmt.Println(m.Value())
 	// Output: [[[0.75 1.25 0]]]
 }
 
 func ExampleUpsample() {
 	for _, resize := range []cam.Resize{cam.AlignCorners, cam.HalfPixel, cam.Replicate} {
-		m := MustExecOnce(simplego.GetBackend(), func(m *Node) *Node {
+		m := MustExecOnce(pureGo(), func(m *Node) *Node {
 			return cam.Upsample(m, 1, 4, resize)
 		}, [][]float32{{0, 12}})
 		fmt.Println(resize, m.Value())
