@@ -74,18 +74,11 @@ func (m *Model) Explain(method, class string, images ...image.Image) (*Maps, err
 // Classes returns the names of the network's n classes: its own, or "0", "1", …
 // where it gives none.
 func (m *Model) Classes(n int) []string {
-	names := m.classNames()
+	names := cam.ClassNames(m.Network)
 	for i := len(names); i < n; i++ {
 		names = append(names, strconv.Itoa(i))
 	}
 	return names[:n]
-}
-
-func (m *Model) classNames() []string {
-	if named, ok := m.Network.(interface{ Classes() []string }); ok {
-		return named.Classes()
-	}
-	return nil
 }
 
 // Target reads what is to be explained: "predicted" for each image's own
@@ -106,11 +99,9 @@ func (m *Model) Target(class string) (cam.Target, error) {
 
 func (m *Model) classIndex(class string) (int, error) {
 	class = strings.TrimSpace(class)
-	names := m.classNames()
-	for i, name := range names {
-		if strings.EqualFold(name, class) {
-			return i, nil
-		}
+	names := cam.ClassNames(m.Network)
+	if i := slices.IndexFunc(names, func(name string) bool { return strings.EqualFold(name, class) }); i >= 0 {
+		return i, nil
 	}
 	i, err := strconv.Atoi(class)
 	if err == nil && i >= 0 && (len(names) == 0 || i < len(names)) {

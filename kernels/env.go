@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/camlab-go/camlab/internal/front"
 )
 
 // ModulePath is the module that the kernels make importable.
@@ -73,7 +75,7 @@ func (e Env) KernelDir() string { return filepath.Join(e.Dir(), "share", "jupyte
 // GoFrontDir is the folder that only kernels have in their PATH, first: its go
 // is the program of kernels/gofront, which answers GoNB's calls faster and
 // leaves all others to the real go command.
-func (e Env) GoFrontDir() string { return filepath.Join(e.Dir(), "share", "camlab", "kernel-bin") }
+func (e Env) GoFrontDir() string { return filepath.Join(e.Dir(), "share", "camlab", front.Dir) }
 
 func (e Env) stamp(name string) string {
 	return filepath.Join(e.Dir(), "share", "camlab", "stamps", name)

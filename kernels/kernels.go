@@ -252,7 +252,7 @@ func installed(dir string) (map[string]kernelJSON, error) {
 		if err != nil {
 			k = kernelJSON{DisplayName: "cannot be read: " + err.Error()}
 		}
-		known := slices.ContainsFunc([]string{XLACPU, XLACUDA, PureGo}, func(n string) bool { return name == n || name == n+devSuffix })
+		known := slices.Contains([]string{XLACPU, XLACUDA, PureGo}, strings.TrimSuffix(name, devSuffix))
 		if known || k.Metadata.Camlab != nil {
 			found[name] = k
 		}

@@ -155,28 +155,15 @@ func TestVars(t *testing.T) {
 
 func TestInstallListUninstall(t *testing.T) {
 	env := checkout(t)
-	plugins := t.TempDir()
-	t.Setenv(plugin.PathEnv, plugins)
-	for _, device := range []string{"cpu", "cuda"} {
-		if err := os.WriteFile(filepath.Join(plugins, plugin.FileName(device)), nil, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	plugins := somePlugins(t, "cpu", "cuda")
 	dir := filepath.Join(t.TempDir(), "kernels")
 	specs, changed, err := env.Install(dir, false)
 	if err != nil || !changed || len(specs) != 3 {
 		t.Fatalf("Install = %v, %v, %v, want the 3 kernels, changed", specs, changed, err)
 	}
-	text, err := os.ReadFile(filepath.Join(dir, XLACPU, "kernel.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var spec kernelJSON
-	if err := json.Unmarshal(text, &spec); err != nil {
-		t.Fatal(err)
-	}
+	spec := readSpec(t, dir, XLACPU)
 	if spec.Argv[0] != env.Bin("gonb") || spec.DisplayName != "Go CAM · XLA CPU" || spec.Env[plugin.PathEnv] != plugins || spec.Env["GOMLX_BACKEND"] != "xla:cpu" {
-		t.Errorf("kernel.json is %s", text)
+		t.Errorf("kernel.json is %+v", spec)
 	}
 
 	if _, changed, err := env.Install(dir, false); err != nil || changed {

@@ -26,13 +26,10 @@ var ablationCAM = Method{
 	Name: "ablationcam",
 	Map:  func(p *Pass) *Node { return AblationCAM(p.Act, p.Score(), p.Value(p.Tried)) },
 	Trials: &Trials{
-		Count: func(p *Pass) int { return p.Act.Shape().Dim(-1) },
+		Count: (*Pass).Channels,
 		Scores: func(p *Pass, which *Node) *Node {
-			d := p.Act.Shape().Dimensions
-			n := which.Shape().Dim(0)
-			keep := OneMinus(OneHot(which, d[3], p.Act.DType())) // [n, channels]
-			ablated := Einsum("bhwk,nk->bnhwk", p.Act, keep)
-			return Reshape(p.Head(Reshape(ablated, d[0]*n, d[1], d[2], d[3])), d[0], n, -1)
+			keep := OneMinus(OneHot(which, p.Channels(), p.Act.DType())) // [n, channels]
+			return ofEach(Einsum("bhwk,nk->bnhwk", p.Act, keep), p.Head)
 		},
 	},
 }

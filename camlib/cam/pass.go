@@ -105,7 +105,17 @@ func (p *Pass) Value(scores *Node) *Node {
 // channels returns the given channels of Act, int32 [n], as maps [batch, n,
 // height, width].
 func (p *Pass) channels(which *Node) *Node {
-	return Einsum("bhwk,nk->bnhw", p.Act, OneHot(which, p.Act.Shape().Dim(-1), p.Act.DType()))
+	return Einsum("bhwk,nk->bnhw", p.Act, OneHot(which, p.Channels(), p.Act.DType()))
+}
+
+// Channels is the number of channels of Act.
+func (p *Pass) Channels() int { return p.Act.Shape().Dim(-1) }
+
+// ofEach builds f on every image of x, [batch, n, ...], as on one batch, and
+// returns what it makes of them, [batch, n, classes].
+func ofEach(x *Node, f func(x *Node) *Node) *Node {
+	d := x.Shape().Dimensions
+	return Reshape(f(Reshape(x, append([]int{d[0] * d[1]}, d[2:]...)...)), d[0], d[1], -1)
 }
 
 // Network returns the scores of other images, [n, height, width, channels], as

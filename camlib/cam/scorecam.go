@@ -33,13 +33,10 @@ var scoreCAM = Method{
 	Name: "scorecam",
 	Map:  func(p *Pass) *Node { return ScoreCAM(p.Act, p.Value(p.Tried)) },
 	Trials: &Trials{
-		Count: func(p *Pass) int { return p.Act.Shape().Dim(-1) },
+		Count: (*Pass).Channels,
 		Scores: func(p *Pass, which *Node) *Node {
-			d := p.Images.Shape().Dimensions
-			h := masks(p.channels(which), d[1], d[2])
-			masked := Mul(InsertAxes(p.Images, 1), InsertAxes(h, -1)) // [batch, n, height, width, channels]
-			n := which.Shape().Dim(0)
-			return Reshape(p.Network(Reshape(masked, d[0]*n, d[1], d[2], d[3])), d[0], n, -1)
+			h := masks(p.channels(which), p.Images.Shape().Dim(1), p.Images.Shape().Dim(2))
+			return ofEach(Mul(InsertAxes(p.Images, 1), InsertAxes(h, -1)), p.Network)
 		},
 	},
 }

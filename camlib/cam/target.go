@@ -145,14 +145,20 @@ func (t Target) resolve(n int, net Network) (goals, error) {
 
 // classNamed finds a class by name, if the network knows its classes' names.
 func classNamed(name string, net Network) (int, error) {
-	n, ok := net.(interface{ Classes() []string })
-	if !ok {
+	names := ClassNames(net)
+	if names == nil {
 		return 0, fail(ErrClass, "target: class %q of a network that has no method Classes, want a class index", name)
 	}
-	for i, c := range n.Classes() {
-		if strings.EqualFold(c, name) {
-			return i, nil
-		}
+	if i := slices.IndexFunc(names, func(c string) bool { return strings.EqualFold(c, name) }); i >= 0 {
+		return i, nil
 	}
-	return 0, fail(ErrClass, "target: class %q, want one of %s", name, strings.Join(n.Classes(), ", "))
+	return 0, fail(ErrClass, "target: class %q, want one of %s", name, strings.Join(names, ", "))
+}
+
+// ClassNames returns what the network's method Classes does, nil if it has none.
+func ClassNames(net Network) []string {
+	if n, ok := net.(interface{ Classes() []string }); ok {
+		return n.Classes()
+	}
+	return nil
 }

@@ -3,6 +3,7 @@ package notebook
 import (
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html"
 	"image"
@@ -55,8 +56,7 @@ type explorer struct {
 	model   *camlib.Model
 	images  []image.Image
 	classes []string
-	scores  [][]float32 // of each image
-	guess   []int       // predicted class of each image
+	guess   []int // predicted class of each image
 }
 
 // question is what the controls say. The browser numbers them, because GoNB may
@@ -84,12 +84,11 @@ func newExplorer(model *camlib.Model, images []image.Image) (*explorer, error) {
 		if err != nil {
 			return nil, fmt.Errorf("notebook: explore: image %d: %w", i, err)
 		}
-		e.scores, e.guess = append(e.scores, maps.Scores), append(e.guess, maps.Predicted[0])
+		e.guess, e.classes = append(e.guess, maps.Predicted[0]), model.Classes(maps.NumClasses)
 	}
 	if len(images) == 0 {
-		return nil, fmt.Errorf("notebook: explore: no images, want at least one")
+		return nil, errors.New("notebook: explore: no images, want at least one")
 	}
-	e.classes = model.Classes(len(e.scores[0]))
 	return e, nil
 }
 
@@ -115,12 +114,12 @@ func (e *explorer) answer(q question) (answer, error) {
 		return answer{}, err
 	}
 	png, err := figure.PNGBytes(picture)
-	return answer{e.words(q, maps), png}, err
+	return answer{e.words(maps), png}, err
 }
 
 // words says what the picture shows: the score, the probabilities and the colours.
-func (e *explorer) words(q question, maps *camlib.Maps) string {
-	scores, c := e.scores[q.Image], maps.Class[0]
+func (e *explorer) words(maps *camlib.Maps) string {
+	scores, c := maps.Scores, maps.Class[0]
 	p := cnn.Probabilities(scores)
 	name := func(c int) string { return "<b>" + html.EscapeString(e.classes[c]) + "</b>" }
 	var b strings.Builder
@@ -129,17 +128,17 @@ func (e *explorer) words(q question, maps *camlib.Maps) string {
 		r := maps.Rival[0]
 		fmt.Fprintf(&b, "; %s: score %+.2f, probability %.3f; the map explains the difference, %+.2f", name(r), scores[r], p[r], scores[c]-scores[r])
 	}
-	if g := e.guess[q.Image]; g != c {
+	if g := maps.Predicted[0]; g != c {
 		fmt.Fprintf(&b, "; the network says %s, probability %.3f", name(g), p[g])
 	}
-	method, err := cam.Lookup(q.Method)
+	method, err := cam.Lookup(maps.Method)
 	switch {
 	case err == nil && method.Signed && maps.Rival != nil:
 		fmt.Fprintf(&b, ".<br>Red spoke for %s, blue for %s, grey for neither.", name(c), name(maps.Rival[0]))
 	case err == nil && method.Signed:
 		fmt.Fprintf(&b, ".<br>Red spoke for %s, blue against it, grey neither way.", name(c))
 	default:
-		fmt.Fprintf(&b, ".<br>Yellow spoke for %s; %s shows nothing that spoke against it.", name(c), html.EscapeString(q.Method))
+		fmt.Fprintf(&b, ".<br>Yellow spoke for %s; %s shows nothing that spoke against it.", name(c), html.EscapeString(maps.Method))
 	}
 	return b.String()
 }

@@ -35,7 +35,11 @@ func testExplorer(t *testing.T) *explorer {
 
 func TestExplorerSaysWhatThePictureShows(t *testing.T) {
 	e := testExplorer(t)
-	frog, dog := e.scores[0][6], e.scores[0][5]
+	maps, err := e.model.Explain("cam", "predicted", e.images[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	frog, dog := maps.Scores[6], maps.Scores[5]
 	if e.guess[0] != 6 {
 		t.Fatalf("image 0 is taken for %s, want frog", e.classes[e.guess[0]])
 	}

@@ -11,17 +11,19 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/camlab-go/camlab/internal/front"
 )
 
-var front string // the program under test, with the race detector
+var program string // the program under test, with the race detector
 
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "gofront-test-")
 	if err != nil {
 		panic(err)
 	}
-	front = filepath.Join(dir, dirName, "go")
-	if out, err := exec.Command("go", "build", "-race", "-o", front, ".").CombinedOutput(); err != nil {
+	program = filepath.Join(dir, front.Dir, "go")
+	if out, err := exec.Command("go", "build", "-race", "-o", program, ".").CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "%v: %s", err, out)
 		os.Exit(1)
 	}
@@ -56,13 +58,13 @@ func newGonbWith(t *testing.T, script string) *gonb {
 	if err := os.WriteFile(filepath.Join(bin, "go"), []byte(text), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	path := strings.Join([]string{filepath.Dir(front), bin, os.Getenv("PATH")}, ":")
+	path := strings.Join([]string{filepath.Dir(program), bin, os.Getenv("PATH")}, ":")
 	g.env = append(os.Environ(), "PATH="+path, "GOFLAGS=-mod=mod", "GOWORK=", "GORACE=atexit_sleep_ms=0", tmpDirEnv+"="+g.dir)
 	return g
 }
 
 func (g *gonb) command(args ...string) *exec.Cmd {
-	cmd := exec.Command(front, args...)
+	cmd := exec.Command(program, args...)
 	cmd.Dir, cmd.Env = g.dir, g.env
 	return cmd
 }
@@ -354,7 +356,7 @@ func TestCallsPassThrough(t *testing.T) {
 			t.Errorf("go %q: status %d, output %q, want 7, %q", args, cmd.ProcessState.ExitCode(), out, want+"input")
 		}
 	}
-	g.env = append(g.env, "PATH="+filepath.Dir(front))
+	g.env = append(g.env, "PATH="+filepath.Dir(program))
 	if out, _, code := g.run("version"); code != 127 || !strings.Contains(out, "no go command in PATH") {
 		t.Errorf("without a go command: status %d, %q", code, out)
 	}

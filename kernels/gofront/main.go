@@ -16,18 +16,16 @@ package main
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"syscall"
+
+	"github.com/camlab-go/camlab/internal/front"
 )
 
 const (
 	modulePath = "github.com/camlab-go/camlab"
 	devEnv     = "CAMLAB_DEV"
-	// dirName is the folder of Env.GoFrontDir in package kernels: no go command
-	// in a folder of that name is the real one.
-	dirName = "kernel-bin"
 )
 
 func main() {
@@ -35,9 +33,9 @@ func main() {
 	if len(args) > 2 && args[0] == recordArg {
 		fail(record(args[1], args[2:]))
 	}
-	real, err := realGo()
-	if err != nil {
-		fail(err)
+	real, ok := front.Real("go")
+	if !ok {
+		fail(fmt.Errorf("go: no go command in PATH but %s; install Go from https://go.dev/dl", os.Args[0]))
 	}
 	dir, err := os.Getwd()
 	if err != nil {
@@ -60,28 +58,6 @@ func main() {
 		}
 	}
 	fail(execute(real, args))
-}
-
-// realGo finds the go command that this one stands for: the next one in PATH.
-func realGo() (string, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return "", err
-	}
-	own, err := os.Stat(self)
-	if err != nil {
-		return "", err
-	}
-	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
-		path, err := exec.LookPath(filepath.Join(dir, "go"))
-		if err != nil || !filepath.IsAbs(path) || filepath.Base(dir) == dirName {
-			continue
-		}
-		if info, err := os.Stat(path); err == nil && !os.SameFile(info, own) {
-			return path, nil
-		}
-	}
-	return "", fmt.Errorf("go: no go command in PATH but %s; install Go from https://go.dev/dl", self)
 }
 
 // execute becomes another program. It returns only when that fails.

@@ -26,11 +26,9 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-)
 
-// dirName is the folder of Env.GoFrontDir in package kernels: no gopls in a
-// folder of that name is the real one.
-const dirName = "kernel-bin"
+	"github.com/camlab-go/camlab/internal/front"
+)
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
@@ -40,9 +38,9 @@ func main() {
 }
 
 func run(args []string) error {
-	real, err := realGopls()
-	if err != nil {
-		return err
+	real, ok := front.Real("gopls")
+	if !ok {
+		return errors.New("not in PATH; run `camlab setup --lab`")
 	}
 	if len(args) == 2 && args[0] == "-listen" {
 		if socket, ok := strings.CutPrefix(args[1], "unix;"); ok {
@@ -50,15 +48,6 @@ func run(args []string) error {
 		}
 	}
 	return syscall.Exec(real, append([]string{real}, args...), os.Environ())
-}
-
-func realGopls() (string, error) {
-	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
-		if path, err := exec.LookPath(filepath.Join(dir, "gopls")); err == nil && filepath.Base(dir) != dirName {
-			return path, nil
-		}
-	}
-	return "", errors.New("not in PATH; run `camlab setup --lab`")
 }
 
 // serve answers on the socket as `gopls -listen` does, with a gopls for every
