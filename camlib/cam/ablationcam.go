@@ -11,8 +11,7 @@ import (
 // equations 3 and 4 of Ramaswamy and Desai 2020 (WACV): y_k is the score with
 // channel k of the activations set to 0, so that w_k is the part of the score
 // that the channel carries. Where the score is negative the quotient turns the
-// signs round, as the paper's does: look at the score beside the map. Where the
-// head is pooling and a linear layer, w_k = w_kc F_k / y.
+// signs round, as the paper's does; the method notes that as [NegativeScore].
 //
 // act is shaped [batch, height, width, channels], score, y, [batch], and ablated,
 // y_k, [batch, channels]. The result is shaped [batch, height, width], never
@@ -24,7 +23,16 @@ func AblationCAM(act, score, ablated *Node) *Node {
 
 var ablationCAM = Method{
 	Name: "ablationcam",
-	Map:  func(p *Pass) *Node { return AblationCAM(p.Act, p.Score(), p.Value(p.Tried)) },
+	Map: func(p *Pass) *Node {
+		p.mark(NegativeScore, LessThan(p.Score(), ZerosLike(p.Score())))
+		return AblationCAM(p.Act, p.Score(), p.Value(p.Tried))
+	},
+	// Without channel k, score c is y_c − w_kc F_k.
+	Linear: func(p *Pass) *Node {
+		p.mark(NegativeScore, LessThan(p.Score(), ZerosLike(p.Score())))
+		lost := Einsum("bk,kc->bkc", ReduceMean(p.Act, 1, 2), p.head().weights)
+		return AblationCAM(p.Act, p.Score(), p.Value(Sub(InsertAxes(p.Scores, 1), lost)))
+	},
 	Trials: &Trials{
 		Count: (*Pass).Channels,
 		Scores: func(p *Pass, which *Node) *Node {

@@ -33,4 +33,10 @@ var cam = Method{
 	Map: func(p *Pass) *Node {
 		return ReduceSum(Mul(p.ClassMaps(), InsertAxes(p.Coefficients, -1, -1)), 1)
 	},
+	Total: func(p *Pass, m *Node) *Node {
+		if !p.additive() {
+			return nil
+		}
+		return Add(ReduceMean(m, 1, 2), p.bias())
+	},
 }

@@ -14,6 +14,7 @@ var (
 	ErrClass     = errors.New("no such class")
 	ErrTarget    = errors.New("targets do not match the images")
 	ErrMethod    = errors.New("no such method")
+	ErrLayer     = errors.New("no such layer")
 	ErrHead      = errors.New("head is not pooling and a linear layer")
 	ErrNotFinite = errors.New("not finite")
 )

@@ -146,5 +146,5 @@ func ExampleExplainer_Explain() {
 func ExampleLookup() {
 	_, err := cam.Lookup("lime")
 	fmt.Println(err)
-	// Output: cam: method "lime", want one of cam, gradcam, gradcam++, scorecam, ablationcam, xgradcam, hirescam, layercam
+	// Output: cam: method "lime", want one of cam, gradcam, gradcam++, scorecam, ablationcam, xgradcam, hirescam, layercam, layercam-fused, eigencam, eigengradcam, smoothgradcam++, sscam, iscam, fullgrad, shapleycam, finercam, refinecam, randomcam, occlusion, rise, integratedgradients, smoothgrad
 }

@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/gomlx/gomlx/backends"
 	"github.com/gomlx/gomlx/pkg/core/dtypes"
@@ -21,8 +22,21 @@ import (
 type Options struct {
 	Batch int // images in one run of a compiled graph at most; 0 is 100
 	// Chunk bounds the memory of methods that try changes of an image (Score-CAM,
-	// Ablation-CAM): changed images in one run at most; 0 is 128.
+	// RISE, integrated gradients and others): changed images in one run at most; 0 is 128.
 	Chunk int
+	// Channels bounds how many channels Score-CAM and its kin mask: those with the
+	// largest variance over an image's places; 0 is all.
+	Channels int
+	// Samples is how many changed copies of an image the methods that average over
+	// some make: masks of RISE, noises, steps of an integral; 0 is each method's own number.
+	Samples int
+	// General has every method take gradients and trials, and none its closed form,
+	// also where the network ends in pooling and a linear layer.
+	General bool
+	// Type is what the network's first part computes in, dtypes.BFloat16 or
+	// dtypes.Float32; the zero value is Float32. The network's Features must take
+	// images of that type.
+	Type dtypes.DType
 }
 
 // Explainer makes maps of one network on one backend. It compiles a graph the
@@ -32,19 +46,21 @@ type Options struct {
 type Explainer struct {
 	backend backends.Backend
 	net     Network
-	batch   int
-	chunk   int
+	opts    Options
 
-	mu    sync.Mutex
-	execs map[task]*context.Exec
-	sizes map[size]*Exec
+	general atomic.Bool // whether closed forms are out of the question
+	mu      sync.Mutex
+	execs   map[task]*context.Exec
+	sizes   map[size]*Exec
 }
 
 // task and size are what compiled graphs are kept by, apart from batch shapes.
 type task struct {
-	method string
-	output output
-	form   form
+	method  string
+	output  output
+	top     int // of topClasses
+	form    form
+	general bool
 }
 
 type size struct {
@@ -57,7 +73,8 @@ type output int
 const (
 	oneClass   output = iota // maps [batch, height, width]
 	allClasses               // maps [batch, classes, height, width]
-	withAct                  // the same, with activations and head weights
+	topClasses               // maps [batch, k, height, width]
+	withAct                  // allClasses, with activations and head weights
 	trials                   // scores of a method's trials
 )
 
@@ -70,22 +87,49 @@ func New(backend backends.Backend, net Network, opts Options) (*Explainer, error
 	if net.Context().NeedsInitialization() {
 		return nil, errors.New("cam: new: network has weights without values, want a loaded or trained one")
 	}
-	if opts.Batch < 0 || opts.Chunk < 0 {
-		return nil, fmt.Errorf("cam: new: batch of %d, chunk of %d, want 0 or more", opts.Batch, opts.Chunk)
+	for _, o := range []struct {
+		name  string
+		value int
+	}{{"batch", opts.Batch}, {"chunk", opts.Chunk}, {"channels", opts.Channels}, {"samples", opts.Samples}} {
+		if o.value < 0 {
+			return nil, fmt.Errorf("cam: new: %s of %d, want 0 or more", o.name, o.value)
+		}
 	}
-	opts.Batch, opts.Chunk = cmp.Or(opts.Batch, 100), cmp.Or(opts.Chunk, 128)
-	return &Explainer{
-		backend: backend, net: net, batch: opts.Batch, chunk: opts.Chunk,
+	opts.Batch, opts.Chunk, opts.Type = cmp.Or(opts.Batch, 100), cmp.Or(opts.Chunk, 128), cmp.Or(opts.Type, dtypes.Float32)
+	if opts.Type != dtypes.Float32 && opts.Type != dtypes.BFloat16 {
+		return nil, fmt.Errorf("cam: new: type %s, want %s or %s", opts.Type, dtypes.Float32, dtypes.BFloat16)
+	}
+	e := &Explainer{
+		backend: backend, net: net, opts: opts,
 		execs: make(map[task]*context.Exec), sizes: make(map[size]*Exec),
-	}, nil
+	}
+	e.general.Store(opts.General)
+	return e, nil
 }
 
 // Explain returns a method's maps of images. It stops between two batches with
 // ctx's error when that is done.
 func (e *Explainer) Explain(ctx stdcontext.Context, method Method, images Images, target Target) (*Result, error) {
+	if err := images.check(); err != nil {
+		return nil, err
+	}
+	return e.dispatch(ctx, method, images, target)
+}
+
+// dispatch is Explain of images that have been checked.
+func (e *Explainer) dispatch(ctx stdcontext.Context, method Method, images Images, target Target) (*Result, error) {
+	if method.Smoothing.on() {
+		return e.smooth(ctx, method, images, target)
+	}
 	kind := oneClass
-	if target.kind == all {
+	switch target.kind {
+	case all:
 		kind = allClasses
+	case topK:
+		kind = topClasses
+	}
+	if kind != oneClass && method.Variants > 0 {
+		return e.eachClass(ctx, method, images, target)
 	}
 	r, _, err := e.explain(ctx, method, images, target, kind)
 	return r, err
@@ -94,6 +138,9 @@ func (e *Explainer) Explain(ctx stdcontext.Context, method Method, images Images
 // ClassMaps returns what the article's get_cmap does: [CAM] of every class,
 // the activations that they are sums of, and the head's weights and bias.
 func (e *Explainer) ClassMaps(ctx stdcontext.Context, images Images) (*ClassMaps, error) {
+	if err := images.check(); err != nil {
+		return nil, err
+	}
 	r, more, err := e.explain(ctx, cam, images, All, withAct)
 	if err != nil {
 		return nil, err
@@ -102,12 +149,51 @@ func (e *Explainer) ClassMaps(ctx stdcontext.Context, images Images) (*ClassMaps
 	return more, nil
 }
 
+// eachClass is a target of several classes for a method that passes so many
+// images through the network that one class at a time is enough.
+func (e *Explainer) eachClass(ctx stdcontext.Context, method Method, images Images, target Target) (*Result, error) {
+	one := target
+	one.kind = predicted
+	first, _, err := e.explain(ctx, method, images, one, oneClass)
+	if err != nil {
+		return nil, err
+	}
+	k := first.NumClasses
+	if target.kind == topK {
+		if err := target.fits(first.NumClasses, method.Name); err != nil {
+			return nil, err
+		}
+		k = target.k
+	}
+	order := make([][]int, images.N) // the classes of each image
+	for i := range order {
+		scores := first.Scores[i*first.NumClasses : (i+1)*first.NumClasses]
+		for c := range scores {
+			order[i] = append(order[i], c)
+		}
+		if target.kind == topK {
+			slices.SortStableFunc(order[i], func(a, b int) int { return cmp.Compare(scores[b], scores[a]) })
+		}
+	}
+	var parts []*Result
+	for j := range k {
+		t := target
+		t.kind, t.classes = perImage, make([]int, images.N)
+		for i := range order {
+			t.classes[i] = order[i][j]
+		}
+		r, _, err := e.explain(ctx, method, images, t, oneClass)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, r)
+	}
+	return interleave(parts, target.kind == topK), nil
+}
+
 func (e *Explainer) explain(ctx stdcontext.Context, method Method, images Images, target Target, kind output) (*Result, *ClassMaps, error) {
 	if method.Map == nil {
 		return nil, nil, fail(ErrMethod, "method %q has no Map, want one of Methods()", method.Name)
-	}
-	if err := images.check(); err != nil {
-		return nil, nil, err
 	}
 	goals, err := target.resolve(images.N, e.net)
 	if err != nil {
@@ -115,54 +201,72 @@ func (e *Explainer) explain(ctx stdcontext.Context, method Method, images Images
 	}
 	r := &Result{Method: method.Name, N: images.N}
 	more := &ClassMaps{}
-	exec, err := e.exec(method, kind, target.form)
-	if err != nil {
-		return nil, nil, err
-	}
-	step := e.batch
-	if method.Trials != nil {
-		step = min(step, max(1, e.chunk/16)) // the images themselves are passed through once in a chunk
-	}
-	for start := 0; start < images.N; start += step {
+	for start := 0; start < images.N; {
 		if err := ctx.Err(); err != nil {
 			return nil, nil, fmt.Errorf("cam: %s: stopped after %d of %d images: %w", method.Name, start, images.N, err)
 		}
-		end := min(start+step, images.N)
-		part := images.part(start, end)
-		var tried []float32
-		if method.Trials != nil {
-			if tried, err = e.try(ctx, method, part); err != nil {
-				return nil, nil, fmt.Errorf("cam: %s: %w", method.Name, err)
-			}
+		general := method.Linear == nil || e.general.Load()
+		end := min(start+e.step(method, general), images.N)
+		b, err := e.batch(ctx, method, target, kind, general, images.part(start, end), goals.part(start, end))
+		if err == nil {
+			err = b.check(method.Name, start, goals.part(start, end))
 		}
-		b, err := run(exec, part, goals.part(start, end), tried)
+		if !general && errors.Is(err, ErrHead) {
+			e.general.Store(true) // from now on
+			continue
+		}
 		if errors.As(err, new(*failure)) {
 			return nil, nil, err // says all
 		}
 		if err != nil {
 			return nil, nil, fmt.Errorf("cam: %s: %w", method.Name, err)
 		}
-		if err := b.check(method.Name, start, goals.part(start, end)); err != nil {
-			return nil, nil, err
-		}
-		r.add(b)
+		r.add(b, kind)
 		more.Act = append(more.Act, b.act...)
 		more.Weights, more.Bias = b.weights, b.bias
+		start = end
 	}
-	if kind == oneClass {
-		r.Class = make([]int, r.N)
-		for i, c := range goals.classes {
-			r.Class[i] = int(c)
-			if c == asPredicted {
-				r.Class[i] = r.Predicted[i]
-			}
+	for _, c := range goals.rivals {
+		if target.rivals != nil {
+			r.Rival = append(r.Rival, int(c))
 		}
-	}
-	if target.kind == contrast {
-		r.Rival = slices.Repeat([]int{target.rival}, r.N)
 	}
 	more.Channels = len(more.Weights) / r.NumClasses
 	return r, more, nil
+}
+
+// step is how many images go through one run of a method's graph.
+func (e *Explainer) step(method Method, general bool) int {
+	switch {
+	case !general:
+		return e.opts.Batch
+	case method.Trials != nil:
+		return min(e.opts.Batch, max(1, e.opts.Chunk/16)) // the images themselves are passed through once in a chunk
+	case method.Variants > 0:
+		return min(e.opts.Batch, max(1, e.opts.Chunk/cmp.Or(e.opts.Samples, method.Variants)))
+	}
+	return e.opts.Batch
+}
+
+// batch runs a method on images that fit in one run.
+func (e *Explainer) batch(ctx stdcontext.Context, method Method, target Target, kind output, general bool, images Images, goals goals) (b batch, err error) {
+	exec, err := e.exec(method, task{method.Name, kind, target.k, target.form, general})
+	if err != nil {
+		return b, err
+	}
+	in := []*tensors.Tensor{
+		images.tensor(),
+		tensors.FromFlatDataAndDimensions(goals.classes, images.N),
+		tensors.FromFlatDataAndDimensions(goals.rivals, images.N),
+	}
+	if method.Trials != nil && general {
+		tried, err := e.try(ctx, method, images)
+		if err != nil {
+			return b, err
+		}
+		in = append(in, tensors.FromFlatDataAndDimensions(tried, len(tried)))
+	}
+	return run(exec, in...)
 }
 
 // Upsample returns r with maps of another size. It fails when they cannot have
@@ -185,7 +289,7 @@ func (e *Explainer) Upsample(r *Result, height, width int, resize Resize) (*Resu
 
 	large := *r
 	large.Height, large.Width, large.Maps = height, width, nil
-	step := e.batch * r.Height * r.Width
+	step := e.opts.Batch * r.Height * r.Width
 	for start := 0; start < len(r.Maps); start += step {
 		part := r.Maps[start:min(start+step, len(r.Maps))]
 		out, err := call(exec.Exec, tensors.FromFlatDataAndDimensions(part, len(part)/(r.Height*r.Width), r.Height, r.Width))
@@ -204,7 +308,7 @@ func (e *Explainer) Upsample(r *Result, height, width int, resize Resize) (*Resu
 // try returns the scores of a method's trials of a batch of images, [batch, trials,
 // classes].
 func (e *Explainer) try(ctx stdcontext.Context, method Method, images Images) ([]float32, error) {
-	exec, err := e.exec(method, trials, form{})
+	exec, err := e.exec(method, task{method: method.Name, output: trials, general: true})
 	if err != nil {
 		return nil, err
 	}
@@ -243,102 +347,143 @@ func (e *Explainer) try(ctx stdcontext.Context, method Method, images Images) ([
 
 // buildTrials is the graph of a chunk of a method's trials, from number start on.
 func (e *Explainer) buildTrials(method Method, ctx *context.Context, images, start *Node) []*Node {
-	p := newForward(e.net, ctx, images)
+	p := e.forward(ctx, images)
 	count := method.Trials.Count(p)
-	n := min(count, max(1, e.chunk/images.Shape().Dim(0)))
+	n := min(count, max(1, e.opts.Chunk/images.Shape().Dim(0)))
 	which := Add(Iota(images.Graph(), shapes.Make(dtypes.Int32, n), 0), start)
 	which = MinScalar(which, float64(count-1))
 	return []*Node{method.Trials.Scores(p, which), Const(images.Graph(), int32(count))}
 }
 
 // exec returns the executor of a task, which compiles for each batch shape.
-func (e *Explainer) exec(method Method, kind output, f form) (*context.Exec, error) {
+func (e *Explainer) exec(method Method, t task) (*context.Exec, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	k := task{method.Name, kind, f}
-	if exec := e.execs[k]; exec != nil {
+	if exec := e.execs[t]; exec != nil {
 		return exec, nil
 	}
 	exec, err := context.NewExec(e.backend, e.net.Context(), func(ctx *context.Context, in []*Node) []*Node {
-		if kind == trials {
+		if t.output == trials {
 			return e.buildTrials(method, ctx, in[0], in[1])
 		}
-		return build(e.net, method, kind, f, ctx, in)
+		return e.build(method, t, ctx, in)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("cam: %s: %w", method.Name, err)
 	}
 	exec.SetMaxCache(-1) // there are at most as many shapes of a batch as images in one
-	e.execs[k] = exec
+	e.execs[t] = exec
 	return exec, nil
 }
 
-// build is the graph of a method, of which [run] gives the inputs and reads the
-// outputs.
-func build(net Network, method Method, kind output, f form, ctx *context.Context, in []*Node) []*Node {
-	p, predicted := newPass(net, ctx, f, in[0], in[1], in[2])
+// forward starts a graph.
+func (e *Explainer) forward(ctx *context.Context, images *Node) *Pass {
+	p := newForward(network{e.net, ctx, e.opts.Type}, images)
+	p.keep, p.samples = e.opts.Channels, e.opts.Samples
+	return p
+}
+
+// build is the graph of a method, of which [Explainer.batch] gives the inputs and
+// [run] reads the outputs.
+func (e *Explainer) build(method Method, t task, ctx *context.Context, in []*Node) []*Node {
+	p := e.forward(ctx, in[0])
+	p.form = t.form
 	if len(in) > 3 {
 		p.Tried = Reshape(in[3], in[0].Shape().Dim(0), -1, p.classes())
 	}
-	finite := ReduceLogicalAnd(IsFinite(p.Act), 1, 2) // of each channel: XLA compiles that twice as fast as of all
-	var maps *Node
-	if kind == oneClass {
-		maps = method.Map(p)
+	predicted := ArgMax(p.Scores, -1, dtypes.Int32)
+	chosen := InsertAxes(Where(LessThan(in[1], ZerosLike(in[1])), predicted, in[1]), -1) // [batch, maps of an image]
+	var each []*Pass
+	if t.output == oneClass {
+		p.choose(Squeeze(chosen, -1), in[2])
+		each = append(each, p)
 	} else {
-		each := make([]*Node, p.classes())
-		for c := range each {
-			each[c] = method.Map(p.ofClass(c))
+		chosen = Iota(in[1].Graph(), shapes.Make(dtypes.Int32, in[1].Shape().Dim(0), p.classes()), 1)
+		if t.output == topClasses {
+			if err := (Target{k: t.top}).fits(p.classes(), method.Name); err != nil {
+				panic(err)
+			}
+			chosen = p.topClasses(t.top)
 		}
-		maps = Stack(each, 1)
+		for j := range chosen.Shape().Dim(1) {
+			each = append(each, p.ofClass(Squeeze(Slice(chosen, AxisRange(), AxisElem(j)), 1)))
+		}
+	}
+	equation := method.Map
+	if !t.general {
+		equation = method.Linear
+	}
+	var maps, explained, marks, totals []*Node
+	for _, p := range each {
+		m := equation(p)
+		maps, explained = append(maps, m), append(explained, p.Score())
+		if p.marks == nil {
+			p.marks = ZerosLike(predicted)
+		}
+		marks = append(marks, p.marks)
+		if method.Total != nil {
+			if total := method.Total(p, m); total != nil {
+				totals = append(totals, total)
+			}
+		}
 	}
 	misfit := p.linear.misfit
 	if misfit == nil {
 		misfit = ZerosLike(ReduceMax(p.Scores, 1)) // the method takes any head
 	}
-	out := []*Node{maps, p.Scores, predicted, finite, misfit}
-	if kind == withAct {
+	finite := ReduceLogicalAnd(IsFinite(p.Act), 1, 2) // of each channel: XLA compiles that twice as fast as of all
+	out := []*Node{Stack(maps, 1), p.Scores, predicted, finite, misfit, chosen, Stack(explained, 1), Stack(marks, 1)}
+	if totals != nil {
+		out = append(out, Stack(totals, 1))
+	}
+	if t.output == withAct {
 		out = append(out, TransposeAllAxes(p.Act, 0, 3, 1, 2), p.linear.weights, p.linear.bias)
 	}
 	return out
 }
 
-// batch is what one run of a graph gives.
+// batch is what one run of a graph gives. An image has k maps.
 type batch struct {
-	height, width, classes int
-	maps, scores           []float32
-	predicted              []int32
-	finite                 []bool    // whether all activations are, [batch, channels]
-	misfit                 []float32 // see misfit
-	act, weights, bias     []float32 // only with withAct
+	height, width, classes, k int
+	maps, scores              []float32
+	predicted, chosen         []int32 // chosen is [batch, k]
+	finite                    []bool  // whether all activations are, [batch, channels]
+	misfit                    []float32
+	explained                 []float32 // y, [batch, k]
+	marks                     []int32   // [batch, k]
+	total                     []float32 // [batch, k], nil if the method promises none
+	act, weights, bias        []float32 // only with withAct
 }
 
-func run(exec *context.Exec, images Images, goals goals, tried []float32) (b batch, err error) {
-	in := []*tensors.Tensor{
-		images.tensor(),
-		tensors.FromFlatDataAndDimensions(goals.classes, images.N),
-		tensors.FromFlatDataAndDimensions(goals.rivals, images.N),
-	}
-	if tried != nil {
-		in = append(in, tensors.FromFlatDataAndDimensions(tried, len(tried)))
-	}
+func run(exec *context.Exec, in ...*tensors.Tensor) (b batch, err error) {
 	out, err := call(exec.Exec, in...)
 	if err != nil {
 		return batch{}, err
 	}
 	d := out[0].Shape().Dimensions
-	b.height, b.width, b.classes = d[len(d)-2], d[len(d)-1], out[1].Shape().Dim(1)
-	var errs [8]error
-	b.maps, errs[0] = take[float32](out[0])
-	b.scores, errs[1] = take[float32](out[1])
-	b.predicted, errs[2] = take[int32](out[2])
-	b.finite, errs[3] = take[bool](out[3])
-	b.misfit, errs[4] = take[float32](out[4])
-	if len(out) > 5 {
-		b.act, errs[5] = take[float32](out[5])
-		b.weights, errs[6] = take[float32](out[6])
-		b.bias, errs[7] = take[float32](out[7])
+	b.k, b.height, b.width, b.classes = d[1], d[2], d[3], out[1].Shape().Dim(1)
+	read := func(into any) {
+		if len(out) == 0 {
+			return
+		}
+		var e error
+		switch into := into.(type) {
+		case *[]float32:
+			*into, e = take[float32](out[0])
+		case *[]int32:
+			*into, e = take[int32](out[0])
+		case *[]bool:
+			*into, e = take[bool](out[0])
+		}
+		out, err = out[1:], errors.Join(err, e)
 	}
-	return b, errors.Join(errs[:]...)
+	for _, into := range []any{
+		&b.maps, &b.scores, &b.predicted, &b.finite, &b.misfit, &b.chosen, &b.explained, &b.marks, &b.total,
+		&b.act, &b.weights, &b.bias,
+	} {
+		read(into)
+	}
+	return b, err
 }
 
 // call runs a compiled graph and frees its inputs. A panic of a network is
@@ -368,7 +513,7 @@ func take[T float32 | int32 | bool](t *tensors.Tensor) ([]T, error) {
 // check returns what makes the maps of a batch, whose first image is number
 // start, unfit for use.
 func (b *batch) check(method string, start int, goals goals) error {
-	const tolerance = 1e-3 // a thousand times the rounding error of float32, a hundredth of any real difference
+	const tolerance = 1e-4 // a hundred times the rounding error of float32, a hundredth of any real difference
 	n := len(b.predicted)
 	size, channels := len(b.maps)/n, len(b.finite)/n
 	for i := range n {
@@ -382,6 +527,9 @@ func (b *batch) check(method string, start int, goals goals) error {
 		}
 		if !finite(b.maps[i*size : (i+1)*size]) {
 			return fail(ErrNotFinite, "%s: image %d: the map is infinite or NaN, want finite values: the gradient or the weights overflow", method, start+i)
+		}
+		if !finite(b.explained[i*b.k : (i+1)*b.k]) {
+			return fail(ErrNotFinite, "%s: image %d: the target is infinite or NaN, want a finite function of the scores", method, start+i)
 		}
 		if !(b.misfit[i] <= tolerance) {
 			return fail(ErrHead, "%s: image %d: mean of the map and bias miss the score by %.2g of their size: %s", method, start+i, b.misfit[i], wantLinear)

@@ -45,4 +45,11 @@ func positive(m *Node) *Node {
 var gradCAM = Method{
 	Name: "gradcam",
 	Map:  func(p *Pass) *Node { return GradCAM(p.Act, p.Grad()) },
+	Linear: func(p *Pass) *Node { // identity 2: ReLU(CAM)/Z
+		return positive(p.meanCAM())
+	},
 }
+
+// meanCAM is CAM of the explained score over Z, what the gradient methods come to
+// for a linear head, in whose gradient w_k/Z no place differs from another.
+func (p *Pass) meanCAM() *Node { return DivScalar(weighted(p.Act, p.Weights()), p.places()) }

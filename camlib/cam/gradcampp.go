@@ -27,4 +27,9 @@ func GradCAMPlusPlus(act, grad *Node) *Node {
 var gradCAMPlusPlus = Method{
 	Name: "gradcam++",
 	Map:  func(p *Pass) *Node { return GradCAMPlusPlus(p.Act, p.Grad()) },
+	// With g = w_k/Z at every place, the weight is ReLU(w_k)/(2 + w_k F_k).
+	Linear: func(p *Pass) *Node {
+		w := positive(p.Weights())
+		return positive(weighted(p.Act, Div(w, AddScalar(Mul(w, ReduceMean(p.Act, 1, 2)), 2))))
+	},
 }

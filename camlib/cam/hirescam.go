@@ -22,4 +22,11 @@ var hiResCAM = Method{
 	Name:   "hirescam",
 	Signed: true,
 	Map:    func(p *Pass) *Node { return HiResCAM(p.Act, p.Grad()) },
+	Linear: func(p *Pass) *Node { return p.meanCAM() },
+	Total: func(p *Pass, m *Node) *Node {
+		if p.linear.weights == nil || !p.additive() {
+			return nil
+		}
+		return Add(ReduceSum(m, 1, 2), p.bias())
+	},
 }

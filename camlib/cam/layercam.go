@@ -20,4 +20,8 @@ func LayerCAM(act, grad *Node) *Node {
 var layerCAM = Method{
 	Name: "layercam",
 	Map:  func(p *Pass) *Node { return LayerCAM(p.Act, p.Grad()) },
+	// Σ_k ReLU(w_k) A_k / Z
+	Linear: func(p *Pass) *Node {
+		return positive(DivScalar(weighted(p.Act, positive(p.Weights())), p.places()))
+	},
 }

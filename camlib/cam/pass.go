@@ -29,20 +29,30 @@ type Pass struct {
 	Images *Node // x, [batch, height, width, channels]
 	Act    *Node // A, [batch, height, width, channels] of the explained layer
 	Scores *Node // y_c, [batch, classes]
-	// Coefficients, [batch, classes], are the gradient of [Pass.Score] with respect
-	// to Scores. Where that is a score they are 1 for the class, −1 for the rival of
-	// a [Contrast], else 0.
+	// Coefficients, [batch, classes], are v_c = ∂y/∂y_c, the gradient of [Pass.Score]
+	// with respect to Scores. Where that is a score they are 1 for the class, −1 for
+	// the rival of a [Contrast], else 0.
 	Coefficients *Node
 	// Tried are the scores of the method's trials, [batch, trials, classes]; nil for
 	// a method without.
 	Tried *Node
 
-	score  *Node
-	choice *Node // v, [batch, classes]: y = Σ_c v_c y_c, or of the probabilities
-	form   form
-	net    Network
-	ctx    *context.Context
-	linear *linear // nil until a method asks for it; shared by the classes
+	network
+	layers  []*Node // the activations after each layer of a Layered network, else nil
+	score   *Node
+	choice  *Node // v, [batch, classes]: y = Σ_c v_c y_c, or of the probabilities
+	form    form
+	keep    int     // how many channels trials may mask; 0 is all
+	samples int     // how many copies of an image to average over; 0 is the method's own number
+	linear  *linear // nil until a method asks for it; shared by the classes
+	marks   *Node   // int32 [batch], the sum of the outcomes that the equation found; nil for none
+}
+
+// network is a network in a graph.
+type network struct {
+	net   Network
+	ctx   *context.Context
+	dtype dtypes.DType // in which Features computes
 }
 
 // linear is the head taken as pooling and a linear layer.
@@ -53,21 +63,16 @@ type linear struct {
 	misfit  *Node // [batch], how far it is from being one; see ClassMaps
 }
 
-// newPass builds the forward pass. classes and rivals are those of [goals].
-func newPass(net Network, ctx *context.Context, f form, images, classes, rivals *Node) (p *Pass, predicted *Node) {
-	p = newForward(net, ctx, images)
-	p.form = f
-	predicted = ArgMax(p.Scores, -1, dtypes.Int32)
-	chosen := Where(LessThan(classes, ZerosLike(classes)), predicted, classes)
-	oneHot := func(index *Node) *Node { return OneHot(index, p.classes(), p.Scores.DType()) } // zeros for noRival
-	p.explain(Sub(oneHot(chosen), oneHot(rivals)))
-	return p, predicted
-}
-
-// newForward is a pass for which no class is chosen.
-func newForward(net Network, ctx *context.Context, images *Node) *Pass {
-	p := &Pass{Images: images, net: net, ctx: ctx, linear: &linear{}}
-	orFail(ErrShape, func() { p.Act = net.Features(ctx, images) }, "images shaped %s: the network takes none such", images.Shape())
+// newForward builds a pass for which nothing is chosen yet to be explained.
+func newForward(n network, images *Node) *Pass {
+	p := &Pass{Images: images, network: n, linear: &linear{}}
+	orFail(ErrShape, func() {
+		if l, ok := n.net.(Layered); ok {
+			p.Act, p.layers = n.throughLayers(l, images)
+		} else {
+			p.Act = n.features(images)
+		}
+	}, "images shaped %s: the network takes none such", images.Shape())
 	if p.Act.Rank() != 4 {
 		panic(fmt.Errorf("cam: network: Features returns %s, want [batch, height, width, channels]", p.Act.Shape()))
 	}
@@ -78,6 +83,24 @@ func newForward(net Network, ctx *context.Context, images *Node) *Pass {
 	return p
 }
 
+// features is the network's first part, computed in its own type.
+func (n network) features(images *Node) *Node {
+	return ConvertDType(n.net.Features(n.ctx, ConvertDType(images, n.dtype)), images.DType())
+}
+
+// Head returns the scores, [batch, classes], of other activations than Act.
+func (n network) Head(act *Node) *Node { return n.net.Head(n.ctx, act) }
+
+// Network returns the scores of other images, [n, height, width, channels], as
+// [n, classes].
+func (n network) Network(images *Node) *Node { return n.Head(n.features(images)) }
+
+// choose sets what is explained: class and rival of each image, as in [goals].
+func (p *Pass) choose(classes, rivals *Node) {
+	oneHot := func(index *Node) *Node { return OneHot(index, p.classes(), p.Scores.DType()) } // zeros for noRival
+	p.explain(Sub(oneHot(classes), oneHot(rivals)))
+}
+
 // explain sets what is explained: the pass's form of v, [batch, classes].
 func (p *Pass) explain(v *Node) {
 	if p.form.negated {
@@ -86,58 +109,65 @@ func (p *Pass) explain(v *Node) {
 	if p.form.quantity == centred {
 		v = Sub(v, ReduceAndKeep(v, ReduceMean, -1))
 	}
-	p.choice, p.Coefficients = v, StopGradient(v)
+	p.combine(v)
+}
+
+// combine sets v itself, whatever the form.
+func (p *Pass) combine(v *Node) {
+	p.choice = v
 	p.score = Squeeze(p.Value(InsertAxes(p.Scores, 1)), 1)
-	if p.form.quantity == probability {
-		p.Coefficients = StopGradient(Mul(Softmax(p.Scores, -1), Sub(v, InsertAxes(p.score, -1))))
+	if p.form.quantity == probability || p.form.quantity == function {
+		v = Gradient(ReduceAllSum(p.score), p.Scores)[0]
 	}
+	p.Coefficients = StopGradient(v)
 }
 
 // Value returns what [Pass.Score] is for other scores of the same images: of
 // [batch, n, classes] it makes [batch, n].
 func (p *Pass) Value(scores *Node) *Node {
-	if p.form.quantity == probability {
+	switch p.form.quantity {
+	case function:
+		d := scores.Shape().Dimensions
+		y := Reshape(p.form.function.of(Reshape(scores, d[0]*d[1], d[2])), d[0], d[1])
+		if p.form.negated {
+			y = Neg(y)
+		}
+		return y
+	case probability:
 		scores = Softmax(scores, -1)
 	}
 	return ReduceSum(Mul(scores, InsertAxes(p.choice, 1)), -1)
 }
 
-// channels returns the given channels of Act, int32 [n], as maps [batch, n,
-// height, width].
-func (p *Pass) channels(which *Node) *Node {
-	return Einsum("bhwk,nk->bnhw", p.Act, OneHot(which, p.Channels(), p.Act.DType()))
+// ofClass is the same pass for other classes, int32 [batch].
+func (p *Pass) ofClass(class *Node) *Pass {
+	q := *p
+	q.marks = nil
+	q.explain(OneHot(class, p.classes(), p.Scores.DType()))
+	return &q
 }
+
+// topClasses returns the k classes with the highest scores, int32 [batch, k], the
+// highest first, of equals the first.
+func (p *Pass) topClasses(k int) *Node {
+	var top []*Node
+	left := p.Scores
+	for range k {
+		best := ArgMax(left, -1, dtypes.Int32)
+		top = append(top, best)
+		taken := OneHot(best, p.classes(), dtypes.Bool)
+		left = Where(taken, Infinity(left.Graph(), left.DType(), -1), left)
+	}
+	return Stack(top, 1)
+}
+
+func (p *Pass) classes() int { return p.Scores.Shape().Dim(1) }
 
 // Channels is the number of channels of Act.
 func (p *Pass) Channels() int { return p.Act.Shape().Dim(-1) }
 
-// ofEach builds f on every image of x, [batch, n, ...], as on one batch, and
-// returns what it makes of them, [batch, n, classes].
-func ofEach(x *Node, f func(x *Node) *Node) *Node {
-	d := x.Shape().Dimensions
-	return Reshape(f(Reshape(x, append([]int{d[0] * d[1]}, d[2:]...)...)), d[0], d[1], -1)
-}
-
-// Network returns the scores of other images, [n, height, width, channels], as
-// [n, classes].
-func (p *Pass) Network(images *Node) *Node { return p.Head(p.net.Features(p.ctx, images)) }
-
-func (p *Pass) classes() int { return p.Scores.Shape().Dim(1) }
-
-// ofClass is the same pass for one class of all images.
-func (p *Pass) ofClass(class int) *Pass {
-	q := *p
-	v := make([][]float64, p.Scores.Shape().Dim(0))
-	for i := range v {
-		v[i] = make([]float64, p.classes())
-		v[i][class] = 1
-	}
-	q.explain(ConstAs(p.Scores, v))
-	return &q
-}
-
-// Head returns the scores, [batch, classes], of other activations than Act.
-func (p *Pass) Head(act *Node) *Node { return p.net.Head(p.ctx, act) }
+// places is Z, the number of places of Act.
+func (p *Pass) places() float64 { return float64(p.Act.Shape().Dim(1) * p.Act.Shape().Dim(2)) }
 
 // Score returns what is explained of each image, [batch]: y, a class's score, or
 // what else the [Target] makes of the scores.
@@ -146,6 +176,29 @@ func (p *Pass) Score() *Node { return p.score }
 // Grad returns ∂y/∂A, the gradient of [Pass.Score] with respect to Act and of
 // its shape. One image's score must not depend on another image.
 func (p *Pass) Grad() *Node { return Gradient(ReduceAllSum(p.Score()), p.Act)[0] }
+
+// ImageGrad returns ∂y/∂x at other images than the pass's own, [batch, n, height,
+// width, channels], n for each of them, and of that shape.
+func (p *Pass) ImageGrad(images *Node) *Node {
+	return Gradient(ReduceAllSum(p.Value(ofEach(images, p.Network))), images)[0]
+}
+
+// mark notes an outcome of the images where it holds, bool [batch].
+func (p *Pass) mark(o Outcome, where *Node) {
+	m := MulScalar(ConvertDType(where, dtypes.Int32), float64(o))
+	if p.marks != nil {
+		m = Add(p.marks, m)
+	}
+	p.marks = m
+}
+
+// ofEach builds f on every image of x, [batch, n, ...], as on one batch, and
+// returns what it makes of them, [batch, n, ...].
+func ofEach(x *Node, f func(x *Node) *Node) *Node {
+	d := x.Shape().Dimensions
+	y := f(Reshape(x, append([]int{d[0] * d[1]}, d[2:]...)...))
+	return Reshape(y, append([]int{d[0], d[1]}, y.Shape().Dimensions[1:]...)...)
+}
 
 // ClassMaps returns [CAM] of all classes, [batch, classes, height, width],
 // and has the explainer fail with [ErrHead] if the head is not global average
@@ -159,22 +212,41 @@ func (p *Pass) Grad() *Node { return Gradient(ReduceAllSum(p.Score()), p.Act)[0]
 // so any network that ends this way will do. That it does is checked with the
 // images at hand: mean_ij M_c + b_c must be y_c.
 func (p *Pass) ClassMaps() *Node {
+	l := p.head()
+	if l.maps == nil {
+		l.maps = CAM(p.Act, l.weights)
+	}
+	return l.maps
+}
+
+// Weights returns ∂y/∂F_k = Σ_c v_c w_kc, [batch, channels], of a head that is
+// pooling and a linear layer: what the gradient of y is, times Z, at every place.
+// It fails as [Pass.ClassMaps] does.
+func (p *Pass) Weights() *Node { return Einsum("bc,kc->bk", p.Coefficients, p.head().weights) }
+
+// additive tells whether what is explained is a weighted sum of scores, so that
+// maps of a linear head add up to it.
+func (p *Pass) additive() bool { return p.form.quantity == logit || p.form.quantity == centred }
+
+// bias returns the part of the score that no place contributes, Σ_c v_c b_c.
+func (p *Pass) bias() *Node { return ReduceSum(Mul(p.Coefficients, p.head().bias), -1) }
+
+func (p *Pass) head() *linear {
 	l := p.linear
-	if l.maps != nil {
-		return l.maps
+	if l.weights != nil {
+		return l
 	}
 	orFail(ErrHead, func() {
 		// Class c's gradient is taken in row c of a batch of as many as there are classes.
-		g, classes, channels := p.Act.Graph(), p.classes(), p.Act.Shape().Dim(-1)
+		g, classes, channels := p.Act.Graph(), p.classes(), p.Channels()
 		zero := Zeros(g, shapes.Make(p.Act.DType(), classes, 1, 1, channels))
 		y := p.Head(zero)
 		own := ReduceAllSum(Mul(y, DiagonalWithValue(ScalarOne(g, y.DType()), classes)))
 		l.weights = Transpose(Reshape(Gradient(own, zero)[0], classes, channels), 0, 1)
-		l.maps = CAM(p.Act, l.weights)
 		l.bias = Slice(y, AxisElem(0))
 		l.misfit = misfit(p, l)
 	}, "%s", wantLinear)
-	return l.maps
+	return l
 }
 
 // wantLinear is what a caller can do about ErrHead.

@@ -1,5 +1,7 @@
 package cam
 
+import "slices"
+
 // Result holds a method's maps of a batch of images: raw values, neither
 // scaled nor coloured.
 type Result struct {
@@ -7,10 +9,18 @@ type Result struct {
 	N, NumClasses int
 	Scores        []float32 // [N, NumClasses], before softmax
 	Predicted     []int     // [N], the class with the highest score
-	Class         []int     // [N], the class of each image's map; nil for maps of all classes
+	K             int       // maps of each image along the second axis of Maps; 0 if that has no such axis
+	Class         []int     // [N], or [N, K] for the top K: the class of each map; nil for maps of all classes
 	Rival         []int     // [N], the class that it was contrasted with; nil unless the target was a [Contrast]
 	Height, Width int       // of a map
-	Maps          []float32 // [N, Height, Width], or [N, NumClasses, Height, Width] for all classes
+	Maps          []float32 // [N, Height, Width], or [N, K, Height, Width]
+
+	Score   []float32 // y, what each map explains: one value for each map
+	Outcome []Outcome // what each map cannot show: one for each map
+	// Residual is, for each map of a method that promises completeness, what it adds
+	// up to less the score: mean(map)+b−y for CAM, sum(map)+b−y for HiResCAM. Only
+	// rounding should be left. It is nil where nothing is promised.
+	Residual []float32
 }
 
 // ClassMaps is a [Result] of CAM for all classes, with what it is made of:
@@ -26,31 +36,116 @@ type ClassMaps struct {
 
 // Shape returns the shape of Maps.
 func (r *Result) Shape() []int {
-	if r.Class == nil {
-		return []int{r.N, r.NumClasses, r.Height, r.Width}
+	if r.K == 0 {
+		return []int{r.N, r.Height, r.Width}
 	}
-	return []int{r.N, r.Height, r.Width}
+	return []int{r.N, r.K, r.Height, r.Width}
 }
 
-// Map returns the map of image i for a class, row by row. Of a result that is
-// not of all classes it is the one that Class names, and any other class is a
-// mistake that panics, as indexing a slice does.
+// Map returns the map of image i for a class, row by row. A class of which the
+// result has no map is a mistake that panics, as indexing a slice does.
 func (r *Result) Map(i, class int) []float32 {
-	size := r.Height * r.Width
-	if r.Class == nil {
-		i = i*r.NumClasses + class
-	} else if r.Class[i] != class {
-		panic(fail(ErrClass, "result: map of class %d of image %d, want class %d, which it was made for", class, i, r.Class[i]))
+	k := max(1, r.K)
+	j := class
+	if r.Class != nil {
+		made := r.Class[i*k : (i+1)*k]
+		if j = slices.Index(made, class); j < 0 {
+			panic(fail(ErrClass, "result: map of class %d of image %d, want class %d, which it was made for", class, i, made[0]))
+		}
 	}
-	return r.Maps[i*size : (i+1)*size : (i+1)*size]
+	return r.at(i*k + j)
+}
+
+// at returns the map of that number.
+func (r *Result) at(m int) []float32 {
+	size := r.Height * r.Width
+	return r.Maps[m*size : (m+1)*size : (m+1)*size]
 }
 
 // add appends a batch.
-func (r *Result) add(b batch) {
+func (r *Result) add(b batch, kind output) {
 	r.Height, r.Width, r.NumClasses = b.height, b.width, b.classes
 	r.Maps = append(r.Maps, b.maps...)
 	r.Scores = append(r.Scores, b.scores...)
+	r.Score = append(r.Score, b.explained...)
 	for _, p := range b.predicted {
 		r.Predicted = append(r.Predicted, int(p))
 	}
+	if kind != oneClass {
+		r.K = b.k
+	}
+	size := b.height * b.width
+	for m, c := range b.chosen {
+		if kind == oneClass || kind == topClasses {
+			r.Class = append(r.Class, int(c))
+		}
+		r.Outcome = append(r.Outcome, Outcome(b.marks[m])|seen(b.maps[m*size:(m+1)*size]))
+	}
+	for m, total := range b.total {
+		r.Residual = append(r.Residual, total-b.explained[m])
+	}
+}
+
+// interleave makes one result of several classes of those of one class each.
+func interleave(parts []*Result, named bool) *Result {
+	r := *parts[0]
+	r.K, r.Maps, r.Score, r.Outcome, r.Residual, r.Class = len(parts), nil, nil, nil, nil, nil
+	for i := range r.N {
+		for _, p := range parts {
+			r.Maps = append(r.Maps, p.at(i)...)
+			r.Score = append(r.Score, p.Score[i])
+			r.Outcome = append(r.Outcome, p.Outcome[i])
+			if p.Residual != nil {
+				r.Residual = append(r.Residual, p.Residual[i])
+			}
+			if named {
+				r.Class = append(r.Class, p.Class[i])
+			}
+		}
+	}
+	return &r
+}
+
+// Normalisation is a way to bring maps to a common scale for comparing or showing.
+type Normalisation int
+
+// The ways to normalise.
+const (
+	// PerImage divides the maps of each image by the largest magnitude in them: the
+	// signs stay, zero stays zero, and what is lost is how strong an image's map is.
+	PerImage Normalisation = iota
+	// PerBatch divides all maps by the largest magnitude in any: one scale for all
+	// images, on which they can be compared.
+	PerBatch
+	// MinMax brings each map to 0 to 1, (m − min m)/(max m − min m), as most other
+	// libraries do unasked: where zero was is lost. A flat map becomes 0.
+	MinMax
+)
+
+// Normalised returns the result with its maps on another scale. Maps of zeros stay
+// as they are.
+func (r *Result) Normalised(how Normalisation) *Result {
+	out := *r
+	out.Maps = slices.Clone(r.Maps)
+	piece := r.Height * r.Width
+	switch how {
+	case PerImage:
+		piece *= max(1, r.K)
+	case PerBatch:
+		piece = len(r.Maps)
+	}
+	for m := range slices.Chunk(out.Maps, max(1, piece)) {
+		low, high := slices.Min(m), slices.Max(m)
+		if how != MinMax {
+			low, high = 0, max(high, -low)
+		}
+		for i := range m {
+			if high > low {
+				m[i] = (m[i] - low) / (high - low)
+			} else {
+				m[i] = 0
+			}
+		}
+	}
+	return &out
 }

@@ -3,14 +3,17 @@ package cam
 import (
 	"slices"
 	"strings"
+
+	. "github.com/gomlx/gomlx/pkg/core/graph"
 )
 
 // Target says of which class each image's map is to be. The zero value is
 // [Predicted].
 type Target struct {
 	classes []int
-	rival   int // of a contrast
-	name    string
+	rivals  []int    // of a contrast
+	names   []string // of classes
+	k       int      // of the top k
 	kind    targetKind
 	form    form
 }
@@ -20,6 +23,12 @@ type Target struct {
 type form struct {
 	quantity quantity
 	negated  bool // times −1
+	function *outputFunction
+}
+
+// outputFunction is kept by pointer, so that a form can be compared.
+type outputFunction struct {
+	of func(scores *Node) *Node
 }
 
 type quantity int
@@ -28,6 +37,7 @@ const (
 	logit       quantity = iota // Σ_c v_c y_c
 	probability                 // Σ_c v_c P_c, P = softmax(y)
 	centred                     // Σ_c v_c (y_c − mean y)
+	function                    // any other
 )
 
 // Probability explains the class's probability P = softmax(y) instead of its
@@ -51,10 +61,9 @@ type targetKind int
 const (
 	predicted targetKind = iota
 	all
-	single   // classes[0], for every image
-	perImage // classes[i], for image i
-	named    // name, for every image
-	contrast // classes[0] against rival, for every image
+	topK     // k classes
+	single   // the first class, for every image
+	perImage // one class for each image
 )
 
 // The targets that name no class.
@@ -63,18 +72,39 @@ var (
 	All       = Target{kind: all}       // every class: maps shaped [n, classes, height, width]
 )
 
+// TopK is the k classes with the highest scores of each image, the highest first:
+// maps shaped [n, k, height, width].
+func TopK(k int) Target { return Target{kind: topK, k: k} }
+
 // Class is one class, by its index, for all images.
 func Class(class int) Target { return Target{kind: single, classes: []int{class}} }
 
 // ClassNamed is one class for all images, by its name in any case, as the
 // network's Classes method lists it.
-func ClassNamed(name string) Target { return Target{kind: named, name: name} }
+func ClassNamed(name string) Target { return Target{kind: single, names: []string{name}} }
+
+// ClassesNamed is [Classes] by their names, as [ClassNamed] has them.
+func ClassesNamed(names ...string) Target {
+	return Target{kind: perImage, names: slices.Clone(names)}
+}
 
 // Contrast asks why one class and not another: the explained score is the
 // difference of theirs, y = y_class − y_rival. It is the same question for all
 // images.
 func Contrast(class, rival int) Target {
-	return Target{kind: contrast, classes: []int{class}, rival: rival}
+	return Target{kind: single, classes: []int{class}, rivals: []int{rival}}
+}
+
+// Contrasts is one [Contrast] per image.
+func Contrasts(classes, rivals []int) Target {
+	return Target{kind: perImage, classes: slices.Clone(classes), rivals: append([]int{}, rivals...)}
+}
+
+// Function explains any function y of the scores: of scores [m, classes] it builds
+// y, [m], row by row. Result.Class is then the predicted class. Compiled graphs are
+// kept by the Target that Function returned, so make it once and use it often.
+func Function(y func(scores *Node) *Node) Target {
+	return Target{form: form{quantity: function, function: &outputFunction{y}}}
 }
 
 // Classes is one class per image. Their number must be that of the images.
@@ -107,40 +137,64 @@ func (g goals) part(start, end int) goals { return goals{g.classes[start:end], g
 
 // resolve returns the goals of n images.
 func (t Target) resolve(n int, net Network) (goals, error) {
-	classes, rival := t.classes, noRival
-	switch t.kind {
-	case predicted, all:
-		return goals{slices.Repeat([]int32{asPredicted}, n), slices.Repeat([]int32{noRival}, n)}, nil
-	case named:
-		c, err := classNamed(t.name, net)
+	g := goals{slices.Repeat([]int32{asPredicted}, n), slices.Repeat([]int32{noRival}, n)}
+	if t.kind == predicted || t.kind == all || t.kind == topK {
+		if t.kind == topK && t.k < 1 {
+			return goals{}, fail(ErrTarget, "target: top %d classes, want at least 1", t.k)
+		}
+		if t.kind != predicted && t.form.quantity == function {
+			return goals{}, fail(ErrTarget, "target: a function of the scores and several classes, want one of them")
+		}
+		return g, nil
+	}
+	classes := t.classes
+	for _, name := range t.names {
+		c, err := classNamed(name, net)
 		if err != nil {
 			return goals{}, err
 		}
-		classes = slices.Repeat([]int{c}, n)
-	case contrast:
-		rival = t.rival
-		if rival == classes[0] {
-			return goals{}, fail(ErrTarget, "target: contrast of class %d with itself, want two classes", rival)
-		}
-		if rival < 0 || int(int32(rival)) != rival {
-			return goals{}, fail(ErrClass, "target: rival class %d, want 0 or more", rival)
-		}
-		classes = slices.Repeat(classes, n)
-	case single:
-		classes = slices.Repeat(classes, n)
-	case perImage:
-		if len(classes) != n {
-			return goals{}, fail(ErrTarget, "target: %d classes for %d images, want one for each", len(classes), n)
-		}
+		classes = append(classes, c)
 	}
-	g := goals{make([]int32, n), slices.Repeat([]int32{int32(rival)}, n)}
-	for i, c := range classes {
-		if c < 0 || int(int32(c)) != c {
-			return goals{}, fail(ErrClass, "target: class %d for image %d, want 0 or more", c, i)
+	if err := t.fill(g.classes, "class", "classes", classes); err != nil {
+		return goals{}, err
+	}
+	if t.rivals == nil {
+		return g, nil
+	}
+	if err := t.fill(g.rivals, "rival class", "rival classes", t.rivals); err != nil {
+		return goals{}, err
+	}
+	for i, c := range g.classes {
+		if c == g.rivals[i] {
+			return goals{}, fail(ErrTarget, "target: contrast of class %d with itself for image %d, want two classes", c, i)
 		}
-		g.classes[i] = int32(c)
 	}
 	return g, nil
+}
+
+// fits tells whether a network has as many classes as the target asks for.
+func (t Target) fits(classes int, method string) error {
+	if t.k > classes {
+		return fail(ErrTarget, "%s: top %d classes of a network that has %d, want at most those", method, t.k, classes)
+	}
+	return nil
+}
+
+// fill sets the class of every image.
+func (t Target) fill(out []int32, one, many string, classes []int) error {
+	if t.kind == single {
+		classes = slices.Repeat(classes, len(out))
+	}
+	if len(classes) != len(out) {
+		return fail(ErrTarget, "target: %d %s for %d images, want one for each", len(classes), many, len(out))
+	}
+	for i, c := range classes {
+		if c < 0 || int(int32(c)) != c {
+			return fail(ErrClass, "target: %s %d for image %d, want 0 or more", one, c, i)
+		}
+		out[i] = int32(c)
+	}
+	return nil
 }
 
 // classNamed finds a class by name, if the network knows its classes' names.

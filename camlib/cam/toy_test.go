@@ -17,7 +17,8 @@ import (
 )
 
 // toy is a network small enough to reason about: a pointwise layer with ReLU,
-// 2×2 mean pooling, and by default global average pooling and a linear layer.
+// 2×2 mean pooling, another such layer, and by default global average pooling and a
+// linear layer.
 type toy struct {
 	ctx      *context.Context
 	built    atomic.Int32                  // how often Features was built, which is once per compilation
@@ -43,6 +44,9 @@ func newToy() *toy {
 		ctx.VariableWithValue(name, tensors.FromFlatDataAndDimensions(v, dims...))
 	}
 	set("point", 3, toyChannels)
+	set("point_bias", toyChannels)
+	set("deep", toyChannels, toyChannels)
+	set("deep_bias", toyChannels)
 	set("dense", toyChannels, toyClasses)
 	set("bias", toyClasses)
 	return &toy{ctx: ctx.Reuse(), classes: []string{"ant", "bee", "cow", "doe"}}
@@ -52,20 +56,38 @@ func (t *toy) Context() *context.Context { return t.ctx }
 
 func (t *toy) Classes() []string { return t.classes }
 
-func (t *toy) Features(ctx *context.Context, x *Node) *Node {
-	t.built.Add(1)
-	x = Einsum("bhwc,ck->bhwk", x, variable(ctx, "point", x))
-	x = Where(GreaterThan(x, ZerosLike(x)), x, ZerosLike(x))
+func (t *toy) Layers() []string { return []string{"point", "deep"} }
+
+func (t *toy) Through(ctx *context.Context, from, to string, x *Node) *Node {
+	layer := func(name string) {
+		x = Einsum("bhwc,ck->bhwk", x, variable(ctx, name, x))
+		x = Add(x, ExpandLeftToRank(t.Bias(ctx, name, x), 4))
+		x = Where(GreaterThan(x, ZerosLike(x)), x, ZerosLike(x))
+	}
+	if from == "" {
+		t.built.Add(1)
+		layer("point")
+	}
+	if to == "point" {
+		return x
+	}
 	d := x.Shape().Dimensions
 	if d[1]%2 != 0 || d[2]%2 != 0 {
 		panic(errors.New("toy: odd size"))
 	}
 	x = ReduceMean(Reshape(x, d[0], d[1]/2, 2, d[2]/2, 2, d[3]), 2, 4)
+	layer("deep")
 	if t.features != nil {
 		x = t.features(x)
 	}
 	return x
 }
+
+func (t *toy) Bias(ctx *context.Context, layer string, like *Node) *Node {
+	return variable(ctx, layer+"_bias", like)
+}
+
+func (t *toy) Features(ctx *context.Context, x *Node) *Node { return t.Through(ctx, "", "deep", x) }
 
 func (t *toy) Head(ctx *context.Context, act *Node) *Node {
 	y := Add(Dot(ReduceMean(act, 1, 2), variable(ctx, "dense", act)), InsertAxes(variable(ctx, "bias", act), 0))
@@ -76,7 +98,7 @@ func (t *toy) Head(ctx *context.Context, act *Node) *Node {
 }
 
 func variable(ctx *context.Context, name string, x *Node) *Node {
-	return ctx.InspectVariableInScope(name).ValueGraph(x.Graph())
+	return ConvertDType(ctx.InspectVariableInScope(name).ValueGraph(x.Graph()), x.DType())
 }
 
 // picture returns n images of a size, of noise.

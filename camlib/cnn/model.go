@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"github.com/gomlx/gomlx/pkg/core/dtypes"
 	. "github.com/gomlx/gomlx/pkg/core/graph"
 	"github.com/gomlx/gomlx/pkg/core/tensors"
 	"github.com/gomlx/gomlx/pkg/ml/context"
@@ -100,13 +99,33 @@ func (m *Model) Classes() []string { return slices.Clone(m.classes) }
 // shaped [batch, height/2, width/2, 128]. It panics on other shapes, as GoMLX's
 // graph functions do.
 func (m *Model) Features(ctx *context.Context, x *Node) *Node {
-	checkImages(x)
-	x = conv(ctx.In("conv1"), x)
-	x = conv(ctx.In("conv2"), x)
-	x = maxPool(x)
-	x = conv(ctx.In("conv3"), x)
-	x = conv(ctx.In("conv4"), x)
-	return conv(ctx.In("conv5"), x)
+	return m.Through(ctx, "", convolutions[len(convolutions)-1], x)
+}
+
+// convolutions are the layers whose activations can be explained.
+var convolutions = []string{"conv1", "conv2", "conv3", "conv4", "conv5"}
+
+// Layers returns conv1 to conv5, the convolutions with their ReLU.
+func (m *Model) Layers() []string { return slices.Clone(convolutions) }
+
+// Through builds the layers after the layer from, or of the image if that is
+// empty, up to the layer to. The pool belongs to conv3.
+func (m *Model) Through(ctx *context.Context, from, to string, x *Node) *Node {
+	if from == "" {
+		checkImages(x)
+	}
+	for _, layer := range convolutions[slices.Index(convolutions, from)+1 : slices.Index(convolutions, to)+1] {
+		if layer == "conv3" {
+			x = maxPool(x)
+		}
+		x = conv(ctx.In(layer), x)
+	}
+	return x
+}
+
+// Bias returns the bias of a layer, [channels], in like's graph.
+func (m *Model) Bias(ctx *context.Context, layer string, like *Node) *Node {
+	return variable(ctx.In(layer), "biases", like)
 }
 
 // Head builds the rest of the network,
@@ -144,8 +163,8 @@ func (m *Model) values(scope, name string) ([]float32, error) {
 
 func checkImages(x *Node) {
 	d := x.Shape().Dimensions
-	if len(d) != 4 || d[1]%2 != 0 || d[2]%2 != 0 || d[3] != cifar10.Channels || x.DType() != dtypes.Float32 {
-		panic(fmt.Errorf("cnn: images shaped %s, want float32 [batch, even height, even width, %d]", x.Shape(), cifar10.Channels))
+	if len(d) != 4 || d[1]%2 != 0 || d[2]%2 != 0 || d[3] != cifar10.Channels || !x.DType().IsFloat() {
+		panic(fmt.Errorf("cnn: images shaped %s, want floats [batch, even height, even width, %d]", x.Shape(), cifar10.Channels))
 	}
 }
 
@@ -161,13 +180,13 @@ func dense(ctx *context.Context, x *Node) *Node {
 	return addBias(ctx, Dot(x, variable(ctx, "weights", x)))
 }
 
-// variable returns a weight of the network as a node of x's graph.
+// variable returns a weight of the network as a node of x's graph and type.
 func variable(ctx *context.Context, name string, x *Node) *Node {
 	v := ctx.InspectVariableInScope(name)
 	if v == nil {
 		panic(fmt.Errorf("cnn: context has no variable %s in %s", name, ctx.Scope()))
 	}
-	return v.ValueGraph(x.Graph())
+	return ConvertDType(v.ValueGraph(x.Graph()), x.DType())
 }
 
 func addBias(ctx *context.Context, x *Node) *Node {

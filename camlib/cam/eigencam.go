@@ -1,0 +1,70 @@
+package cam
+
+import (
+	"github.com/gomlx/gomlx/pkg/core/dtypes"
+	. "github.com/gomlx/gomlx/pkg/core/graph"
+)
+
+// EigenCAM returns the Eigen-CAM map of one convolutional layer,
+//
+//	L = A v,   A = U Σ Vᵀ of shape [Z, channels],  v the first column of V,
+//
+// Muhammad and Yeasin 2020 (arXiv:2008.00299): the activations along the direction
+// in which they are largest. It asks for no class. The sign of v, which a singular
+// value decomposition leaves open, is that with which the map agrees with the sum of
+// the activations, Σ_ij L_ij Σ_k A_ijk ≥ 0; after a ReLU no value is negative then.
+// Nothing is subtracted from A first, as in the paper; pytorch-grad-cam 1.5 takes
+// the mean out and leaves the sign to chance.
+//
+// act is shaped [batch, height, width, channels], the result [batch, height, width],
+// in units of the activations.
+func EigenCAM(act *Node) *Node {
+	checkActGrad("EigenCAM", act, act)
+	return principal(act)
+}
+
+// EigenGradCAM is [EigenCAM] of g∘A, the activations weighted with their gradient,
+// as pytorch-grad-cam 1.5 has it: the direction along which places differ most in what
+// they do for the class. The sign is that with which the map agrees with [HiResCAM],
+// Σ_ij L_ij Σ_k g_ijk A_ijk ≥ 0. It is signed.
+//
+// Shapes are those of [GradCAM].
+func EigenGradCAM(act, grad *Node) *Node {
+	checkActGrad("EigenGradCAM", act, grad)
+	return principal(Mul(grad, act))
+}
+
+// principal projects a [batch, h, w, k] on its first right singular vector, with the
+// sign with which that agrees with the sum over k.
+//
+// The vector is the first eigenvector of G = aᵀa. Squaring G again and again leaves
+// only that one: after 12 squarings an eigenvalue 1 % smaller has a share of e⁻⁸¹.
+func principal(a *Node) *Node {
+	const squarings = 12
+	g := Einsum("bhwk,bhwl->bkl", a, a)
+	for range squarings {
+		size := ReduceAndKeep(Abs(g), ReduceMax, 1, 2)
+		g = Div(g, Where(Equal(size, ZerosLike(size)), OnesLike(size), size))
+		g = Einsum("bkl,blm->bkm", g, g)
+	}
+	// Every column of v vᵀ is a multiple of v; the largest is the most exact.
+	k := g.Shape().Dim(1)
+	diagonal := ReduceSum(Mul(g, InsertAxes(DiagonalWithValue(ScalarOne(g.Graph(), g.DType()), k), 0)), -1)
+	best := OneHot(ArgMax(diagonal, -1, dtypes.Int32), k, g.DType())
+	v := Einsum("bkl,bl->bk", g, best)
+	norm := Sqrt(ReduceAndKeep(Square(v), ReduceSum, -1))
+	v = Div(v, Where(Equal(norm, ZerosLike(norm)), OnesLike(norm), norm))
+	m := weighted(a, v)
+	agrees := ReduceAndKeep(Mul(m, ReduceSum(a, -1)), ReduceSum, 1, 2)
+	return Mul(m, Where(LessThan(agrees, ZerosLike(agrees)), Neg(OnesLike(agrees)), OnesLike(agrees)))
+}
+
+var eigenCAM = Method{
+	Name: "eigencam", Signed: true,
+	Map: func(p *Pass) *Node { return EigenCAM(p.Act) },
+}
+
+var eigenGradCAM = Method{
+	Name: "eigengradcam", Signed: true,
+	Map: func(p *Pass) *Node { return EigenGradCAM(p.Act, p.Grad()) },
+}

@@ -1,0 +1,77 @@
+package cam
+
+import (
+	"math/rand/v2"
+
+	"github.com/gomlx/gomlx/pkg/core/dtypes"
+	. "github.com/gomlx/gomlx/pkg/core/graph"
+	"github.com/gomlx/gomlx/pkg/core/tensors"
+)
+
+// How RISE draws its masks, as in the paper but for their number, of which it takes
+// 4,000 for images of 224 pixels a side.
+const (
+	riseMasks = 256
+	riseCells = 7
+	riseKeep  = 0.5 // p
+)
+
+// RISE,
+//
+//	L = Σ_i y(x ∘ M_i) M_i / Σ_i M_i,
+//
+// Petsiuk et al. 2018 (arXiv:1806.07421): the score that is to be expected when a pixel
+// is kept. The masks M_i are grids of 7×7 cells, each kept with probability ½,
+// enlarged bilinearly and shifted at random; they are the same for all images. The
+// paper divides by the mean of Σ M_i, which varies less. It explains the probability,
+// for which ask with [Target.Probability]. The map is one of pixels, and has the
+// score's unit and sign.
+var rise = Method{
+	Name: "rise", Signed: true, Pixels: true,
+	Map: func(p *Pass) *Node {
+		m := p.riseMasks()
+		return Div(Einsum("bn,nhw->bhw", p.Value(p.Tried), m), ReduceAndKeep(m, ReduceSum, 0))
+	},
+	Trials: &Trials{
+		Count: func(p *Pass) int { return p.count(riseMasks) },
+		Scores: func(p *Pass, which *Node) *Node {
+			return ofEach(p.mask(InsertAxes(pick(p.riseMasks(), which), 0)), p.Network)
+		},
+	},
+}
+
+// riseMasks returns the masks, [n, height, width]. No pixel is 0 in all.
+func (p *Pass) riseMasks() *Node {
+	const seed = 5
+	n, height, width := p.count(riseMasks), p.Images.Shape().Dim(1), p.Images.Shape().Dim(2)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	ch, cw := (height+riseCells-1)/riseCells, (width+riseCells-1)/riseCells
+	// along is how a mask takes its rows, or columns, from those of the grid.
+	along := func(size, cell int) []float32 {
+		shift := rng.IntN(cell)
+		m := make([]float32, size*riseCells)
+		for i := range size {
+			x := min(max((float64(i+shift)+0.5)*riseCells/float64((riseCells+1)*cell)-0.5, 0), riseCells-1)
+			low := min(int(x), riseCells-2)
+			m[i*riseCells+low] += float32(1 - (x - float64(low)))
+			m[i*riseCells+low+1] += float32(x - float64(low))
+		}
+		return m
+	}
+	var rows, columns, cells []float32
+	for range n {
+		rows, columns = append(rows, along(height, ch)...), append(columns, along(width, cw)...)
+		for range riseCells * riseCells {
+			kept := float32(0)
+			if rng.Float64() < riseKeep {
+				kept = 1
+			}
+			cells = append(cells, kept)
+		}
+	}
+	node := func(v []float32, dims ...int) *Node {
+		return ConvertDType(Const(p.Images.Graph(), tensors.FromFlatDataAndDimensions(v, dims...)), dtypes.Float32)
+	}
+	m := Einsum("nhr,nrc->nhc", node(rows, n, height, riseCells), node(cells, n, riseCells, riseCells))
+	return Einsum("nhc,nwc->nhw", m, node(columns, n, width, riseCells))
+}

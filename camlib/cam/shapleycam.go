@@ -1,0 +1,36 @@
+package cam
+
+import (
+	. "github.com/gomlx/gomlx/pkg/core/graph"
+)
+
+// ShapleyCAM returns the ShapleyCAM map of one convolutional layer,
+//
+//	L = ReLU(Σ_k α_k A_k),   α_k = 1/Z Σ_ij (g − ½ H A)_ijk,
+//
+// Cai 2025 (arXiv:2501.06261): the Shapley values of the activations as players,
+// with the score taken to second order around A; H is its Hessian. For a score that
+// is piecewise linear in the activations H is 0, and the map is [GradCAM]'s. The
+// paper explains y_c + log P_c rather than the score; [Function] can.
+//
+// Shapes are those of [GradCAM]; curved is H A, of the same shape.
+func ShapleyCAM(act, grad, curved *Node) *Node {
+	checkActGrad("ShapleyCAM", act, curved)
+	return GradCAM(act, Sub(grad, MulScalar(curved, 0.5)))
+}
+
+var shapleyCAM = Method{
+	Name: "shapleycam",
+	Map: func(p *Pass) *Node {
+		// H A is the gradient of g·A with A held fixed in it.
+		grad := p.Grad()
+		curved := Gradient(ReduceAllSum(Mul(grad, StopGradient(p.Act))), p.Act)[0]
+		return ShapleyCAM(p.Act, grad, curved)
+	},
+	Linear: func(p *Pass) *Node {
+		if !p.additive() {
+			panic(fail(ErrHead, "shapleycam: no closed form for what is not a sum of scores"))
+		}
+		return positive(p.meanCAM())
+	},
+}
