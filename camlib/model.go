@@ -68,6 +68,9 @@ func (m *Model) Explain(method, class string, images ...image.Image) (*Maps, err
 	if err != nil {
 		return nil, err
 	}
+	if result.K > 0 {
+		return nil, fmt.Errorf("camlib: class %q has several maps for an image, want one; Model.Explainer makes several", class)
+	}
 	return &Maps{Result: result, Images: images, Opacity: 0.5, method: how, classes: m.Classes(result.NumClasses)}, nil
 }
 
@@ -83,10 +86,39 @@ func (m *Model) Classes(n int) []string {
 
 // Target reads what is to be explained: "predicted" for each image's own
 // prediction, the name of a class in any case or its number, or "frog not deer":
-// why the one and not the other, see [cam.Contrast].
+// why the one and not the other, see [cam.Contrast]. Before any of these may stand
+// "not", for what speaks against it, "probability of", or "centred", see
+// [cam.Target]. "all" and "top 3" are maps of several classes.
 func (m *Model) Target(class string) (cam.Target, error) {
-	if class == "predicted" {
+	rest, negated := strings.CutPrefix(class, "not ")
+	rest, probability := strings.CutPrefix(rest, "probability of ")
+	rest, centred := strings.CutPrefix(rest, "centred ")
+	t, err := m.plainTarget(rest)
+	if probability {
+		t = t.Probability()
+	}
+	if centred {
+		t = t.Centred()
+	}
+	if negated {
+		t = t.Counterfactual()
+	}
+	return t, err
+}
+
+func (m *Model) plainTarget(class string) (cam.Target, error) {
+	switch class {
+	case "predicted":
 		return cam.Predicted, nil
+	case "all":
+		return cam.All, nil
+	}
+	if number, ok := strings.CutPrefix(class, "top "); ok {
+		k, err := strconv.Atoi(number)
+		if err != nil || k < 1 {
+			return cam.Target{}, fmt.Errorf("camlib: class %q, want a number of classes as in \"top 3\"", class)
+		}
+		return cam.TopK(k), nil
 	}
 	first, second, contrast := strings.Cut(class, " not ")
 	c, err := m.classIndex(first)
@@ -176,9 +208,9 @@ func relative(m figure.Map) (figure.Map, float32) {
 // zero in the middle, for a method with signs, else from the lowest to the
 // highest value.
 func Shading(method cam.Method, maps ...figure.Map) (s figure.Shading, err error) {
-	s.Unit = method.Name
+	s.Unit = fmt.Sprintf("%s (%s)", method.Name, method.Unit)
 	if method.Signed {
-		s.Unit += " (logit): red for the class, blue against"
+		s.Unit += ": red for the class, blue against"
 		s.Scale, err = figure.DivergingOf(maps...)
 	} else {
 		s.Scale, err = figure.SequentialOf(maps...)

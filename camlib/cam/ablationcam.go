@@ -23,6 +23,7 @@ func AblationCAM(act, score, ablated *Node) *Node {
 
 var ablationCAM = Method{
 	Name: "ablationcam",
+	Unit: "activation",
 	Map: func(p *Pass) *Node {
 		p.mark(NegativeScore, LessThan(p.Score(), ZerosLike(p.Score())))
 		return AblationCAM(p.Act, p.Score(), p.Value(p.Tried))

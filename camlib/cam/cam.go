@@ -28,13 +28,14 @@ func CAM(act, weights *Node) *Node {
 
 var cam = Method{
 	Name:   "cam",
+	Unit:   "score",
 	Signed: true,
 	// With v_c = ∂y/∂y_c of the explained y, the map is Σ_c v_c M_c.
 	Map: func(p *Pass) *Node {
 		return ReduceSum(Mul(p.ClassMaps(), InsertAxes(p.Coefficients, -1, -1)), 1)
 	},
 	Total: func(p *Pass, m *Node) *Node {
-		if !p.additive() {
+		if !p.form.additive() {
 			return nil
 		}
 		return Add(ReduceMean(m, 1, 2), p.bias())

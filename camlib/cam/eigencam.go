@@ -60,11 +60,14 @@ func principal(a *Node) *Node {
 }
 
 var eigenCAM = Method{
-	Name: "eigencam", Signed: true,
-	Map: func(p *Pass) *Node { return EigenCAM(p.Act) },
+	Name: "eigencam",
+	Unit: "activation",
+	Map:  func(p *Pass) *Node { return EigenCAM(p.Act) },
 }
 
 var eigenGradCAM = Method{
-	Name: "eigengradcam", Signed: true,
-	Map: func(p *Pass) *Node { return EigenGradCAM(p.Act, p.Grad()) },
+	Name:   "eigengradcam",
+	Signed: true,
+	Unit:   "score",
+	Map:    func(p *Pass) *Node { return EigenGradCAM(p.Act, p.Grad()) },
 }

@@ -205,7 +205,7 @@ func (e *Explainer) explain(ctx stdcontext.Context, method Method, images Images
 		if err := ctx.Err(); err != nil {
 			return nil, nil, fmt.Errorf("cam: %s: stopped after %d of %d images: %w", method.Name, start, images.N, err)
 		}
-		general := method.Linear == nil || e.general.Load()
+		general := method.Linear == nil || e.general.Load() || method.Sums && !target.form.additive()
 		end := min(start+e.step(method, general), images.N)
 		b, err := e.batch(ctx, method, target, kind, general, images.part(start, end), goals.part(start, end))
 		if err == nil {

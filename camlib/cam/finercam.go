@@ -20,6 +20,7 @@ const (
 // head, it is (CAM_c − γ mean_t CAM_dt)/Z.
 var finerCAM = Method{
 	Name:   "finercam",
+	Unit:   "score",
 	Map:    func(p *Pass) *Node { q := p.finer(); return GradCAM(q.Act, q.Grad()) },
 	Linear: func(p *Pass) *Node { return positive(p.finer().meanCAM()) },
 }

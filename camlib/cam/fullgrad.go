@@ -28,7 +28,8 @@ type Biased interface {
 // The network must be [Biased], piecewise linear, explained at its last layer, and
 // end in pooling and a linear layer.
 var fullGrad = Method{
-	Name: "fullgrad", Signed: true, Pixels: true,
+	Name: "fullgrad",
+	Unit: "score", Signed: true, Pixels: true,
 	Map: func(p *Pass) *Node {
 		net, ok := p.net.(Biased)
 		if !ok {
@@ -49,7 +50,7 @@ var fullGrad = Method{
 		return m
 	},
 	Total: func(p *Pass, m *Node) *Node {
-		if !p.additive() {
+		if !p.form.additive() {
 			return nil
 		}
 		return Add(ReduceSum(m, 1, 2), p.bias())

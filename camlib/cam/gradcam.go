@@ -44,6 +44,7 @@ func positive(m *Node) *Node {
 
 var gradCAM = Method{
 	Name: "gradcam",
+	Unit: "score",
 	Map:  func(p *Pass) *Node { return GradCAM(p.Act, p.Grad()) },
 	Linear: func(p *Pass) *Node { // identity 2: ReLU(CAM)/Z
 		return positive(p.meanCAM())

@@ -26,6 +26,7 @@ func GradCAMPlusPlus(act, grad *Node) *Node {
 
 var gradCAMPlusPlus = Method{
 	Name: "gradcam++",
+	Unit: "activation",
 	Map:  func(p *Pass) *Node { return GradCAMPlusPlus(p.Act, p.Grad()) },
 	// With g = w_k/Z at every place, the weight is ReLU(w_k)/(2 + w_k F_k).
 	Linear: func(p *Pass) *Node {

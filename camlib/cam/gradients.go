@@ -9,7 +9,7 @@ import (
 // How the methods that take the gradient at the pixels average: steps of the
 // integral; noises, and their standard deviation for pixels from 0 to 1.
 const (
-	integralSteps    = 32
+	integralSteps    = 50 // as captum 0.9
 	smoothGradCopies = 16
 	smoothGradNoise  = 0.1
 )
@@ -23,6 +23,7 @@ const (
 // to the score less that of black, up to the quadrature's error.
 var integratedGradients = Method{
 	Name: "integratedgradients", Signed: true, Pixels: true,
+	Unit:     "score",
 	Variants: integralSteps,
 	Map: func(p *Pass) *Node {
 		n := p.count(integralSteps)
@@ -48,6 +49,7 @@ var integratedGradients = Method{
 // The absolute value is taken after the mean. The map is one of pixels and has no sign.
 var smoothGrad = Method{
 	Name: "smoothgrad", Pixels: true,
+	Unit:     "score for all brightness",
 	Variants: smoothGradCopies,
 	Map: func(p *Pass) *Node {
 		grads := p.ImageGrad(p.noisy(p.count(smoothGradCopies), 4, smoothGradNoise))

@@ -20,11 +20,12 @@ func HiResCAM(act, grad *Node) *Node {
 
 var hiResCAM = Method{
 	Name:   "hirescam",
+	Unit:   "score",
 	Signed: true,
 	Map:    func(p *Pass) *Node { return HiResCAM(p.Act, p.Grad()) },
 	Linear: func(p *Pass) *Node { return p.meanCAM() },
 	Total: func(p *Pass, m *Node) *Node {
-		if p.linear.weights == nil || !p.additive() {
+		if p.linear.weights == nil || !p.form.additive() {
 			return nil
 		}
 		return Add(ReduceSum(m, 1, 2), p.bias())

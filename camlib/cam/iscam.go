@@ -16,6 +16,7 @@ const isSteps = 10
 // which makes images five times too bright.
 var isCAM = Method{
 	Name: "iscam",
+	Unit: "activation",
 	Map: func(p *Pass) *Node {
 		return p.scoreCAM(p.meanOfEach(p.count(isSteps)))
 	},

@@ -19,6 +19,7 @@ func LayerCAM(act, grad *Node) *Node {
 
 var layerCAM = Method{
 	Name: "layercam",
+	Unit: "score",
 	Map:  func(p *Pass) *Node { return LayerCAM(p.Act, p.Grad()) },
 	// Σ_k ReLU(w_k) A_k / Z
 	Linear: func(p *Pass) *Node {

@@ -47,6 +47,7 @@ func sameSize(maps []*Node) (same []*Node) {
 
 var layerCAMFused = Method{
 	Name: "layercam-fused",
+	Unit: "share of the largest",
 	Map:  func(p *Pass) *Node { return FuseLayerCAM(p.ofLayers("layercam-fused", LayerCAM)...) },
 }
 

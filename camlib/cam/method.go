@@ -12,10 +12,14 @@ import (
 type Method struct {
 	Name   string              // lower case
 	Signed bool                // whether values below zero, against the class, occur
+	Unit   string              // of its values
 	Map    func(p *Pass) *Node // its equation: the maps [batch, height, width] of a pass
 	// Linear is the same in closed form for a network that ends in pooling and a
 	// linear layer, with [Pass.Weights] for the gradient and no trials; nil if there is none.
 	Linear func(p *Pass) *Node
+	// Sums tells that Linear holds only for sums of scores, not for a probability or
+	// another function of them.
+	Sums bool
 	// Total is, for a method that promises completeness, the score that map m adds up
 	// to, [batch]; nil, or a result of nil, if it promises none.
 	Total    func(p *Pass, m *Node) *Node

@@ -16,7 +16,8 @@ const grey = 0.5
 // the image is hidden. The window has a quarter of the image's sides and moves by half
 // of its own. The map is one of pixels, signed, in units of the score.
 var occlusion = Method{
-	Name: "occlusion", Signed: true, Pixels: true,
+	Name: "occlusion",
+	Unit: "score", Signed: true, Pixels: true,
 	Map: func(p *Pass) *Node {
 		w := p.windows() // [n, height, width]
 		fall := Sub(InsertAxes(p.Score(), -1), p.Value(p.Tried))

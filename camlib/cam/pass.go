@@ -224,10 +224,6 @@ func (p *Pass) ClassMaps() *Node {
 // It fails as [Pass.ClassMaps] does.
 func (p *Pass) Weights() *Node { return Einsum("bc,kc->bk", p.Coefficients, p.head().weights) }
 
-// additive tells whether what is explained is a weighted sum of scores, so that
-// maps of a linear head add up to it.
-func (p *Pass) additive() bool { return p.form.quantity == logit || p.form.quantity == centred }
-
 // bias returns the part of the score that no place contributes, Σ_c v_c b_c.
 func (p *Pass) bias() *Node { return ReduceSum(Mul(p.Coefficients, p.head().bias), -1) }
 

@@ -14,6 +14,7 @@ import (
 // alone look like. The weights are the same for all images and classes.
 var randomCAM = Method{
 	Name: "randomcam",
+	Unit: "activation",
 	Map: func(p *Pass) *Node {
 		w := constant(p.Act, 3, func(rng *rand.Rand) float64 { return 2*rng.Float64() - 1 }, p.Channels())
 		return positive(weighted(p.Act, BroadcastPrefix(w, p.Act.Shape().Dim(0))))

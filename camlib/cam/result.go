@@ -56,6 +56,18 @@ func (r *Result) Map(i, class int) []float32 {
 	return r.at(i*k + j)
 }
 
+// ClassesOf returns the classes of image i's maps, in the maps' order.
+func (r *Result) ClassesOf(i int) []int {
+	if k := max(1, r.K); r.Class != nil {
+		return slices.Clone(r.Class[i*k : (i+1)*k])
+	}
+	all := make([]int, r.K)
+	for c := range all {
+		all[c] = c
+	}
+	return all
+}
+
 // at returns the map of that number.
 func (r *Result) at(m int) []float32 {
 	size := r.Height * r.Width

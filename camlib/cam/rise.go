@@ -18,19 +18,23 @@ const (
 
 // RISE,
 //
-//	L = Σ_i y(x ∘ M_i) M_i / Σ_i M_i,
+//	L = Σ_i y(x ∘ M_i) M_i / Σ_i M_i − 1/n Σ_i y(x ∘ M_i),
 //
 // Petsiuk et al. 2018 (arXiv:1806.07421): the score that is to be expected when a pixel
-// is kept. The masks M_i are grids of 7×7 cells, each kept with probability ½,
-// enlarged bilinearly and shifted at random; they are the same for all images. The
-// paper divides by the mean of Σ M_i, which varies less. It explains the probability,
-// for which ask with [Target.Probability]. The map is one of pixels, and has the
-// score's unit and sign.
+// is kept, here less the score of any mask, so that 0 is a pixel that does not matter.
+// The masks M_i are grids of 7×7 cells, each kept with probability ½, enlarged
+// bilinearly and shifted at random; they are the same for all images. The paper divides
+// by n/2, which keeps more of the chance in the masks. It explains the probability, for
+// which ask with [Target.Probability]. The map is one of pixels, signed, in units of
+// the score.
 var rise = Method{
-	Name: "rise", Signed: true, Pixels: true,
+	Name: "rise",
+	Unit: "score", Signed: true, Pixels: true,
 	Map: func(p *Pass) *Node {
 		m := p.riseMasks()
-		return Div(Einsum("bn,nhw->bhw", p.Value(p.Tried), m), ReduceAndKeep(m, ReduceSum, 0))
+		y := p.Value(p.Tried)
+		kept := Div(Einsum("bn,nhw->bhw", y, m), ReduceAndKeep(m, ReduceSum, 0))
+		return Sub(kept, ExpandLeftToRank(ReduceMean(y, -1), 3))
 	},
 	Trials: &Trials{
 		Count: func(p *Pass) int { return p.count(riseMasks) },

@@ -36,6 +36,7 @@ func minMax(m *Node) *Node {
 
 var scoreCAM = Method{
 	Name: "scorecam",
+	Unit: "activation",
 	Map:  func(p *Pass) *Node { return p.scoreCAM(p.Value(p.Tried)) },
 	Trials: &Trials{
 		Count: (*Pass).masked,

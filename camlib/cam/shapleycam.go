@@ -21,16 +21,15 @@ func ShapleyCAM(act, grad, curved *Node) *Node {
 
 var shapleyCAM = Method{
 	Name: "shapleycam",
+	Unit: "score",
 	Map: func(p *Pass) *Node {
 		// H A is the gradient of g·A with A held fixed in it.
 		grad := p.Grad()
 		curved := Gradient(ReduceAllSum(Mul(grad, StopGradient(p.Act))), p.Act)[0]
 		return ShapleyCAM(p.Act, grad, curved)
 	},
+	Sums: true,
 	Linear: func(p *Pass) *Node {
-		if !p.additive() {
-			panic(fail(ErrHead, "shapleycam: no closed form for what is not a sum of scores"))
-		}
 		return positive(p.meanCAM())
 	},
 }

@@ -36,6 +36,7 @@ func SmoothGradCAMPlusPlus(act, grads *Node) *Node {
 
 var smoothGradCAMPlusPlus = Method{
 	Name:     "smoothgradcam++",
+	Unit:     "activation",
 	Variants: smoothSamples,
 	Map: func(p *Pass) *Node {
 		acts := ofEach(p.noisy(p.count(smoothSamples), 2, smoothNoise), p.features)
@@ -44,10 +45,8 @@ var smoothGradCAMPlusPlus = Method{
 	},
 	// A linear head's gradient does not change with the image: Grad-CAM++. A
 	// probability's does.
+	Sums: true,
 	Linear: func(p *Pass) *Node {
-		if !p.additive() {
-			panic(fail(ErrHead, "smoothgradcam++: no closed form for what is not a sum of scores"))
-		}
 		return gradCAMPlusPlus.Linear(p)
 	},
 }

@@ -19,6 +19,7 @@ const (
 // [ScoreCAM] is averaged over noise ε on the mask.
 var ssCAM = Method{
 	Name: "sscam",
+	Unit: "activation",
 	Map: func(p *Pass) *Node {
 		return p.scoreCAM(p.meanOfEach(p.count(ssSamples)))
 	},

@@ -26,6 +26,10 @@ type form struct {
 	function *outputFunction
 }
 
+// additive tells whether what is explained is a weighted sum of scores, so that
+// maps of a linear head add up to it.
+func (f form) additive() bool { return f.quantity == logit || f.quantity == centred }
+
 // outputFunction is kept by pointer, so that a form can be compared.
 type outputFunction struct {
 	of func(scores *Node) *Node

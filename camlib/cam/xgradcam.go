@@ -22,6 +22,7 @@ func XGradCAM(act, grad *Node) *Node {
 
 var xGradCAM = Method{
 	Name: "xgradcam",
+	Unit: "score",
 	Map:  func(p *Pass) *Node { return XGradCAM(p.Act, p.Grad()) },
 	// A gradient that is the same everywhere is its own weighted mean.
 	Linear: func(p *Pass) *Node { return positive(p.meanCAM()) },

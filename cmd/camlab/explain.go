@@ -31,13 +31,27 @@ type manifest struct {
 	Classes     []string    `json:"classes"`
 	Class       string      `json:"class"` // as asked for
 	Methods     []string    `json:"method"`
-	MapShape    []int       `json:"map_shape"` // of maps_<method>.npy
-	Resize      string      `json:"resize"`    // of the maps in the pictures; the files hold them as they are
+	Layer       string      `json:"layer,omitempty"` // where the network was split; empty is its last
+	Smooth      bool        `json:"smooth,omitempty"`
+	MapShape    []int       `json:"map_shape"` // of the first method's file
+	Maps        []mapFile   `json:"maps"`
+	Resize      string      `json:"resize"` // of the maps in the pictures; the files hold them as they are
 	Photos      string      `json:"photos,omitempty"`
 	Backend     string      `json:"backend"`
 	Plugin      string      `json:"plugin"`
 	Versions    versions    `json:"versions"`
-	Seed        int64       `json:"seed"` // 0: neither method draws random numbers
+	Seed        int64       `json:"seed"` // 0: what a method draws is the same in every run
+}
+
+// mapFile is what one method made; the lists hold one value for each map.
+type mapFile struct {
+	Method   string    `json:"method"`
+	File     string    `json:"file"`
+	Shape    []int     `json:"shape"`
+	Signed   bool      `json:"signed"`
+	Score    []float32 `json:"score"`              // what the map explains
+	Residual []float32 `json:"residual,omitempty"` // the score that the map adds up to less Score, where the method promises that
+	Outcome  []string  `json:"outcome"`            // ok, or what the map cannot show
 }
 
 // explained is one image of a [manifest].
@@ -53,10 +67,11 @@ type explained struct {
 const photoPolicy = "the largest centred square, resized to 32×32 by Catmull-Rom"
 
 type explainFlags struct {
-	model, data, split, class, out, backend string
-	index                                   []int
-	methods                                 []string
-	asJSON                                  bool
+	model, data, split, class, out, backend, layer string
+	index                                          []int
+	methods                                        []string
+	asJSON, smooth                                 bool
+	options                                        cam.Options
 }
 
 func newExplain() *cobra.Command {
@@ -66,13 +81,24 @@ func newExplain() *cobra.Command {
 		Short: "Draw class activation maps of CIFAR-10 images or of pictures from disk",
 		Long: `Explain makes class activation maps and writes into --out
 
-  maps_<method>.npy                     the method's raw values, float32 [n,16,16], or [n,10,16,16] with --class all
+  maps_<method>.npy                     the method's raw values, float32 [n,16,16], [n,10,16,16] with --class all,
+                                        [n,k,16,16] with "top k"; those of pixels, and of several layers, 32×32
   logits.npy                            the scores before the softmax, float32 [n,10]
   <index or name>_<class>_<method>.png  the image beside its map
   manifest.json                         what they were made of and with
 
-A picture from disk is cut to its largest centred square and made 32×32.`,
+A method's name is written in lower case and without punctuation there (gradcampp).
+A picture from disk is cut to its largest centred square and made 32×32.
+
+What is explained is a class's score before the softmax. --class takes
+
+  predicted, label, all, "top 3", a class's name or its digit,
+  "frog not deer"         why the one and not the other
+  "not frog"              what speaks against it
+  "probability of frog"   the softmax's output
+  "centred frog"          the score less the mean of all classes' scores`,
 		Example: `  camlab explain --split sample --index 3,7,11 --method cam,gradcam
+  camlab explain --split sample --index 3 --method all --class "top 2"
   camlab explain --model runs/article --class frog photo.jpg`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			m, err := o.run(cmd, args)
@@ -94,8 +120,13 @@ A picture from disk is cut to its largest centred square and made 32×32.`,
 	f.StringVar(&o.data, "data", "", dataUsage)
 	f.StringVar(&o.split, "split", "test", splitUsage)
 	f.IntSliceVar(&o.index, "index", nil, "images of the split, by their index in it; of the sample, by their index in the test set")
-	f.StringSliceVar(&o.methods, "method", []string{"cam"}, "methods: "+strings.Join(methodNames(), ", "))
-	f.StringVar(&o.class, "class", "predicted", "predicted, label, all, a class's name or its digit, or two as in \"frog not deer\"")
+	f.StringSliceVar(&o.methods, "method", []string{"cam"}, "all, or some of "+strings.Join(methodNames(), ", "))
+	f.StringVar(&o.class, "class", "predicted", "what to explain, see above")
+	f.StringVar(&o.layer, "layer", "", "layer whose activations are explained, conv1 to conv5 (default the last)")
+	f.BoolVar(&o.smooth, "smooth", false, "average each method over the image, its mirror image, and both at 0.9 and 1.1 times the brightness")
+	f.IntVar(&o.options.Channels, "channels", 0, "channels that Score-CAM and its kin mask, those that vary most (default all)")
+	f.IntVar(&o.options.Samples, "samples", 0, "masks, noises or steps of the methods that average over some (default each method's own number)")
+	f.IntVar(&o.options.Chunk, "chunk", 0, "changed images in one run at most, which bounds the memory (default 128)")
 	f.StringVar(&o.out, "out", "out/explain", "folder to write into")
 	f.StringVar(&o.backend, "backend", "", backendUsage)
 	f.BoolVar(&o.asJSON, "json", false, jsonUsage+": the manifest")
@@ -120,13 +151,9 @@ func (o *explainFlags) run(cmd *cobra.Command, files []string) (*manifest, error
 	if len(o.methods) == 0 {
 		return nil, fmt.Errorf("explain: no method, want some of %s", strings.Join(methodNames(), ", "))
 	}
-	var methods []cam.Method
-	for _, name := range o.methods {
-		method, err := cam.Lookup(name)
-		if err != nil {
-			return nil, err
-		}
-		methods = append(methods, method)
+	methods, err := lookup(o.methods)
+	if err != nil {
+		return nil, err
 	}
 	network, sum, err := openModel(o.model)
 	if err != nil {
@@ -140,10 +167,17 @@ func (o *explainFlags) run(cmd *cobra.Command, files []string) (*manifest, error
 	if err != nil {
 		return nil, err
 	}
-	model, err := camlib.New(network, backend)
+	var explained cam.Network = network
+	if o.layer != "" {
+		if explained, err = cam.At(network, o.layer); err != nil {
+			return nil, err
+		}
+	}
+	explainer, err := cam.New(backend, explained, o.options)
 	if err != nil {
 		return nil, err
 	}
+	model := &camlib.Model{Network: explained, Backend: backend, Explainer: explainer}
 	target, err := o.target(model, s)
 	if err != nil {
 		return nil, err
@@ -154,6 +188,9 @@ func (o *explainFlags) run(cmd *cobra.Command, files []string) (*manifest, error
 	}
 	var results []*cam.Result // all of them before the first file is written
 	for _, method := range methods {
+		if o.smooth {
+			method.Smoothing = cam.Smoothing{Flips: true, Scales: []float64{0.9, 1, 1.1}}
+		}
 		r, err := model.Explainer.Explain(cmd.Context(), method, images, target)
 		if err != nil {
 			return nil, err
@@ -166,7 +203,7 @@ func (o *explainFlags) run(cmd *cobra.Command, files []string) (*manifest, error
 	v := readVersions()
 	m := &manifest{
 		Model: o.model, ModelSHA256: sum, Images: s.infos, Classes: network.Classes(), Class: o.class,
-		Methods: o.methods, Resize: cam.AlignCorners.String(), Backend: camlib.Describe(backend), Versions: v,
+		Layer: o.layer, Smooth: o.smooth, Resize: cam.AlignCorners.String(), Backend: camlib.Describe(backend), Versions: v,
 	}
 	if !camlib.IsPureGo(backend) {
 		m.Plugin = filepath.Base(v.Plugin)
@@ -184,10 +221,18 @@ func (o *explainFlags) run(cmd *cobra.Command, files []string) (*manifest, error
 	for k, method := range methods {
 		r := results[k]
 		var maps any = chunks(chunks(r.Maps, r.Width), r.Height) // [n, height, width]
-		if r.Class == nil {
-			maps = chunks(chunks(chunks(r.Maps, r.Width), r.Height), r.NumClasses)
+		if r.K > 0 {
+			maps = chunks(chunks(chunks(r.Maps, r.Width), r.Height), r.K)
 		}
-		if err := writeArray(filepath.Join(o.out, "maps_"+method.Name+".npy"), maps); err != nil {
+		f := mapFile{
+			Method: method.Name, File: "maps_" + method.FileName() + ".npy", Shape: r.Shape(), Signed: method.Signed,
+			Score: r.Score, Residual: r.Residual,
+		}
+		for _, outcome := range r.Outcome {
+			f.Outcome = append(f.Outcome, outcome.String())
+		}
+		m.Methods, m.Maps = append(m.Methods, method.Name), append(m.Maps, f)
+		if err := writeArray(filepath.Join(o.out, f.File), maps); err != nil {
 			return nil, err
 		}
 		if err := o.draw(method, r, s, m.Classes); err != nil {
@@ -254,11 +299,24 @@ func readPhotos(files []string) (*subjects, error) {
 	return s, nil
 }
 
+// lookup returns the methods of those names, of "all" all.
+func lookup(names []string) (methods []cam.Method, err error) {
+	for _, name := range names {
+		if name == "all" {
+			methods = append(methods, cam.Methods()...)
+			continue
+		}
+		method, err := cam.Lookup(name)
+		if err != nil {
+			return nil, err
+		}
+		methods = append(methods, method)
+	}
+	return methods, nil
+}
+
 func (o *explainFlags) target(model *camlib.Model, s *subjects) (cam.Target, error) {
-	switch o.class {
-	case "all":
-		return cam.All, nil
-	case "label":
+	if o.class == "label" {
 		if s.labels == nil {
 			return cam.Target{}, errors.New("explain: pictures from disk have no label, want --class predicted, all, or a class")
 		}
@@ -266,7 +324,7 @@ func (o *explainFlags) target(model *camlib.Model, s *subjects) (cam.Target, err
 	}
 	target, err := model.Target(o.class)
 	if err != nil {
-		return cam.Target{}, fmt.Errorf("%w, or label or all", err)
+		return cam.Target{}, fmt.Errorf("%w, or label", err)
 	}
 	return target, nil
 }
@@ -276,7 +334,7 @@ func (m *manifest) describe(r *cam.Result) {
 	m.MapShape = r.Shape()
 	for i := range m.Images {
 		m.Images[i].Predicted = m.Classes[r.Predicted[i]]
-		if r.Class != nil {
+		if r.Class != nil && r.K == 0 {
 			m.Images[i].Class = m.Classes[r.Class[i]]
 		}
 		if r.Rival != nil {
@@ -288,14 +346,7 @@ func (m *manifest) describe(r *cam.Result) {
 // draw writes a result's pictures. Those of one image share a scale.
 func (o *explainFlags) draw(method cam.Method, r *cam.Result, s *subjects, names []string) error {
 	for i, img := range s.images {
-		classes := []int{}
-		if r.Class != nil {
-			classes = append(classes, r.Class[i])
-		} else {
-			for c := range r.NumClasses {
-				classes = append(classes, c)
-			}
-		}
+		classes := r.ClassesOf(i)
 		var maps []figure.Map
 		for _, c := range classes {
 			m, err := figure.NewMap(r.Height, r.Width, r.Map(i, c))
@@ -309,17 +360,16 @@ func (o *explainFlags) draw(method cam.Method, r *cam.Result, s *subjects, names
 			return err
 		}
 		for k, c := range classes {
-			asked, score := names[c], r.Scores[i*r.NumClasses+c]
+			asked := names[c]
 			if r.Rival != nil {
 				asked += " not " + names[r.Rival[i]]
-				score -= r.Scores[i*r.NumClasses+r.Rival[i]]
 			}
-			title := fmt.Sprintf("%s: %s %+.2f", s.infos[i].Name, asked, score)
+			title := fmt.Sprintf("%s: %s %+.2f", s.infos[i].Name, asked, r.Score[i*len(classes)+k])
 			picture, err := figure.Pair{Title: title, Image: img, Map: maps[k], Name: method.Name, Shading: shading}.Draw()
 			if err != nil {
 				return err
 			}
-			path := filepath.Join(o.out, fmt.Sprintf("%s_%s_%s.png", s.infos[i].Name, strings.ReplaceAll(asked, " ", "_"), method.Name))
+			path := filepath.Join(o.out, fmt.Sprintf("%s_%s_%s.png", s.infos[i].Name, strings.ReplaceAll(asked, " ", "_"), method.FileName()))
 			if err := figure.WritePNG(path, picture); err != nil {
 				return err
 			}
