@@ -525,11 +525,11 @@ func (b *batch) check(method string, start int, goals goals) error {
 		if slices.Contains(b.finite[i*channels:(i+1)*channels], false) || !finite(b.scores[i*b.classes:(i+1)*b.classes]) {
 			return fail(ErrNotFinite, "%s: image %d: activations or scores are infinite or NaN, want finite ones: the weights are too large or broken", method, start+i)
 		}
-		if !finite(b.maps[i*size : (i+1)*size]) {
-			return fail(ErrNotFinite, "%s: image %d: the map is infinite or NaN, want finite values: the gradient or the weights overflow", method, start+i)
-		}
 		if !finite(b.explained[i*b.k : (i+1)*b.k]) {
 			return fail(ErrNotFinite, "%s: image %d: the target is infinite or NaN, want a finite function of the scores", method, start+i)
+		}
+		if !finite(b.maps[i*size : (i+1)*size]) {
+			return fail(ErrNotFinite, "%s: image %d: the map is infinite or NaN, want finite values: the gradient or the weights overflow", method, start+i)
 		}
 		if !(b.misfit[i] <= tolerance) {
 			return fail(ErrHead, "%s: image %d: mean of the map and bias miss the score by %.2g of their size: %s", method, start+i, b.misfit[i], wantLinear)

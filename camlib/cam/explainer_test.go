@@ -127,126 +127,140 @@ func TestUnknownMethod(t *testing.T) {
 	}
 }
 
+// TestBackendsAgree is that XLA makes the maps that the pure-Go backend makes, by which
+// most tests here are run, because it compiles nothing.
+func TestBackendsAgree(t *testing.T) {
+	xla := explainer(t, backend(t, camlib.XLACPU), newToy(), cam.Options{})
+	pure := explainer(t, backend(t, camlib.PureGo), newToy(), cam.Options{})
+	x := picture(3, 4, 6)
+	for _, m := range cam.Methods() {
+		for name, target := range map[string]cam.Target{"all": cam.All, "top 2, probability": cam.TopK(2).Probability(), "contrast": cam.Contrast(1, 3)} {
+			got, want := explain(t, xla, m, x, target), explain(t, pure, m, x, target)
+			near(t, m.Name+" of "+name, got.Maps, want.Maps, 2e-5)
+			near(t, m.Name+" of "+name+": score", got.Score, want.Score, 1e-5)
+			if diff := cmp.Diff(want.Outcome, got.Outcome); diff != "" {
+				t.Errorf("%s of %s: outcomes (-pure Go +XLA):\n%s", m.Name, name, diff)
+			}
+		}
+	}
+}
+
 // TestTargetsAgree is that however a class is named, its map is the same, and
 // the same as its part of the maps of all classes.
 func TestTargetsAgree(t *testing.T) {
-	onEach(t, func(t *testing.T, b backends.Backend) {
-		e := explainer(t, b, newToy(), cam.Options{})
-		x := picture(3, 4, 6)
-		for _, m := range cam.Methods() {
-			every := explain(t, e, m, x, cam.All)
-			height, width := 2, 3
-			if m.Pixels || m.Name == "layercam-fused" || m.Name == "refinecam" {
-				height, width = 4, 6
+	b := backend(t, camlib.PureGo)
+	e := explainer(t, b, newToy(), cam.Options{})
+	x := picture(3, 4, 6)
+	for _, m := range cam.Methods() {
+		every := explain(t, e, m, x, cam.All)
+		height, width := 2, 3
+		if m.Pixels || m.Name == "layercam-fused" || m.Name == "refinecam" {
+			height, width = 4, 6
+		}
+		if diff := cmp.Diff([]int{3, toyClasses, height, width}, every.Shape()); diff != "" {
+			t.Errorf("%s: shape of all (-want +got):\n%s", m.Name, diff)
+		}
+		for _, test := range []struct {
+			name   string
+			target cam.Target
+			want   []int
+		}{
+			{"predicted", cam.Predicted, every.Predicted},
+			{"zero value", cam.Target{}, every.Predicted},
+			{"index", cam.Class(2), []int{2, 2, 2}},
+			{"name", cam.ClassNamed("COW"), []int{2, 2, 2}},
+			{"one each", cam.Classes(3, 0, 2), []int{3, 0, 2}},
+			{"labels", cam.Labels([]uint8{1, 1, 0}), []int{1, 1, 0}},
+		} {
+			r := explain(t, e, m, x, test.target)
+			if diff := cmp.Diff(test.want, r.Class); diff != "" {
+				t.Errorf("%s: classes (-want +got):\n%s", test.name, diff)
 			}
-			if diff := cmp.Diff([]int{3, toyClasses, height, width}, every.Shape()); diff != "" {
-				t.Errorf("%s: shape of all (-want +got):\n%s", m.Name, diff)
+			if diff := cmp.Diff([]int{3, height, width}, r.Shape()); diff != "" {
+				t.Errorf("%s: shape (-want +got):\n%s", test.name, diff)
 			}
-			for _, test := range []struct {
-				name   string
-				target cam.Target
-				want   []int
-			}{
-				{"predicted", cam.Predicted, every.Predicted},
-				{"zero value", cam.Target{}, every.Predicted},
-				{"index", cam.Class(2), []int{2, 2, 2}},
-				{"name", cam.ClassNamed("COW"), []int{2, 2, 2}},
-				{"one each", cam.Classes(3, 0, 2), []int{3, 0, 2}},
-				{"labels", cam.Labels([]uint8{1, 1, 0}), []int{1, 1, 0}},
-			} {
-				r := explain(t, e, m, x, test.target)
-				if diff := cmp.Diff(test.want, r.Class); diff != "" {
-					t.Errorf("%s: classes (-want +got):\n%s", test.name, diff)
-				}
-				if diff := cmp.Diff([]int{3, height, width}, r.Shape()); diff != "" {
-					t.Errorf("%s: shape (-want +got):\n%s", test.name, diff)
-				}
-				for i, c := range test.want {
-					near(t, m.Name+" by "+test.name, r.Map(i, c), every.Map(i, c), 1e-6)
-				}
+			for i, c := range test.want {
+				near(t, m.Name+" by "+test.name, r.Map(i, c), every.Map(i, c), 1e-6)
 			}
 		}
-	})
+	}
 }
 
 // TestContrastIsTheDifference is that "why a, not b" is a's map less b's for the
 // methods that are linear in the score, and not for Grad-CAM, whose ReLU comes last.
 func TestContrastIsTheDifference(t *testing.T) {
-	onEach(t, func(t *testing.T, b backends.Backend) {
-		e := explainer(t, b, newToy(), cam.Options{})
-		x := picture(3, 4, 6)
-		for _, m := range []cam.Method{method(t, "cam"), signedGradCAM} {
-			every := explain(t, e, m, x, cam.All)
-			r := explain(t, e, m, x, cam.Contrast(2, 0))
-			if diff := cmp.Diff([]int{2, 2, 2, 0, 0, 0}, append(slices.Clone(r.Class), r.Rival...)); diff != "" {
-				t.Errorf("%s: classes and rivals (-want +got):\n%s", m.Name, diff)
-			}
-			for i := range x.N {
-				want := slices.Clone(every.Map(i, 2))
-				for k, v := range every.Map(i, 0) {
-					want[k] -= v
-				}
-				near(t, m.Name, r.Map(i, 2), want, 1e-5)
-			}
-			if r := explain(t, e, m, x, cam.Class(2)); r.Rival != nil {
-				t.Errorf("%s: rivals %v of a map without contrast, want none", m.Name, r.Rival)
-			}
+	b := backend(t, camlib.PureGo)
+	e := explainer(t, b, newToy(), cam.Options{})
+	x := picture(3, 4, 6)
+	for _, m := range []cam.Method{method(t, "cam"), signedGradCAM} {
+		every := explain(t, e, m, x, cam.All)
+		r := explain(t, e, m, x, cam.Contrast(2, 0))
+		if diff := cmp.Diff([]int{2, 2, 2, 0, 0, 0}, append(slices.Clone(r.Class), r.Rival...)); diff != "" {
+			t.Errorf("%s: classes and rivals (-want +got):\n%s", m.Name, diff)
 		}
-		positive := explain(t, e, method(t, "gradcam"), x, cam.Contrast(2, 0))
-		signed := explain(t, e, signedGradCAM, x, cam.Contrast(2, 0))
-		for i, v := range signed.Maps {
-			signed.Maps[i] = max(v, 0)
+		for i := range x.N {
+			want := slices.Clone(every.Map(i, 2))
+			for k, v := range every.Map(i, 0) {
+				want[k] -= v
+			}
+			near(t, m.Name, r.Map(i, 2), want, 1e-5)
 		}
-		near(t, "gradcam", positive.Maps, signed.Maps, 1e-6)
-	})
+		if r := explain(t, e, m, x, cam.Class(2)); r.Rival != nil {
+			t.Errorf("%s: rivals %v of a map without contrast, want none", m.Name, r.Rival)
+		}
+	}
+	positive := explain(t, e, method(t, "gradcam"), x, cam.Contrast(2, 0))
+	signed := explain(t, e, signedGradCAM, x, cam.Contrast(2, 0))
+	for i, v := range signed.Maps {
+		signed.Maps[i] = max(v, 0)
+	}
+	near(t, "gradcam", positive.Maps, signed.Maps, 1e-6)
 }
 
 // TestChunksDoNotMatter is that trials are the same however many run at once.
 func TestChunksDoNotMatter(t *testing.T) {
-	onEach(t, func(t *testing.T, b backends.Backend) {
-		x := picture(3, 4, 6)
-		for _, name := range []string{"scorecam", "ablationcam"} {
-			want := explain(t, explainer(t, b, newToy(), cam.Options{}), method(t, name), x, cam.All)
-			for _, opts := range []cam.Options{{Chunk: 1}, {Chunk: 7}, {Batch: 2, Chunk: 4}, {Batch: 3, Chunk: 96}} {
-				got := explain(t, explainer(t, b, newToy(), opts), method(t, name), x, cam.All)
-				near(t, fmt.Sprintf("%s, %+v", name, opts), got.Maps, want.Maps, 1e-6)
-			}
+	b := backend(t, camlib.PureGo)
+	x := picture(3, 4, 6)
+	for _, name := range []string{"scorecam", "ablationcam"} {
+		want := explain(t, explainer(t, b, newToy(), cam.Options{}), method(t, name), x, cam.All)
+		for _, opts := range []cam.Options{{Chunk: 1}, {Chunk: 7}, {Batch: 2, Chunk: 4}, {Batch: 3, Chunk: 96}} {
+			got := explain(t, explainer(t, b, newToy(), opts), method(t, name), x, cam.All)
+			near(t, fmt.Sprintf("%s, %+v", name, opts), got.Maps, want.Maps, 1e-6)
 		}
-	})
+	}
 }
 
 // TestAblationCAMInClosedForm is identity 5: for a linear head the weight of a
 // channel is w_kc F_k / y_c.
 func TestAblationCAMInClosedForm(t *testing.T) {
-	onEach(t, func(t *testing.T, b backends.Backend) {
-		e := explainer(t, b, newToy(), cam.Options{})
-		x := picture(2, 4, 6)
-		maps, err := e.ClassMaps(t.Context(), x)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := explain(t, e, method(t, "ablationcam"), x, cam.All)
-		z := maps.Height * maps.Width
-		for i := range x.N {
-			for c := range toyClasses {
-				want := make([]float64, z)
-				for k := range maps.Channels {
-					act, pooled := maps.Act[(i*maps.Channels+k)*z:][:z], 0.0
-					for _, a := range act {
-						pooled += float64(a) / float64(z)
-					}
-					w := float64(maps.Weights[k*toyClasses+c]) * pooled / float64(maps.Scores[i*toyClasses+c])
-					for j, a := range act {
-						want[j] += w * float64(a)
-					}
+	b := backend(t, camlib.PureGo)
+	e := explainer(t, b, newToy(), cam.Options{})
+	x := picture(2, 4, 6)
+	maps, err := e.ClassMaps(t.Context(), x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := explain(t, e, method(t, "ablationcam"), x, cam.All)
+	z := maps.Height * maps.Width
+	for i := range x.N {
+		for c := range toyClasses {
+			want := make([]float64, z)
+			for k := range maps.Channels {
+				act, pooled := maps.Act[(i*maps.Channels+k)*z:][:z], 0.0
+				for _, a := range act {
+					pooled += float64(a) / float64(z)
 				}
-				for j := range want {
-					want[j] = max(want[j], 0)
+				w := float64(maps.Weights[k*toyClasses+c]) * pooled / float64(maps.Scores[i*toyClasses+c])
+				for j, a := range act {
+					want[j] += w * float64(a)
 				}
-				near(t, fmt.Sprintf("image %d, class %d", i, c), got.Map(i, c), want, 1e-4)
 			}
+			for j := range want {
+				want[j] = max(want[j], 0)
+			}
+			near(t, fmt.Sprintf("image %d, class %d", i, c), got.Map(i, c), want, 1e-4)
 		}
-	})
+	}
 }
 
 // TestScoreCAMByHand masks the images outside the library: the scores of each
@@ -292,76 +306,74 @@ func TestScoreCAMByHand(t *testing.T) {
 // TestFormsOfTheScore is identities 9, 10 and 11: what the maps of a probability, of
 // a centred score and of a negative are, in terms of those of all classes' scores.
 func TestFormsOfTheScore(t *testing.T) {
-	onEach(t, func(t *testing.T, b backends.Backend) {
-		e := explainer(t, b, newToy(), cam.Options{})
-		x := picture(3, 4, 6)
-		for _, m := range []cam.Method{method(t, "cam"), method(t, "hirescam"), signedGradCAM} {
-			every := explain(t, e, m, x, cam.All)
-			// sum is Σ_c v_c · the map of class c.
-			sum := func(i int, v func(c int) float64) []float64 {
-				out := make([]float64, every.Height*every.Width)
+	b := backend(t, camlib.PureGo)
+	e := explainer(t, b, newToy(), cam.Options{})
+	x := picture(3, 4, 6)
+	for _, m := range []cam.Method{method(t, "cam"), method(t, "hirescam"), signedGradCAM} {
+		every := explain(t, e, m, x, cam.All)
+		// sum is Σ_c v_c · the map of class c.
+		sum := func(i int, v func(c int) float64) []float64 {
+			out := make([]float64, every.Height*every.Width)
+			for c := range toyClasses {
+				for k, value := range every.Map(i, c) {
+					out[k] += v(c) * float64(value)
+				}
+			}
+			return out
+		}
+		is := func(c, d int) float64 {
+			if c == d {
+				return 1
+			}
+			return 0
+		}
+		const class, rival = 2, 0
+		all := explain(t, e, m, x, cam.All.Probability())
+		for i := range x.N {
+			p := cnn.Probabilities(every.Scores[i*toyClasses : (i+1)*toyClasses])
+			of := func(target cam.Target, v func(c int) float64) {
+				t.Helper()
+				near(t, m.Name, explain(t, e, m, x, target).Map(i, class), sum(i, v), 1e-5)
+			}
+			of(cam.Class(class).Probability(), func(c int) float64 { return p[class] * (is(c, class) - p[c]) })
+			of(cam.Contrast(class, rival).Probability(), func(c int) float64 {
+				return p[class]*(is(c, class)-p[c]) - p[rival]*(is(c, rival)-p[c])
+			})
+			of(cam.Class(class).Centred(), func(c int) float64 { return is(c, class) - 1.0/toyClasses })
+			of(cam.Contrast(class, rival).Centred(), func(c int) float64 { return is(c, class) - is(c, rival) })
+			of(cam.Class(class).Counterfactual(), func(c int) float64 { return -is(c, class) })
+			of(cam.Class(class).Probability().Counterfactual(), func(c int) float64 { return -p[class] * (is(c, class) - p[c]) })
+			of(cam.Class(class).Counterfactual().Counterfactual(), func(c int) float64 { return is(c, class) })
+			for k := range all.Height * all.Width {
+				total, largest := 0.0, 0.0
 				for c := range toyClasses {
-					for k, value := range every.Map(i, c) {
-						out[k] += v(c) * float64(value)
-					}
+					v := float64(all.Map(i, c)[k])
+					total, largest = total+v, max(largest, math.Abs(v))
 				}
-				return out
-			}
-			is := func(c, d int) float64 {
-				if c == d {
-					return 1
-				}
-				return 0
-			}
-			const class, rival = 2, 0
-			all := explain(t, e, m, x, cam.All.Probability())
-			for i := range x.N {
-				p := cnn.Probabilities(every.Scores[i*toyClasses : (i+1)*toyClasses])
-				of := func(target cam.Target, v func(c int) float64) {
-					t.Helper()
-					near(t, m.Name, explain(t, e, m, x, target).Map(i, class), sum(i, v), 1e-5)
-				}
-				of(cam.Class(class).Probability(), func(c int) float64 { return p[class] * (is(c, class) - p[c]) })
-				of(cam.Contrast(class, rival).Probability(), func(c int) float64 {
-					return p[class]*(is(c, class)-p[c]) - p[rival]*(is(c, rival)-p[c])
-				})
-				of(cam.Class(class).Centred(), func(c int) float64 { return is(c, class) - 1.0/toyClasses })
-				of(cam.Contrast(class, rival).Centred(), func(c int) float64 { return is(c, class) - is(c, rival) })
-				of(cam.Class(class).Counterfactual(), func(c int) float64 { return -is(c, class) })
-				of(cam.Class(class).Probability().Counterfactual(), func(c int) float64 { return -p[class] * (is(c, class) - p[c]) })
-				of(cam.Class(class).Counterfactual().Counterfactual(), func(c int) float64 { return is(c, class) })
-				for k := range all.Height * all.Width {
-					total, largest := 0.0, 0.0
-					for c := range toyClasses {
-						v := float64(all.Map(i, c)[k])
-						total, largest = total+v, max(largest, math.Abs(v))
-					}
-					if math.Abs(total) > 1e-5*(1+largest) {
-						t.Errorf("%s: image %d, place %d: the probabilities' maps sum to %v, want 0", m.Name, i, k, total)
-					}
+				if math.Abs(total) > 1e-5*(1+largest) {
+					t.Errorf("%s: image %d, place %d: the probabilities' maps sum to %v, want 0", m.Name, i, k, total)
 				}
 			}
 		}
-	})
+	}
 }
 
 // TestGradCAMOfAnyHead is a head that CAM cannot take: for scores tanh(y_c) the
 // chain rule gives (1 − tanh² y_c)·CAM_c/Z, with the CAM of the network without
 // the tanh.
 func TestGradCAMOfAnyHead(t *testing.T) {
-	onEach(t, func(t *testing.T, b backends.Backend) {
-		x := picture(2, 4, 6)
-		want := explain(t, explainer(t, b, newToy(), cam.Options{}), method(t, "cam"), x, cam.All)
-		net := newToy()
-		net.head = func(y, _ *Node) *Node { return Tanh(y) }
-		got := explain(t, explainer(t, b, net, cam.Options{}), signedGradCAM, x, cam.All)
-		const z = 2 * 3
-		for i := range want.Maps {
-			y := float64(got.Scores[i/z])
-			want.Maps[i] *= float32((1 - y*y) / z)
-		}
-		near(t, "map", got.Maps, want.Maps, 1e-5)
-	})
+	b := backend(t, camlib.PureGo)
+	x := picture(2, 4, 6)
+	want := explain(t, explainer(t, b, newToy(), cam.Options{}), method(t, "cam"), x, cam.All)
+	net := newToy()
+	net.head = func(y, _ *Node) *Node { return Tanh(y) }
+	got := explain(t, explainer(t, b, net, cam.Options{}), signedGradCAM, x, cam.All)
+	const z = 2 * 3
+	for i := range want.Maps {
+		y := float64(got.Scores[i/z])
+		want.Maps[i] *= float32((1 - y*y) / z)
+	}
+	near(t, "map", got.Maps, want.Maps, 1e-5)
 }
 
 // TestOneCompilationPerShape counts how often the network is built.

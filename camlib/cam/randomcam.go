@@ -16,7 +16,7 @@ var randomCAM = Method{
 	Name: "randomcam",
 	Unit: "activation",
 	Map: func(p *Pass) *Node {
-		w := constant(p.Act, 3, func(rng *rand.Rand) float64 { return 2*rng.Float64() - 1 }, p.Channels())
+		w := constant(p.Act, 6, func(rng *rand.Rand) float64 { return 2*rng.Float64() - 1 }, p.Channels())
 		return positive(weighted(p.Act, BroadcastPrefix(w, p.Act.Shape().Dim(0))))
 	},
 }

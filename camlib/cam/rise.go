@@ -34,7 +34,7 @@ var rise = Method{
 		m := p.riseMasks()
 		y := p.Value(p.Tried)
 		kept := Div(Einsum("bn,nhw->bhw", y, m), ReduceAndKeep(m, ReduceSum, 0))
-		return Sub(kept, ExpandLeftToRank(ReduceMean(y, -1), 3))
+		return Sub(kept, InsertAxes(ReduceMean(y, -1), -1, -1))
 	},
 	Trials: &Trials{
 		Count: func(p *Pass) int { return p.count(riseMasks) },

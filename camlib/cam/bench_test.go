@@ -1,0 +1,80 @@
+package cam_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	. "github.com/gomlx/gomlx/pkg/core/graph"
+	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/gomlx/pkg/ml/context"
+
+	"github.com/camlab-go/camlab/camlib"
+	"github.com/camlab-go/camlab/camlib/cam"
+	"github.com/camlab-go/camlab/camlib/cifar10"
+	"github.com/camlab-go/camlab/camlib/cnn"
+	"github.com/camlab-go/camlab/internal/shared"
+)
+
+// BenchmarkAllClasses takes turns between the maps of all ten classes and the bare
+// forward pass of the 10,000 test images, and reports their speeds and the ratio of the medians.
+func BenchmarkAllClasses(b *testing.B) {
+	back := backend(b, camlib.XLACPU)
+	model, err := cnn.Pretrained()
+	if err != nil {
+		b.Fatal(err)
+	}
+	test, err := cifar10.LoadSplit(b.Context(), cifar10.Options{Dir: shared.Data(b)}, cifar10.Test)
+	if err != nil {
+		b.Fatal(err)
+	}
+	x := cam.FromDataset(test)
+	const batch = 100
+	forward, err := context.NewExec(back, model.Context(), func(ctx *context.Context, images *Node) *Node {
+		return model.Head(ctx, model.Features(ctx, images))
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	size := x.Height * x.Width * x.Channels
+	bare := func() {
+		var scores []float32
+		for start := 0; start < x.N; start += batch {
+			in := tensors.FromFlatDataAndDimensions(x.Pixels[start*size:(start+batch)*size], batch, x.Height, x.Width, x.Channels)
+			out, err := forward.Exec(in)
+			if err != nil {
+				b.Fatal(err)
+			}
+			scores = append(scores, tensors.MustCopyFlatData[float32](out[0])...)
+			in.MustFinalizeAll()
+			out[0].MustFinalizeAll()
+		}
+		if len(scores) != x.N*cifar10.NumClasses {
+			b.Fatalf("%d scores", len(scores))
+		}
+	}
+	e := explainer(b, back, model, cam.Options{Batch: batch})
+	maps := func() {
+		if r := explain(b, e, method(b, "cam"), x, cam.All); len(r.Maps) != x.N*10*16*16 {
+			b.Fatalf("%d values", len(r.Maps))
+		}
+	}
+	bare() // both are compiled before the clock runs
+	maps()
+	var bareTimes, mapTimes []float64
+	for b.Loop() {
+		for _, turn := range []struct {
+			run   func()
+			times *[]float64
+		}{{bare, &bareTimes}, {maps, &mapTimes}} {
+			start := time.Now()
+			turn.run()
+			*turn.times = append(*turn.times, time.Since(start).Seconds())
+		}
+	}
+	median := func(v []float64) float64 { slices.Sort(v); return v[len(v)/2] }
+	b.ReportMetric(float64(x.N)/median(bareTimes), "forward/s")
+	b.ReportMetric(float64(x.N)/median(mapTimes), "maps/s")
+	b.ReportMetric(median(bareTimes)/median(mapTimes), "of-forward")
+	b.ReportMetric(0, "ns/op")
+}

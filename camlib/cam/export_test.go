@@ -1,0 +1,16 @@
+package cam
+
+import (
+	"github.com/gomlx/gomlx/backends"
+	. "github.com/gomlx/gomlx/pkg/core/graph"
+	"github.com/gomlx/gomlx/pkg/core/tensors"
+)
+
+// RISEMasks returns RISE's masks, [n, height, width].
+func RISEMasks(b backends.Backend, n, height, width int) []float32 {
+	out := MustExecOnce(b, func(x *Node) *Node {
+		p := &Pass{Images: x, samples: n}
+		return p.riseMasks()
+	}, tensors.FromFlatDataAndDimensions(make([]float32, height*width*3), 1, height, width, 3))
+	return tensors.MustCopyFlatData[float32](out)
+}
