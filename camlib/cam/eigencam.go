@@ -23,9 +23,9 @@ func EigenCAM(act *Node) *Node {
 	return principal(act)
 }
 
-// EigenGradCAM is [EigenCAM] of g∘A, the activations weighted with their gradient,
-// as pytorch-grad-cam 1.5 has it: the direction along which places differ most in what
-// they do for the class. The sign is that with which the map agrees with [HiResCAM],
+// EigenGradCAM is [EigenCAM] of g∘A, the activations weighted with their gradient: the
+// direction in which what places do for the class is largest. The idea is
+// pytorch-grad-cam's, which takes the mean out here too. The sign is that with which the map agrees with [HiResCAM],
 // Σ_ij L_ij Σ_k g_ijk A_ijk ≥ 0. It is signed.
 //
 // Shapes are those of [GradCAM].

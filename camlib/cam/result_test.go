@@ -257,15 +257,15 @@ func TestSmoothing(t *testing.T) {
 			near(t, "top 2", r.Map(i, c), every.Map(i, c), 1e-6)
 		}
 	}
-	noisy := method(t, "gradcam")
+	noisy := method(t, "hirescam")
 	noisy.Smoothing = cam.Smoothing{Noise: 0.2, Samples: 3, Seed: 1}
 	r := explain(t, e, noisy, x, cam.Class(1))
 	near(t, "the same noise", explain(t, e, noisy, x, cam.Class(1)).Maps, r.Maps, 0)
-	if d := distance(t, r.Maps, explain(t, e, method(t, "gradcam"), x, cam.Class(1)).Maps); d < 1e-3 || d > 1 {
+	if d := distance(t, r.Maps, explain(t, e, method(t, "hirescam"), x, cam.Class(1)).Maps); d < 1e-3 || d > 1 {
 		t.Errorf("noise changes the map by %.2g of its largest value, want some of it", d)
 	}
 	noisy.Smoothing.Samples = 0
-	if _, err := e.Explain(t.Context(), noisy, x, cam.Class(1)); err == nil || err.Error() != "cam: gradcam: smoothing: noise 0.2, 0 samples, want none, or a positive noise and at least one sample" {
+	if _, err := e.Explain(t.Context(), noisy, x, cam.Class(1)); err == nil || err.Error() != "cam: hirescam: smoothing: noise 0.2, 0 samples, want none, or a positive noise and at least one sample" {
 		t.Errorf("error %v, want one that says how many samples", err)
 	}
 }
