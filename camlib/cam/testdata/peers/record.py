@@ -221,9 +221,9 @@ def record_noise(net, name, layer):
     keep(f"{name}/captum.smoothgrad.abs", last(captum.attr.NoiseTunnel(saliency).attribute(
         x, nt_samples=4, stdevs=0.15, target=CHOSEN)), "mean absolute gradient, the default")
     torch.manual_seed(2)
-    images = watch(net)
-    keep(f"{name}/tc.smoothgradcam++", tc_raw(tc.SmoothGradCAMpp, net, layer, num_samples=4, std=0.3), "4 samples")
-    keep(f"{name}/tc.smoothgradcam++.images", torch.stack(images.stop()[-4:], 1).permute(0, 1, 3, 4, 2), "[batch, sample, ...]")
+    images = watch(net)  # the gradient at the second ReLU is the same for all images
+    keep(f"{name}/first/tc.smoothgradcam++", tc_raw(tc.SmoothGradCAMpp, net, net.relu1, num_samples=4, std=0.3), "4 samples")
+    keep(f"{name}/first/tc.smoothgradcam++.images", torch.stack(images.stop()[-4:], 1).permute(0, 1, 3, 4, 2), "[batch, sample, ...]")
     torch.manual_seed(3)
     images = watch(net)
     keep(f"{name}/tc.sscam", tc_raw(tc.SSCAM, net, layer, num_samples=2, std=0.5), "2 samples, noise on the mask")
@@ -234,6 +234,7 @@ def record_noise(net, name, layer):
 
 def record_layers(net, name):
     """What is made of two layers: the first ReLU's and the second's."""
+    keep(f"{name}/first/act", last(net.relu1(net.conv1(x))))
     layers = [net.relu1, net.relu2]
     targets = [ClassifierOutputTarget(c) for c in CHOSEN]
     keep(f"{name}/first/tc.layercam", tc_raw(tc.LayerCAM, net, net.relu1), "of the first ReLU")
@@ -249,7 +250,7 @@ def record_layers(net, name):
     keep(f"{name}/pgc.refinecam", pgc.RefineCAM(net, layers)(x.clone(), targets), "of Grad-CAM++, scaled")
 
 
-def faults(net):
+def faults(net, flat):
     """What the peers do that ours must not."""
     found = {}
     targets = [ClassifierOutputTarget(c) for c in CHOSEN]
@@ -261,10 +262,10 @@ def faults(net):
         reached = True
     found["pgc_index_error_swallowed"] = not reached
     try:
-        with pgc.ShapleyCAM(net, [net.relu2]) as cam:
+        with pgc.ShapleyCAM(flat, [flat.relu2]) as cam:
             cam(x.clone(), targets)
     except RuntimeError as e:
-        found["pgc_shapleycam_as_context"] = str(e).split(".")[0]
+        found["pgc_shapleycam_in_a_with_block"] = str(e).split(".")[0]
         cam.activations_and_grads.activations, cam.activations_and_grads.gradients = [], []
         cam.activations_and_grads.release()
     net.train()
@@ -310,7 +311,7 @@ for head in ("relu", "flat"):
     record_pixels(nets[head], head)
 record_noise(nets["flat"], "flat", nets["flat"].relu2)
 record_layers(nets["flat"], "flat")
-found = faults(nets["linear"])
+found = faults(nets["linear"], nets["flat"])
 
 np.savez_compressed(HERE / "peers.npz", **arrays)
 manifest = {
