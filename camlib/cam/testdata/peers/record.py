@@ -43,7 +43,7 @@ def keep(name, value, note=""):
     if isinstance(value, torch.Tensor):
         value = value.detach().numpy()
     assert name not in arrays, name
-    arrays[name] = np.asarray(value, dtype=np.float32)
+    arrays[name] = np.ascontiguousarray(value, dtype=np.float32)
     if note:
         notes[name] = note
 
