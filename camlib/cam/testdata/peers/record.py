@@ -184,9 +184,7 @@ def record_pixels(net, name):
     keep(f"{name}/captum.integratedgradients", last(captum.attr.IntegratedGradients(net).attribute(x, target=CHOSEN)),
          "50 Gauss-Legendre steps from black")
     keep(f"{name}/captum.occlusion", captum.attr.Occlusion(net).attribute(
-        x, (3, 3, 4), strides=(3, 2, 3), target=CHOSEN)[:, 0], "windows 3x4 of zeros in all colours, steps 2 and 3")
-    keep(f"{name}/captum.occlusion1", captum.attr.Occlusion(net).attribute(
-        x, (3, 3, 3), target=CHOSEN)[:, 0], "windows 3x3 of zeros in all colours, steps of 1")
+        x, (3, 3, 4), strides=(3, 1, 2), baselines=0.5, target=CHOSEN)[:, 0], "windows 3x4 of grey, steps 1 and 2")
     saliency = captum.attr.Saliency(net)
     keep(f"{name}/captum.saliency", last(saliency.attribute(x, CHOSEN, abs=False)), "signed gradient")
     cam = pgc.FullGrad(net, [])
