@@ -584,15 +584,13 @@ func TestNothingPositive(t *testing.T) {
 		if evidence := explain(t, e, method(t, "hirescam"), p.images(t), p.target()).Map(0, p.Classes[0]); slices.Max(evidence) > 0 {
 			t.Fatalf("evidence of %v for the class of image 0, want none", slices.Max(evidence))
 		}
-		for _, name := range []string{"gradcam", "gradcam++", "xgradcam", "layercam"} {
+		for _, name := range []string{"gradcam", "xgradcam"} {
 			m := explain(t, e, method(t, name), p.images(t), p.target()).Map(0, p.Classes[0])
-			if name == "gradcam" || name == "xgradcam" {
-				if slices.Max(m) != 0 || slices.Min(m) != 0 {
-					t.Errorf("%s: from %v to %v, want 0 everywhere", name, slices.Min(m), slices.Max(m))
-				}
-				if keras := max(m[0], 0) / slices.Max(m); !math.IsNaN(float64(keras)) {
-					t.Errorf("%s: max(m, 0)/max m is %v, want an example where it is NaN", name, keras)
-				}
+			if slices.Max(m) != 0 || slices.Min(m) != 0 {
+				t.Errorf("%s: from %v to %v, want 0 everywhere", name, slices.Min(m), slices.Max(m))
+			}
+			if keras := max(m[0], 0) / slices.Max(m); !math.IsNaN(float64(keras)) {
+				t.Errorf("%s: max(m, 0)/max m is %v, want an example where it is NaN", name, keras)
 			}
 		}
 	})

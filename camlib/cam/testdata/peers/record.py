@@ -1,4 +1,4 @@
-"""Records what other CAM libraries make of small networks: peers.npz, manifest.json.
+"""Records what other CAM libraries make of small networks, in peers.npz and manifest.json.
 
 peers_test.go builds the same networks and compares. Run with
     pip install torch==2.15.0 grad-cam==1.5.7 torchcam==0.5.0 captum==0.9.0
@@ -130,13 +130,13 @@ def pgc_finer(net, layer, **options):
     return seen[0]
 
 
-def tc_raw(method, net, layer, *, call=None, **options):
+def tc_raw(method, net, layer, **options):
     """The map before scaling."""
     with method(net, layer, input_shape=(3, HEIGHT, WIDTH), **options) as cam:
         scores = net(x)
         if isinstance(cam, (tc.ScoreCAM, tc.CAM, tc.SmoothGradCAMpp)):
             return cam(CHOSEN, normalized=False)[0]
-        return cam(CHOSEN, scores, normalized=False, **(call or {}))[0]
+        return cam(CHOSEN, scores, normalized=False)[0]
 
 
 def record(net, name, layer):
