@@ -160,6 +160,11 @@ func (n *peerNet) Through(ctx *context.Context, from, to string, x *Node) *Node 
 	return n.second(ctx, x)
 }
 
+// Bias is what a layer adds before its ReLU, [channels].
+func (n *peerNet) Bias(ctx *context.Context, layer string, like *Node) *Node {
+	return variable(ctx, map[string]string{"first": "conv1", "second": "conv2"}[layer]+".bias", like)
+}
+
 func (n *peerNet) second(ctx *context.Context, x *Node) *Node {
 	x = MaxPool(x).Window(2).Done() // of equal values the first has the gradient, as in PyTorch
 	x = convolution(ctx, "conv2", x)
