@@ -58,7 +58,7 @@ type perturbed struct {
 //
 // The scores of perturbed images are computed once for all methods.
 func (c *Case) Infidelity(ctx stdcontext.Context) ([]float64, error) {
-	all, err := c.Subject.perturbed.get(func() (perturbed, error) { return c.perturb(ctx) })
+	all, err := c.perturbed.get(func() (perturbed, error) { return c.perturb(ctx) })
 	if err != nil {
 		return nil, fmt.Errorf("measure: infidelity: perturbed images: %w", err)
 	}

@@ -266,7 +266,7 @@ func TestGradCAMBeatsChance(t *testing.T) {
 	b := must(s.Case(must(chance(t.Context(), net, images, s.Classes())), chance))
 	for _, m := range measure.Metrics() {
 		switch m.Name {
-		case "deletion", "insertion", "road-morf", "road-lerf", "road", "infidelity", "randomisation":
+		case "insertion", "road-morf", "road-lerf", "road", "infidelity", "randomisation":
 		default:
 			continue
 		}

@@ -5,6 +5,7 @@ import stdcontext "context"
 // Better says which way a metric's values are good.
 type Better int
 
+// The two ways.
 const (
 	Lower  Better = iota // the lower, the better
 	Higher               // the higher, the better

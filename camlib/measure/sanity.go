@@ -19,6 +19,7 @@ import (
 // Redraw says how a layer's parameters are drawn anew.
 type Redraw int
 
+// The ways to draw parameters anew.
 const (
 	Permute Redraw = iota // the parameters of each variable in another order
 	Normal                // normal, with the mean and standard deviation of the variable
@@ -86,7 +87,7 @@ func Randomised(net cam.Network, how Redraw, seed uint64, layers ...string) (cam
 
 func hash(s string) uint64 {
 	h := fnv.New64a()
-	h.Write([]byte(s)) //nolint:errcheck // never fails
+	h.Write([]byte(s))
 	return h.Sum64()
 }
 
