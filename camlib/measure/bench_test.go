@@ -1,6 +1,8 @@
 package measure_test
 
 import (
+	"fmt"
+	"math"
 	"testing"
 
 	"github.com/camlab-go/camlab/camlib/cam"
@@ -68,5 +70,26 @@ func BenchmarkMetrics(b *testing.B) {
 				b.ReportMetric(e.Mean, "mean")
 			}
 		})
+	}
+}
+
+// BenchmarkImpute times ROAD's linear system of one image with a share of its
+// pixels gone in blobs, as maps have them.
+func BenchmarkImpute(b *testing.B) {
+	for _, side := range []int{32, 224} {
+		for _, share := range []float64{0.2, 0.8} {
+			b.Run(fmt.Sprintf("%d/%v", side, share), func(b *testing.B) {
+				x, gone := make([]float32, 3*side*side), make([]bool, side*side)
+				radius := math.Sqrt(share/math.Pi) * float64(side) // a disc, but for the corners
+				for p := range gone {
+					row, column := float64(p/side-side/2), float64(p%side-side/2)
+					gone[p] = math.Hypot(row, column) < radius
+					x[3*p] = float32(p%7) / 7
+				}
+				for b.Loop() {
+					measure.Impute(x, gone, side, side, 3)
+				}
+			})
+		}
 	}
 }

@@ -42,8 +42,7 @@ func (c *Curves) Mean() []float64 {
 //
 //	s_j = score(x with the first round(j·P/J) of P pixels replaced),   j = 0 … J,
 //
-// the deletion of Petsiuk et al. 2018 (RISE, arXiv:1806.07421), section 4.2; the
-// metric is [Curves.AUC], lower is better. Options.Deletion stands for the pixels,
+// the deletion of Petsiuk et al. 2018 (RISE, arXiv:1806.07421); the metric is [Curves.AUC], lower is better. Options.Deletion stands for the pixels,
 // black as in the paper by default, and Options.Steps is J; the paper's own J is
 // the number of pixels. The first score is the image's and the last the baseline
 // image's, which all methods share, so J − 1 passes are run. Equal values of the map
@@ -58,7 +57,7 @@ func (c *Case) Deletion(ctx stdcontext.Context) (*Curves, error) {
 
 // Insertion puts the pixels of each image onto a baseline image, those with the
 // largest values of the map first: the insertion of Petsiuk et al. 2018 (RISE,
-// arXiv:1806.07421), section 4.2, see [Case.Deletion]. The metric is [Curves.AUC],
+// arXiv:1806.07421), see [Case.Deletion]. The metric is [Curves.AUC],
 // higher is better. Options.Insertion is the baseline, blurred as in the paper by
 // default.
 func (c *Case) Insertion(ctx stdcontext.Context) (*Curves, error) {

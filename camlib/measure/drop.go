@@ -12,8 +12,8 @@ import (
 //
 //	max(0, Y − O) / Y,
 //
-// Chattopadhay et al. 2018 (arXiv:1710.11063), section 4.1, whose table holds the
-// mean over images in per cent. Y is the probability of the class for the image x,
+// the average drop of Chattopadhay et al. 2018 (Grad-CAM++, arXiv:1710.11063), who
+// give its mean over images in per cent. Y is the probability of the class for the image x,
 // O that for x ∘ m: m is the map at the image's size, values below zero set to zero,
 // then min-max normalised to 0 to 1. A map that is flat then says nothing of where
 // and gives the mask 0.
@@ -35,9 +35,8 @@ func (c *Case) AverageDrop(ctx stdcontext.Context) ([]float64, error) {
 //
 //	[O > Y],
 //
-// the rate of increase in confidence of Chattopadhay et al. 2018
-// (arXiv:1710.11063), section 4.1, whose table holds the mean over images in per
-// cent; O and Y as in [Case.AverageDrop]. Higher is better.
+// the increase in confidence of Chattopadhay et al. 2018 (Grad-CAM++,
+// arXiv:1710.11063), who give its mean over images in per cent; O and Y as in [Case.AverageDrop]. Higher is better.
 func (c *Case) Increase(ctx stdcontext.Context) ([]float64, error) {
 	return c.compareMasked(ctx, func(y, o float64) float64 {
 		if o > y {
@@ -51,7 +50,7 @@ func (c *Case) Increase(ctx stdcontext.Context) ([]float64, error) {
 //
 //	max(0, O − Y) / (1 − Y),
 //
-// Zhang et al. 2023 (Opti-CAM, arXiv:2301.07002), equation 13; O and Y as in
+// the average gain of Zhang et al. 2023 (Opti-CAM, arXiv:2301.07002); O and Y as in
 // [Case.AverageDrop]. One value per image, 0 to 1; higher is better.
 func (c *Case) AverageGain(ctx stdcontext.Context) ([]float64, error) {
 	return c.compareMasked(ctx, func(y, o float64) float64 {

@@ -50,6 +50,13 @@ func TestDropByHand(t *testing.T) {
 	}
 }
 
+// TestNoIncreaseOfEquals: a black image is the same seen through any map.
+func TestNoIncreaseOfEquals(t *testing.T) {
+	c := judge(t, subject(t, odds(), measure.Options{}, pictures(2, 2, make([]float32, 4))), []float32{1, 2, 3, 4})
+	got, err := c.Increase(t.Context())
+	want(t, "increase", got, []float64{0}, err)
+}
+
 // TestMaskedImage: masks multiply the pixels' own values, all channels alike.
 func TestMaskedImage(t *testing.T) {
 	net := newAdder(1, 2, 2, []float32{0, 0}, []float32{ln(2), ln(3), ln(5), ln(7)}, make([]float32, 4))

@@ -42,7 +42,8 @@ const (
 
 // Meter measures maps of one network on one backend. It compiles a graph the
 // first time that it meets a number of images, leaves the network as it is, and
-// may be used by many goroutines at once.
+// may be used by many goroutines at once. The network must not be trained
+// meanwhile: what its scores were is kept.
 type Meter struct {
 	backend backends.Backend
 	net     cam.Network
@@ -51,6 +52,9 @@ type Meter struct {
 	execs     keep[change, *context.Exec]
 	enlargers keep[[2]int, *graph.Exec] // by height and width
 	orders    keep[int, tieOrder]       // by number of pixels
+	// randomised are copies of the network, by what was drawn anew. They are as many as
+	// sets of layers were asked for.
+	randomised keep[string, cam.Network]
 }
 
 // New returns a meter of a network. It fails when the network has weights without

@@ -75,16 +75,16 @@ func rowMeans(rows [][]float64) []float64 {
 // ROAD removes pixels and debiases: Rong et al. 2022 (arXiv:2202.00449). Those with
 // the largest values of the map are removed (most relevant first), in another run
 // those with the smallest (least relevant first), and replaced by noisy linear
-// imputation, section 4.2: every removed pixel is the weighted mean of its
+// imputation: every removed pixel is the weighted mean of its
 // neighbours,
 //
 //	x_p = Σ_q w_pq x_q / Σ_q w_pq + ε,   w = 1/6 beside, above and below, 1/12 diagonally,
 //
 // where neighbours outside the image are left out, and those that are removed too
-// are unknowns of the same linear system. It is solved directly: the residual is
-// at most 1e-10 of the largest pixel. ε is noise of the seed's, the same for every image,
-// so that the network cannot tell imputed pixels by their smoothness. Unlike a black
-// patch, the removed shape itself is not seen.
+// are unknowns of the same linear system. It is solved directly in float64, so that
+// only float32's rounding is left, at most 1e-7. ε is noise that the seed fixes, the
+// same for every image; it keeps the network from telling imputed pixels by their
+// smoothness. Unlike that of a black patch, the shape of what is gone is not seen.
 //
 // The paper's figures are accuracies; these are scores of the class. Equal values
 // of the map are in an order that the seed fixes.
@@ -145,8 +145,7 @@ var beside = []struct {
 //
 // The system of the removed pixels, in the order of rows, is symmetric, positive
 // definite and banded: A = L Lᵀ with no entry of L left of A's first entry in its
-// row. In 32 × 32 pixels that takes about as long as ten iterations of conjugate
-// gradients, and leaves no residual.
+// row. Solving it directly leaves no residual to bound.
 func impute(out, x []float32, gone []bool, noise []float32, height, width, channels int) {
 	copy(out, x)
 	number := make([]int, len(gone)) // of the unknown at each pixel

@@ -53,7 +53,7 @@ func layerOf(net cam.Network, v *context.Variable) (string, bool) {
 
 // Randomised returns a copy of a network, in a context of its own, in which the
 // parameters of some layers, see [Layers], are drawn anew: the model-parameter
-// randomisation of Adebayo et al. 2018 (arXiv:1810.03292), section 3. All layers
+// randomisation of Adebayo et al. 2018 (arXiv:1810.03292). All layers
 // from the last to one of them is the paper's cascading randomisation, one layer
 // alone its independent one. Each variable is drawn from the seed and its own name,
 // so that the copies of a cascade agree where they have layers in common. The
@@ -137,7 +137,7 @@ type Degree struct {
 }
 
 // ParameterRandomisation compares the maps with those of networks in which more and
-// more is random: Adebayo et al. 2018 (arXiv:1810.03292), section 3. Step j has the
+// more is random: Adebayo et al. 2018 (arXiv:1810.03292). Step j has the
 // first j + 1 of the layers drawn anew, so give them from the last to the first for
 // the paper's cascading randomisation; with independent, it has layer j alone. nil
 // is all layers from the last made to the first. A method whose maps stay alike does
@@ -180,8 +180,7 @@ func (c *Case) Randomisation(ctx stdcontext.Context) ([]float64, error) {
 }
 
 func (c *Case) randomise(ctx stdcontext.Context, how Redraw, layers []string) (Degree, error) {
-	seed := c.meter.random(parameters).Uint64()
-	net, err := Randomised(c.meter.net, how, seed, layers...)
+	net, err := c.meter.redrawn(how, layers)
 	if err != nil {
 		return Degree{}, err
 	}
@@ -192,10 +191,18 @@ func (c *Case) randomise(ctx stdcontext.Context, how Redraw, layers []string) (D
 	return c.compare(slices.Clone(layers), maps), nil
 }
 
+// redrawn returns the network with some layers drawn anew, the same one each time,
+// so that an Explain need not compile for it again.
+func (m *Meter) redrawn(how Redraw, layers []string) (cam.Network, error) {
+	return m.randomised.get(fmt.Sprintf("%d %q", how, layers), func() (cam.Network, error) {
+		return Randomised(m.net, how, m.random(parameters).Uint64(), layers...)
+	})
+}
+
 // RandomLogit returns the Spearman rank correlation ([Spearman]) of each map with
 // the map of another class, which the seed draws: the random-logit test of Sixt
-// et al. 2020 (arXiv:1912.09818), section 4. A map that hardly depends on the class cannot say why
-// it was this one. One value per image, −1 to 1; lower is better. It fails with
+// et al. 2020 (arXiv:1912.09818). A map that hardly depends on the class cannot
+// say why it was this one. One value per image, −1 to 1; lower is better. It fails with
 // [ErrClass] if the network has one class only, and with [ErrExplain].
 func (c *Case) RandomLogit(ctx stdcontext.Context) ([]float64, error) {
 	if c.numClasses < 2 {

@@ -49,7 +49,7 @@ func (o SensitivityOptions) check() error {
 //
 //	SENS = max_{‖δ‖ ≤ r} ‖m(x + δ) − m(x)‖ / ‖m(x)‖,
 //
-// definition 4.1 of Yeh et al. 2019 (arXiv:1901.09392), divided by the map's size
+// the max-sensitivity of Yeh et al. 2019 (arXiv:1901.09392), divided by the map's size
 // so that methods compare. The maximum is over Samples draws of δ, uniform in −r to
 // r for each value and cut where x + δ would leave 0 to 1; the class stays the
 // same. The draws are the seed's, the same for every image. ‖·‖ is the Euclidean

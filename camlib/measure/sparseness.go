@@ -9,9 +9,9 @@ import (
 //
 //	G = 1 − 2 Σ_k a_(k)/‖a‖₁ · (d − k + ½)/d,   a = |m|,
 //
-// with a_(1) ≤ … ≤ a_(d): Chalasani et al. 2020 (arXiv:1810.06583), section 4, as
-// Hurley & Rickard 2009 have it (arXiv:0811.4706). One value per image, 0 for a flat map (also
-// one of zeros) to 1 − 1/d for a single pixel, at the image's size. Higher is
+// with a_(1) ≤ … ≤ a_(d): Chalasani et al. 2020 (arXiv:1810.06583), in the form of
+// Hurley & Rickard 2009 (arXiv:0811.4706). One value per image, 0 for a flat map
+// (also one of zeros) to 1 − 1/d for a single pixel, at the image's size. Higher is
 // sparser, which is better only in a map that is faithful too.
 func (c *Case) Sparseness() []float64 {
 	return c.eachMap(func(a []float64, sum float64) float64 {
@@ -32,10 +32,10 @@ func (c *Case) Sparseness() []float64 {
 //
 //	−Σ_p P_p ln P_p,   P = |m| / ‖m‖₁,
 //
-// Bhatt et al. 2020 (arXiv:2005.00631), definition 3 (complexity). One value per
-// image, 0 for a single pixel to ln d for a flat map (also one of zeros), at the
-// image's size, in nats. Lower is simpler, which is better only in a map that is
-// faithful too.
+// the complexity of Bhatt et al. 2020 (arXiv:2005.00631). One value per image, in
+// nats, 0 for a single pixel to ln d for a flat map (also one of zeros), at the
+// image's size. Lower is simpler, which is better only in a map that is faithful
+// too.
 func (c *Case) Complexity() []float64 {
 	return c.eachMap(func(a []float64, sum float64) float64 {
 		if sum == 0 {
