@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -195,6 +197,40 @@ func TestOneCompilationPerShape(t *testing.T) {
 	// ROAD's eight changes by fours; and infidelity's.
 	if got := net.built.Load(); got != 4 {
 		t.Errorf("built %d times, want 4: once for each batch shape", got)
+	}
+}
+
+// TestFlatMemory: after the first rounds, 300 more of subjects, cases and all metrics
+// leave no more on the heap, and XLA's tensors no more in the process.
+func TestFlatMemory(t *testing.T) {
+	m := must(measure.New(backendtest.XLA(t), odds(), measure.Options{Infidelity: measure.InfidelityOptions{Perturbations: 4}}))
+	x := pictures(2, 2, slices.Repeat([][]float32{white, {1, 0, 0, 1}}, 20)...)
+	explain := measure.Random(1, 2, 3)
+	rounds := func(n int) (heap uint64, resident int) {
+		for range n {
+			s := must(m.Prepare(t.Context(), x, nil))
+			c := must(s.Case(must(explain(t.Context(), nil, x, s.Classes())), explain))
+			for _, metric := range measure.Metrics() {
+				must(metric.Compute(t.Context(), c))
+			}
+		}
+		runtime.GC()
+		var stats runtime.MemStats
+		runtime.ReadMemStats(&stats)
+		pages := 0
+		if data, err := os.ReadFile("/proc/self/statm"); err == nil {
+			_, err = fmt.Sscan(string(data), new(int), &pages)
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		return stats.HeapAlloc, pages * os.Getpagesize()
+	}
+	heap, resident := rounds(100)
+	laterHeap, laterResident := rounds(300)
+	// A round moves about 0.1 MB of pixels and makes 40 tensors.
+	if laterHeap > heap+1<<20 || laterResident > resident+16<<20 {
+		t.Errorf("heap from %d to %d, process from %d to %d bytes", heap, laterHeap, resident, laterResident)
 	}
 }
 

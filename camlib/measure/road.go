@@ -236,11 +236,18 @@ func factor(rows [][]float64, first []int, i int) {
 	row[i-first[i]] = math.Sqrt(row[i-first[i]] - dot(left, left))
 }
 
+// dot has four sums, since each addition has to wait for the one before.
 func dot(a, b []float64) float64 {
-	sum := 0.0
-	b = b[:len(a)]
-	for i, v := range a {
-		sum += v * b[i]
+	var s0, s1, s2, s3 float64
+	for len(a) >= 4 && len(b) >= 4 {
+		s0 += a[0] * b[0]
+		s1 += a[1] * b[1]
+		s2 += a[2] * b[2]
+		s3 += a[3] * b[3]
+		a, b = a[4:], b[4:]
 	}
-	return sum
+	for i, v := range a {
+		s0 += v * b[i]
+	}
+	return s0 + s1 + s2 + s3
 }
