@@ -183,7 +183,7 @@ func ExampleSSIM() {
 
 func ExampleCompleteness() {
 	// A map whose mean is 3, a bias of 0.5 and a score of 4.
-	fmt.Println(measure.Completeness([]float64{3}, []float64{0.5}, []float64{4}))
+	fmt.Println(measure.Completeness([]float32{3 + 0.5 - 4}, []float32{4}))
 	// Output: [0.125] <nil>
 }
 

@@ -231,27 +231,32 @@ func (c *Case) compare(layers []string, maps []float32) Degree {
 	return d
 }
 
-// Completeness returns by how much a map's parts miss the score that they should
-// add up to,
+// Completeness returns by how much maps miss what they should add up to,
 //
-//	|total + bias − score| / max(|total|, |bias|, |score|),
+//	|S − y| / max(|S|, |y|),   S − y the residual, y the score,
 //
-// one value per image, 0 to 3; lower is better, and rounding leaves about 1e-6. For CAM
-// total is the mean of the map and bias that of the head's class, for HiResCAM
-// total is the sum. All zeros are complete. It fails with [ErrValues].
-func Completeness(total, bias, score []float64) ([]float64, error) {
-	if len(total) != len(bias) || len(total) != len(score) {
-		return nil, fail(ErrValues, "completeness: %d totals, %d biases and %d scores, want one of each per image", len(total), len(bias), len(score))
+// where S is what the map and the bias make of the score: mean(m) + b for CAM, Σ m + b
+// for HiResCAM. residual and score have one value per image. The result is 0 to 2; lower is
+// better. Rounding leaves about 1e-6, and more where the score itself is near 0;
+// two zeros are complete. It fails with [ErrValues], also when residual is nil
+// because the method promises nothing.
+func Completeness(residual, score []float32) ([]float64, error) {
+	if residual == nil {
+		return nil, fail(ErrValues, "completeness: no residuals, want those of a method whose maps add up to the score")
 	}
-	for _, v := range [][]float64{total, bias, score} {
+	if len(residual) != len(score) {
+		return nil, fail(ErrValues, "completeness: %d residuals and %d scores, want one of each per image", len(residual), len(score))
+	}
+	for _, v := range [][]float32{residual, score} {
 		if bad := notFinite(v); bad >= 0 {
 			return nil, fail(ErrValues, "completeness: image %d: value %v, want finite ones", bad, v[bad])
 		}
 	}
-	out := make([]float64, len(total))
+	out := make([]float64, len(residual))
 	for i := range out {
-		if size := max(math.Abs(total[i]), math.Abs(bias[i]), math.Abs(score[i])); size > 0 {
-			out[i] = math.Abs(total[i]+bias[i]-score[i]) / size
+		r, y := float64(residual[i]), float64(score[i])
+		if size := max(math.Abs(y), math.Abs(y+r)); size > 0 {
+			out[i] = math.Abs(r) / size
 		}
 	}
 	return out, nil

@@ -260,10 +260,12 @@ func TestParameterRandomisation(t *testing.T) {
 }
 
 func TestCompleteness(t *testing.T) {
-	got, err := measure.Completeness([]float64{3, 0, 2, -4, 1}, []float64{1, 0, 0.5, 1, 1}, []float64{4, 0, 2, 2, -1})
-	want(t, "completeness", got, []float64{0, 0, 0.25, 5. / 4, 3}, err)
-	_, err = measure.Completeness([]float64{1}, []float64{1, 2}, []float64{1})
-	wantError(t, err, measure.ErrValues, "measure: completeness: 1 totals, 2 biases and 1 scores, want one of each per image")
-	_, err = measure.Completeness([]float64{1, 2}, []float64{1, 2}, []float64{1, math.NaN()})
+	got, err := measure.Completeness([]float32{0, 0, -0.5, 3, -2, 1}, []float32{4, 0, 2, -1, 1, 0}) // S = 4, 0, 1.5, 2, −1, 1
+	want(t, "completeness", got, []float64{0, 0, 0.25, 1.5, 2, 1}, err)
+	_, err = measure.Completeness([]float32{1, 2}, []float32{1})
+	wantError(t, err, measure.ErrValues, "measure: completeness: 2 residuals and 1 scores, want one of each per image")
+	_, err = measure.Completeness(nil, nil)
+	wantError(t, err, measure.ErrValues, "measure: completeness: no residuals, want those of a method whose maps add up to the score")
+	_, err = measure.Completeness([]float32{1, 2}, []float32{1, float32(math.NaN())})
 	wantError(t, err, measure.ErrValues, "measure: completeness: image 1: value NaN, want finite ones")
 }
