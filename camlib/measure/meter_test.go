@@ -178,6 +178,51 @@ func TestMetricsOfOddMaps(t *testing.T) {
 	}
 }
 
+// TestMetricsAreTheMethods: the list names each method once, with its direction, and
+// in the papers' settings.
+func TestMetricsAreTheMethods(t *testing.T) {
+	x := pictures(2, 2, []float32{1, 0.5, 0.25, 1})
+	s := subject(t, odds(), measure.Options{}, x)
+	explain := measure.Random(2, 2, 1)
+	c := must(s.Case(mapsOf(s, 2, 2, []float32{1, 4, 2, 3}), explain))
+	ctx := t.Context()
+	deletion, insertion, road := must(c.Deletion(ctx)), must(c.Insertion(ctx)), must(c.ROAD(ctx))
+	for i, row := range []struct {
+		name   string
+		better measure.Better
+		values []float64
+	}{
+		{"average-drop", measure.Lower, must(c.AverageDrop(ctx))},
+		{"increase", measure.Higher, must(c.Increase(ctx))},
+		{"average-gain", measure.Higher, must(c.AverageGain(ctx))},
+		{"deletion", measure.Lower, deletion.AUC()},
+		{"insertion", measure.Higher, insertion.AUC()},
+		{"road-morf", measure.Lower, road.MoRF()},
+		{"road-lerf", measure.Higher, road.LeRF()},
+		{"road", measure.Higher, road.Combined()},
+		{"infidelity", measure.Lower, must(c.Infidelity(ctx))},
+		{"sensitivity-max", measure.Lower, must(c.SensitivityMax(ctx))},
+		{"sparseness", measure.Higher, c.Sparseness()},
+		{"complexity", measure.Lower, c.Complexity()},
+		{"randomisation", measure.Lower, must(c.Randomisation(ctx))},
+		{"random-logit", measure.Lower, must(c.RandomLogit(ctx))},
+	} {
+		m := measure.Metrics()[i]
+		if m.Name != row.name || m.Better != row.better {
+			t.Errorf("metric %d is %s, %s is better; want %s, %s", i, m.Name, m.Better, row.name, row.better)
+		}
+		want(t, m.Name, must(m.Compute(ctx, c)), row.values, nil)
+	}
+	black, blurred := x, x
+	black.Pixels, blurred.Pixels = measure.FillOf(measure.Black, x), measure.FillOf(measure.Blurred, x)
+	if len(deletion.Fraction) != 9 || len(insertion.Fraction) != 9 {
+		t.Errorf("%d and %d points, want 8 steps", len(deletion.Fraction), len(insertion.Fraction))
+	}
+	want(t, "deletion ends black", deletion.Scores[0][8:], subject(t, odds(), measure.Options{}, black).Scores(), nil)
+	want(t, "insertion starts blurred", insertion.Scores[0][:1], subject(t, odds(), measure.Options{}, blurred).Scores(), nil)
+	want(t, "ROAD", road.Percentages, []float64{20, 40, 60, 80}, nil)
+}
+
 // TestOneCompilationPerShape counts how often the network is built.
 func TestOneCompilationPerShape(t *testing.T) {
 	net := odds()
