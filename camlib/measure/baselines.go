@@ -1,0 +1,110 @@
+package measure
+
+import (
+	stdcontext "context"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/camlab-go/camlab/camlib/cam"
+)
+
+// Random returns maps of seeded noise, uniform from 0 to 1, at a resolution, which
+// should be that of the maps that it stands beside. Image i always has the same
+// noise, another than image i + 1.
+func Random(height, width int, seed uint64) Explain {
+	return knowing("random", func(x cam.Images) (int, int, []float32) {
+		m := make([]float32, 0, x.N*height*width)
+		for i := range x.N {
+			random := rand.New(rand.NewPCG(seed, uint64(i)))
+			for range height * width {
+				m = append(m, random.Float32())
+			}
+		}
+		return height, width, m
+	})
+}
+
+// Centre returns maps with a Gaussian in the middle,
+//
+//	exp(−½ (((i − (h−1)/2) / (sd h))² + ((j − (w−1)/2) / (sd w))²)),
+//
+// at the images' size: photographers put things there, so it is hard to beat
+// (Choe et al. 2020, arXiv:2001.07437). sd is in parts of the image's height and
+// width; 0 is 1/4.
+func Centre(sd float64) Explain {
+	if sd == 0 {
+		sd = 0.25
+	}
+	return knowing("centre", func(x cam.Images) (int, int, []float32) {
+		m := make([]float32, x.Height*x.Width)
+		for p := range m {
+			down := (float64(p/x.Width) - float64(x.Height-1)/2) / (sd * float64(x.Height))
+			right := (float64(p%x.Width) - float64(x.Width-1)/2) / (sd * float64(x.Width))
+			m[p] = float32(math.Exp(-(down*down + right*right) / 2))
+		}
+		return x.Height, x.Width, slices.Repeat(m, x.N)
+	})
+}
+
+// Edge returns the size of the Sobel gradient of each image's luminance
+// (0.299 R + 0.587 G + 0.114 B, or the mean of the channels if there are not
+// three), at the images' size; the border is repeated outwards.
+func Edge() Explain {
+	return knowing("edge", func(x cam.Images) (int, int, []float32) {
+		size := x.Height * x.Width
+		out := make([]float32, x.N*size)
+		inParallel(x.N, func(i int) {
+			grey := luminance(x, i)
+			at := func(row, column int) float64 {
+				return grey[min(max(row, 0), x.Height-1)*x.Width+min(max(column, 0), x.Width-1)]
+			}
+			for p := range size {
+				r, c := p/x.Width, p%x.Width
+				right := at(r-1, c+1) + 2*at(r, c+1) + at(r+1, c+1) - at(r-1, c-1) - 2*at(r, c-1) - at(r+1, c-1)
+				down := at(r+1, c-1) + 2*at(r+1, c) + at(r+1, c+1) - at(r-1, c-1) - 2*at(r-1, c) - at(r-1, c+1)
+				out[i*size+p] = float32(math.Hypot(right, down))
+			}
+		})
+		return x.Height, x.Width, out
+	})
+}
+
+// luminance is the grey of image i.
+func luminance(x cam.Images, i int) []float64 {
+	weights := []float64{0.299, 0.587, 0.114}
+	if x.Channels != 3 {
+		weights = slices.Repeat([]float64{1 / float64(x.Channels)}, x.Channels)
+	}
+	size := x.Height * x.Width
+	grey := make([]float64, size)
+	for p := range grey {
+		for c, w := range weights {
+			grey[p] += w * float64(x.Pixels[(i*size+p)*x.Channels+c])
+		}
+	}
+	return grey
+}
+
+// Uniform returns maps that are 1 everywhere: all pixels tie, so that metrics which
+// order them take the seed's order.
+func Uniform() Explain {
+	return knowing("uniform", func(x cam.Images) (int, int, []float32) {
+		return 1, 1, slices.Repeat([]float32{1}, x.N)
+	})
+}
+
+// knowing is an Explain that looks at no network.
+func knowing(name string, maps func(x cam.Images) (height, width int, values []float32)) Explain {
+	return func(_ stdcontext.Context, _ cam.Network, x cam.Images, classes []int) (*cam.Result, error) {
+		if err := checkImages(x); err != nil {
+			return nil, err
+		}
+		if len(classes) != x.N {
+			return nil, fail(ErrClass, "%s: %d classes for %d images, want one for each", name, len(classes), x.N)
+		}
+		r := &cam.Result{Method: name, N: x.N, Class: slices.Clone(classes)}
+		r.Height, r.Width, r.Maps = maps(x)
+		return r, nil
+	}
+}

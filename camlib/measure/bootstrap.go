@@ -1,0 +1,82 @@
+package measure
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+)
+
+// Estimate is a mean over images with its 95 % interval.
+type Estimate struct {
+	Mean, Low, High float64
+	N               int // values
+}
+
+// String returns the estimate with four digits, as "0.1234 [0.1200, 0.1270]".
+func (e Estimate) String() string { return fmt.Sprintf("%.4g [%.4g, %.4g]", e.Mean, e.Low, e.High) }
+
+// Resampling are the options of [Bootstrap]. The zero value is the default.
+type Resampling struct {
+	Resamples int // 0 is 1,000
+	Seed      uint64
+}
+
+// Bootstrap returns the mean of the values and its 95 % percentile interval: the
+// 2.5th and 97.5th percentile, linearly interpolated, of the means of resamples
+// of as many values, drawn with replacement (Efron & Tibshirani 1993, section
+// 13.3). Equal seeds and numbers of values draw the same images, so estimates of
+// several methods share their luck. It fails with [ErrValues].
+func Bootstrap(values []float64, opts Resampling) (Estimate, error) {
+	n, resamples := len(values), cmp.Or(opts.Resamples, 1000)
+	if n == 0 {
+		return Estimate{}, fail(ErrValues, "bootstrap: no values, want at least one")
+	}
+	if resamples < 0 {
+		return Estimate{}, fail(ErrValues, "bootstrap: %d resamples, want 0 or more", resamples)
+	}
+	if bad := notFinite(values); bad >= 0 {
+		return Estimate{}, fail(ErrValues, "bootstrap: value %d is %v, want finite ones", bad, values[bad])
+	}
+	random := rand.New(rand.NewPCG(opts.Seed, 0))
+	means := make([]float64, resamples)
+	for i := range means {
+		sum := 0.0
+		for range n {
+			sum += values[random.Uint64N(uint64(n))]
+		}
+		means[i] = sum / float64(n)
+	}
+	slices.Sort(means)
+	return Estimate{Mean: mean(values), Low: quantile(means, 0.025), High: quantile(means, 0.975), N: n}, nil
+}
+
+// Difference returns the [Bootstrap] of a − b, two methods' values of the same
+// images: where its interval leaves out 0, they differ. It fails with [ErrValues].
+func Difference(a, b []float64, opts Resampling) (Estimate, error) {
+	if len(a) != len(b) {
+		return Estimate{}, fail(ErrValues, "difference: %d and %d values, want those of the same images", len(a), len(b))
+	}
+	d := make([]float64, len(a))
+	for i := range d {
+		d[i] = a[i] - b[i]
+	}
+	return Bootstrap(d, opts)
+}
+
+func mean(values []float64) float64 {
+	sum := 0.0
+	for _, v := range values {
+		sum += v
+	}
+	return sum / float64(len(values))
+}
+
+// quantile interpolates sorted values linearly, as NumPy's percentile does.
+func quantile(sorted []float64, q float64) float64 {
+	at := q * float64(len(sorted)-1)
+	low := int(math.Floor(at))
+	high := min(low+1, len(sorted)-1)
+	return sorted[low] + (at-float64(low))*(sorted[high]-sorted[low])
+}

@@ -1,0 +1,179 @@
+package measure
+
+import (
+	stdcontext "context"
+	"errors"
+	"fmt"
+
+	"github.com/gomlx/gomlx/pkg/core/dtypes"
+	. "github.com/gomlx/gomlx/pkg/core/graph"
+	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/gomlx/pkg/ml/context"
+
+	"github.com/camlab-go/camlab/camlib/cam"
+)
+
+// change is a way to make k changed images of each image of a batch inside a
+// graph; there is one graph for each.
+type change int
+
+const (
+	// asTheyAre takes images [batch, k, height, width, channels].
+	asTheyAre change = iota
+	// replace takes images and others [batch, height, width, channels], ranks int32
+	// [batch, height, width] and counts int32 [k]. In change j the pixels of rank
+	// below counts[j] are those of the other image.
+	replace
+	// blend takes images and others as well, and shares [k, height, width]. Change j
+	// is x + share_j (other − x).
+	blend
+)
+
+// part is a part of all changes: images start to end, changes first to last.
+type part struct{ start, end, first, last int }
+
+func (p part) n() int { return p.end - p.start }
+func (p part) k() int { return p.last - p.first }
+
+// run passes k changes of n images through the network and gives the outputs y
+// (before softmax) of change j of image i to read. Runs are at most Options.Batch
+// changed images large and all of one shape: the last one goes over some images
+// again rather than have another graph compiled.
+func (m *Meter) run(ctx stdcontext.Context, c change, n, k int, inputs func(p part) []*tensors.Tensor, read func(i, j int, y []float32)) error {
+	exec, err := m.exec(c)
+	if err != nil {
+		return err
+	}
+	wide := even(k, m.opts.Batch)
+	deep := even(n, max(1, m.opts.Batch/wide))
+	for start := 0; start < n; start += deep {
+		for first := 0; first < k; first += wide {
+			if err := ctx.Err(); err != nil {
+				return fmt.Errorf("stopped after %d of %d images: %w", start, n, err)
+			}
+			end, last := min(start+deep, n), min(first+wide, k)
+			p := part{end - deep, end, last - wide, last}
+			out, err := call(exec.Exec, inputs(p)...)
+			if err != nil {
+				return err
+			}
+			y, err := take[float32](out[0])
+			if err != nil {
+				return err
+			}
+			classes := len(y) / (deep * wide)
+			if bad := notFinite(y); bad >= 0 {
+				return fail(ErrNotFinite, "image %d: the network's scores are infinite or NaN, want finite ones: the weights are too large or broken",
+					p.start+bad/(wide*classes))
+			}
+			for i := range deep {
+				for j := range wide {
+					at := (i*wide + j) * classes
+					read(p.start+i, p.first+j, y[at:at+classes])
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// even returns the size of parts of n that are at most limit large, as few and
+// as even as can be.
+func even(n, limit int) int {
+	parts := (n + limit - 1) / limit
+	return (n + parts - 1) / parts
+}
+
+func (m *Meter) exec(c change) (*context.Exec, error) {
+	return m.execs.get(c, func() (*context.Exec, error) {
+		exec, err := context.NewExec(m.backend, m.net.Context(), func(ctx *context.Context, in []*Node) *Node {
+			return m.outputs(ctx, c.build(in))
+		})
+		if err != nil {
+			return nil, err
+		}
+		exec.SetMaxCache(-1) // there are few shapes, see run
+		return exec, nil
+	})
+}
+
+// build is the changed images, [batch, k, height, width, channels].
+func (c change) build(in []*Node) *Node {
+	x := in[0]
+	if c == asTheyAre {
+		return x
+	}
+	all := x.Shape().Clone().Dimensions
+	k := in[2].Shape().Dim(0)
+	if c == replace {
+		k = in[3].Shape().Dim(0)
+	}
+	all = append([]int{all[0], k}, all[1:]...)
+	each := func(x *Node) *Node { return BroadcastToDims(InsertAxes(x, 1), all...) }
+	if c == blend {
+		share := InsertAxes(in[2], 0, -1)
+		return Add(each(x), Mul(BroadcastToDims(share, all...), each(Sub(in[1], x))))
+	}
+	rank, count := InsertAxes(in[2], 1, -1), InsertAxes(in[3], 0, -1, -1, -1)
+	pixels := []int{all[0], k, all[2], all[3], 1}
+	chosen := LessThan(BroadcastToDims(rank, pixels...), BroadcastToDims(count, pixels...))
+	return Where(BroadcastToDims(chosen, all...), each(in[1]), each(x))
+}
+
+// outputs passes images [batch, k, height, width, channels] through the network:
+// [batch, k, classes].
+func (m *Meter) outputs(ctx *context.Context, x *Node) *Node {
+	d := x.Shape().Dimensions
+	flat := Reshape(x, d[0]*d[1], d[2], d[3], d[4])
+	y := m.net.Head(ctx, m.features(ctx, flat))
+	if y.Rank() != 2 || y.Shape().Dim(0) != d[0]*d[1] {
+		panic(fmt.Errorf("network: Head returns %s, want [batch, classes]", y.Shape()))
+	}
+	return ConvertDType(Reshape(y, d[0], d[1], -1), dtypes.Float32)
+}
+
+func (m *Meter) features(ctx *context.Context, x *Node) *Node {
+	defer func() {
+		if r := recover(); r != nil {
+			panic(fail(ErrImages, "images shaped %s: the network takes none such: %v", x.Shape(), r))
+		}
+	}()
+	return m.net.Features(ctx, x)
+}
+
+// tensorOf returns some of the images, [batch, 1, height, width, channels]; values
+// are theirs or of other images of the same size.
+func tensorOf(x cam.Images, values []float32, p part) *tensors.Tensor {
+	size := x.Height * x.Width * x.Channels
+	return tensors.FromFlatDataAndDimensions(values[p.start*size:p.end*size], p.n(), 1, x.Height, x.Width, x.Channels)
+}
+
+// batchOf is tensorOf without the axis of changes.
+func batchOf(x cam.Images, values []float32, p part) *tensors.Tensor {
+	size := x.Height * x.Width * x.Channels
+	return tensors.FromFlatDataAndDimensions(values[p.start*size:p.end*size], p.n(), x.Height, x.Width, x.Channels)
+}
+
+// call runs a compiled graph and frees its inputs. A panic of a network is
+// returned as an error.
+func call(exec func(...any) ([]*tensors.Tensor, error), inputs ...*tensors.Tensor) (out []*tensors.Tensor, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("network: %v", r)
+		}
+		for _, t := range inputs {
+			err = errors.Join(err, t.FinalizeAll())
+		}
+	}()
+	args := make([]any, len(inputs))
+	for i, t := range inputs {
+		args[i] = t
+	}
+	return exec(args...)
+}
+
+// take returns the values of a tensor and frees it.
+func take[T float32](t *tensors.Tensor) ([]T, error) {
+	v, err := tensors.CopyFlatData[T](t)
+	return v, errors.Join(err, t.FinalizeAll())
+}

@@ -1,0 +1,66 @@
+package measure
+
+import (
+	"math"
+	"slices"
+)
+
+// Sparseness returns the Gini index of the map's absolute values,
+//
+//	G = 1 − 2 Σ_k a_(k)/‖a‖₁ · (d − k + ½)/d,   a = |m|,
+//
+// with a_(1) ≤ … ≤ a_(d): Chalasani et al. 2020 (arXiv:1810.06583), in the form of
+// Hurley & Rickard 2009 (arXiv:0811.4706). One value per image, 0 for a flat map
+// (also one of zeros) to 1 − 1/d for a single pixel, at the image's size. Higher is
+// sparser, which is better only in a map that is faithful too.
+func (c *Case) Sparseness() []float64 {
+	return c.eachMap(func(a []float64, sum float64) float64 {
+		if sum == 0 {
+			return 0
+		}
+		slices.Sort(a)
+		d, g := float64(len(a)), 1.0
+		for i, v := range a {
+			k := float64(i + 1)
+			g -= 2 * v / sum * (d - k + 0.5) / d
+		}
+		return max(0, g)
+	})
+}
+
+// Complexity returns the entropy of the shares that pixels have in the map,
+//
+//	−Σ_p P_p ln P_p,   P = |m| / ‖m‖₁,
+//
+// the complexity of Bhatt et al. 2020 (arXiv:2005.00631). One value per image, in
+// nats, 0 for a single pixel to ln d for a flat map (also one of zeros), at the
+// image's size. Lower is simpler, which is better only in a map that is faithful
+// too.
+func (c *Case) Complexity() []float64 {
+	return c.eachMap(func(a []float64, sum float64) float64 {
+		if sum == 0 {
+			return math.Log(float64(len(a)))
+		}
+		h := 0.0
+		for _, v := range a {
+			if v > 0 {
+				h -= v / sum * math.Log(v/sum)
+			}
+		}
+		return max(0, h)
+	})
+}
+
+// eachMap gives f the absolute values of each map and their sum.
+func (c *Case) eachMap(f func(a []float64, sum float64) float64) []float64 {
+	out := make([]float64, c.images.N)
+	inParallel(c.images.N, func(i int) {
+		a, sum := make([]float64, c.pixels()), 0.0
+		for p, v := range c.mapOf(i) {
+			a[p] = math.Abs(float64(v))
+			sum += a[p]
+		}
+		out[i] = f(a, sum)
+	})
+	return out
+}
