@@ -1,0 +1,2 @@
+// Package measure scores maps.
+package measure
