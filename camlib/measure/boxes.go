@@ -7,16 +7,18 @@ import (
 	"github.com/camlab-go/camlab/camlib/cam"
 )
 
-// BoxOptions of [MaxBoxAcc]. The zero value is the protocol's.
+// BoxOptions of [MaxBoxAcc]. The zero value is the default.
 type BoxOptions struct {
 	// Thresholds are τ, ascending, from 0 to below 1; nil is 0, 0.01, … 0.99.
 	Thresholds []float64
 	// Overlaps are δ, above 0 and at most 1; nil is 0.3, 0.5, 0.7.
 	Overlaps []float64
-	// FromZero divides a map by its largest value, as CAM's paper does, so that τ begins
-	// at 0. Without it the smallest value becomes 0 too, as the protocol has it. The two
-	// are the same for a map whose smallest value is 0.
-	FromZero bool
+	// MinMax brings the smallest value of a map to 0 before the largest to 1, as the
+	// authors' code does: s = (M − min M)/(max M − min M). It is the same where the
+	// smallest value is 0. In a signed map it puts the threshold among what speaks
+	// against the class: MaxBoxAcc of CAM then falls below that of Grad-CAM, which is
+	// the same map with a ReLU.
+	MinMax bool
 }
 
 // BoxHits says for which thresholds boxes were found: all that a bootstrap of
@@ -36,14 +38,15 @@ type BoxHits struct {
 //	BoxAcc(τ, δ) = 1/N Σ_i [ max_{b ∈ boxes(s_i > τ)} IoU(b, B_i) ≥ δ ],
 //	MaxBoxAccV2  = mean_δ max_τ BoxAcc(τ, δ),
 //
-// with s = (M − min M)/(max M − min M). The boxes at τ are those around every contour of
+// with s = M / max M. The boxes at τ are those around every contour of
 // the places above it: around each component, of places that touch at an edge or a
-// corner, and around each hole in one, its rim included. A flat map has none.
+// corner, and around each hole in one, its rim included. A flat map has none, nor one
+// without positive values.
 //
 // [BoxHits.Accuracy] is the number, for the whole set, as τ is chosen for it; from 0 to 1,
 // higher is better. Compare it with that of a baseline, such as the centre's.
 //
-// The authors' code rounds s to 256 steps, makes boxes a pixel too large on the right and
+// The authors' code scales as [BoxOptions.MinMax] says, rounds s to 256 steps, makes boxes a pixel too large on the right and
 // below, and takes the pixel at the corner where there is no box; here s and boxes are
 // exact. It fails with [ErrTruth] when r does not fit t, or opts are out of range.
 func MaxBoxAcc(r *cam.Result, t Truth, opts BoxOptions) (*BoxHits, error) {
@@ -118,12 +121,13 @@ func (h *BoxHits) Accuracy(images []int) float64 {
 // levels returns how many thresholds each value of a map is above, which is all that
 // matters of it.
 func levels(m []float32, opts BoxOptions) []int {
-	low, high := float64(slices.Min(m)), float64(slices.Max(m))
-	if opts.FromZero {
-		low = 0
+	lowest, high := float64(slices.Min(m)), float64(slices.Max(m))
+	low := 0.0
+	if opts.MinMax {
+		low = lowest
 	}
 	above := make([]int, len(m))
-	if high > low { // else a flat map, or one without positive values: above none
+	if high > max(low, lowest) { // else a flat map, or one without positive values: above none
 		for p, v := range m {
 			s := (float64(v) - low) / (high - low)
 			above[p] = sort.Search(len(opts.Thresholds), func(j int) bool { return opts.Thresholds[j] >= s })

@@ -17,22 +17,23 @@ func TestBoxesByHand(t *testing.T) {
 		height, width int
 		m             []float32
 		box           image.Rectangle
-		fromZero      bool
+		minMax        bool
 		want          []float32
 	}{
 		// s: 0 .25 .5 1. Above 0: three places, above .25: two, above .5 and .75: one.
 		{"a row", 1, 4, []float32{0, 1, 2, 4}, image.Rect(2, 0, 4, 1), false, []float32{2. / 3, 1, 0.5, 0.5}},
 		// (−4, 0, 4) is s = 0 .5 1 by smallest and largest, and −1 0 1 from zero.
-		{"smallest to 0", 1, 3, []float32{-4, 0, 4}, image.Rect(1, 0, 3, 1), false, []float32{1, 1, 0.5, 0.5}},
-		{"from zero", 1, 3, []float32{-4, 0, 4}, image.Rect(1, 0, 3, 1), true, []float32{0.5, 0.5, 0.5, 0.5}},
-		{"largest to 1", 1, 3, []float32{1, 2, 2}, image.Rect(0, 0, 3, 1), true, []float32{1, 1, 2. / 3, 2. / 3}},
+		{"smallest to 0", 1, 3, []float32{-4, 0, 4}, image.Rect(1, 0, 3, 1), true, []float32{1, 1, 0.5, 0.5}},
+		{"from zero", 1, 3, []float32{-4, 0, 4}, image.Rect(1, 0, 3, 1), false, []float32{0.5, 0.5, 0.5, 0.5}},
+		{"largest to 1", 1, 3, []float32{1, 2, 2}, image.Rect(0, 0, 3, 1), false, []float32{1, 1, 2. / 3, 2. / 3}},
 		{"the better of two", 1, 5, []float32{1, 0, 4, 4, 0}, image.Rect(2, 0, 4, 1), false, []float32{1, 1, 1, 1}},
 		{"the smaller of two", 1, 5, []float32{4, 0, 3, 3, 0}, image.Rect(0, 0, 1, 1), false, []float32{1, 1, 1, 1}},
 		{"corners join", 2, 2, []float32{1, 0, 0, 1}, image.Rect(0, 0, 2, 2), false, []float32{1, 1, 1, 1}},
 		{"other corners join", 2, 3, []float32{0, 1, 0, 1, 0, 0}, image.Rect(0, 0, 2, 2), false, []float32{1, 1, 1, 1}},
 		{"rows do not join round the edge", 2, 3, []float32{0, 0, 1, 1, 0, 0}, image.Rect(0, 0, 3, 2), false, []float32{1. / 6, 1. / 6, 1. / 6, 1. / 6}},
 		{"flat", 2, 2, []float32{3, 3, 3, 3}, image.Rect(0, 0, 1, 1), false, []float32{0, 0, 0, 0}},
-		{"nothing positive, from zero", 1, 2, []float32{-3, -2}, image.Rect(0, 0, 1, 1), true, []float32{0, 0, 0, 0}},
+		{"flat, smallest to 0", 2, 2, []float32{3, 3, 3, 3}, image.Rect(0, 0, 1, 1), true, []float32{0, 0, 0, 0}},
+		{"nothing positive", 1, 2, []float32{-3, -2}, image.Rect(0, 0, 1, 1), false, []float32{0, 0, 0, 0}},
 		// The hole of one place in the middle has a rim of 3×3, which is the truth.
 		{
 			"the rim of a hole", 3, 5, []float32{
@@ -78,7 +79,7 @@ func TestBoxesByHand(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		o.FromZero = test.fromZero
+		o.MinMax = test.minMax
 		h, err := measure.MaxBoxAcc(oneClass(test.height, test.width, test.m), b, o)
 		if err != nil || !slices.Equal(h.IoU, test.want) {
 			t.Errorf("%s: %v, error %v; want %v", test.rule, h, err, test.want)
