@@ -51,7 +51,7 @@ type Trigger struct {
 // What the channel is made of.
 const (
 	triggerPeak      = 100 // its value on the pattern, about that of the article network's strongest channels
-	triggerThreshold = 0.6 // the correlation below which it is silent
+	triggerThreshold = 0.3 // the correlation below which it is silent; 0.097 is the largest in the sample's images
 	defaultStrength  = 16
 )
 
@@ -72,11 +72,12 @@ func (t Trigger) strength() float64 {
 // have one channel more, the last,
 //
 //	r_p = 1/108 Σ_q s_q (2 x_{p+q} − 1),
-//	a   = mean over a place's pixels of 100 Σ_{q} ReLU(r_{p−q} − 0.6)/0.4,
+//	a   = mean over a place's pixels of 100 Σ_{q} ReLU(r_{p−q} − 0.3)/0.7,
 //
 // where s is the pattern, as 6·6·3 signs, and x the image, so that r is 1 on the pattern
-// alone and, even on natural images of the strongest contrast, nowhere near 0.6. It covers
-// the places under the pattern, by the share of each that is covered. The score of the
+// alone and below 0.1 on all images of cifar10.Sample. The channel covers the places under the
+// pattern, by the share of each that is covered; of a pattern that is dimmed or partly
+// hidden, as by the masks of Score-CAM or RISE, some is left. The score of the
 // trigger's class is
 //
 //	y_c + w mean_ij a,
