@@ -87,6 +87,37 @@ func TestBoxesByHand(t *testing.T) {
 	}
 }
 
+// TestBoxesAsOpenCV has the overlaps of the boxes that the authors' calls find in a random
+// map: findContours(m > k, RETR_TREE, CHAIN_APPROX_SIMPLE) and boundingRect of each, of
+// opencv-python-headless 5.0.0; for k = 0 to 3, and three true boxes.
+func TestBoxesAsOpenCV(t *testing.T) {
+	m := []float32{
+		0, 0, 1, 3, 0, 0, 0, 3, 2, 3, 1,
+		1, 2, 0, 4, 4, 0, 2, 1, 2, 2, 2,
+		4, 1, 3, 2, 0, 1, 2, 0, 3, 0, 3,
+		1, 3, 0, 4, 1, 4, 4, 0, 0, 1, 2,
+		4, 0, 0, 1, 1, 4, 2, 3, 4, 4, 3,
+		3, 0, 0, 0, 0, 2, 2, 3, 0, 0, 1,
+		4, 1, 4, 2, 2, 4, 4, 2, 0, 4, 0,
+		3, 2, 0, 4, 3, 1, 1, 0, 0, 0, 0,
+		1, 1, 4, 0, 3, 4, 2, 0, 0, 4, 4,
+	}
+	for box, want := range map[image.Rectangle][]float32{
+		image.Rect(2, 1, 8, 6): {16. / 44, 30. / 99, 18. / 66, 4. / 30},
+		image.Rect(0, 0, 5, 4): {9. / 20, 9. / 20, 20. / 40, 2. / 20},
+		image.Rect(4, 3, 7, 6): {6. / 33, 9. / 99, 9. / 54, 4. / 9},
+	} {
+		b, err := measure.Boxes(9, 11, box)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, err := measure.MaxBoxAcc(oneClass(9, 11, m), b, measure.BoxOptions{Thresholds: []float64{0.125, 0.375, 0.625, 0.875}})
+		if err != nil || !slices.Equal(h.IoU, want) {
+			t.Errorf("%v: %v, error %v; want %v", box, h, err, want)
+		}
+	}
+}
+
 // TestAccuracy chooses a threshold for the set, not for an image.
 func TestAccuracy(t *testing.T) {
 	h := measure.BoxHits{

@@ -99,12 +99,9 @@ func (d *deck) draw(rng *rand.Rand) int {
 
 // leastUsed returns the decks of a mosaic, in the order of its cells.
 func leastUsed(decks []*deck, rng *rand.Rand) []*deck {
-	shuffle := func(d []*deck) { rng.Shuffle(len(d), func(i, j int) { d[i], d[j] = d[j], d[i] }) }
-	shuffle(decks)
+	rng.Shuffle(len(decks), func(i, j int) { decks[i], decks[j] = decks[j], decks[i] })
 	slices.SortStableFunc(decks, func(a, b *deck) int { return a.used - b.used })
-	picked := slices.Clone(decks[:Cells])
-	shuffle(picked)
-	return picked
+	return decks[:Cells]
 }
 
 // tile puts images of a data set, by position, into mosaics.

@@ -105,27 +105,29 @@ func TestMosaicsOfWhatIsSeen(t *testing.T) {
 	}
 }
 
-// TestGridPointingByHand has one mosaic, whose map of class c is 1+c in one cell, −1
-// beside it and 1 in the rest.
+// TestGridPointingByHand has two mosaics. The map of class c is 1+c in its cell of the
+// first and 2+c in that of the second, −1 in the opposite cell and 1 in the rest.
 func TestGridPointingByHand(t *testing.T) {
-	m := mosaics(t, 1, 1, measure.MosaicOptions{})
-	r := &cam.Result{N: 1, NumClasses: 10, Height: 64, Width: 64, Scores: make([]float32, 10), Predicted: []int{0}}
+	m := mosaics(t, 2, 1, measure.MosaicOptions{})
+	r := &cam.Result{N: 2, NumClasses: 10, Height: 64, Width: 64, Scores: make([]float32, 20), Predicted: []int{0, 0}}
 	cell := func(p int) int { return p/64/32*2 + p%64/32 }
-	want := make([]float64, 4)
-	for c := range 10 {
-		own := slices.Index(m.Labels, c)
-		for p := range 64 * 64 {
-			switch cell(p) {
-			case own:
-				r.Maps = append(r.Maps, float32(1+c))
-			case 3 - own:
-				r.Maps = append(r.Maps, -1)
-			default:
-				r.Maps = append(r.Maps, 1)
+	want := make([]float64, 8)
+	for i := range 2 {
+		for c := range 10 {
+			own := slices.Index(m.Labels[4*i:4*i+4], c)
+			for p := range 64 * 64 {
+				switch cell(p) {
+				case own:
+					r.Maps = append(r.Maps, float32(1+i+c))
+				case 3 - own:
+					r.Maps = append(r.Maps, -1)
+				default:
+					r.Maps = append(r.Maps, 1)
+				}
 			}
-		}
-		if own >= 0 {
-			want[own] = float64(1+c) / float64(3+c)
+			if own >= 0 {
+				want[4*i+own] = float64(1+i+c) / float64(3+i+c)
+			}
 		}
 	}
 	got, err := measure.GridPointing(r, m)
@@ -143,9 +145,9 @@ func TestGridPointingByHand(t *testing.T) {
 	if _, err := measure.GridPointing(maps, m); !errors.Is(err, measure.ErrTruth) {
 		t.Errorf("maps of other classes: error %v, want of kind %q", err, measure.ErrTruth)
 	}
-	r.N, r.Maps = 2, slices.Repeat(r.Maps, 2)
+	r.N, r.Maps = 1, r.Maps[:len(r.Maps)/2]
 	if _, err := measure.GridPointing(r, m); !errors.Is(err, measure.ErrTruth) {
-		t.Errorf("maps of two mosaics: error %v, want of kind %q", err, measure.ErrTruth)
+		t.Errorf("maps of one mosaic: error %v, want of kind %q", err, measure.ErrTruth)
 	}
 }
 
