@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/camlab-go/camlab/camlib/figure"
 	"github.com/camlab-go/camlab/camlib/measure"
 )
 
@@ -236,10 +237,15 @@ func BenchmarkMaxBoxAcc(b *testing.B) {
 	maps := make([][]float32, n)
 	boxes := make([]image.Rectangle, n)
 	for i := range maps {
-		maps[i] = make([]float32, size*size)
-		for p := range maps[i] {
-			maps[i][p] = rng.Float32()
+		coarse := figure.Map{H: 16, W: 16, Values: make([]float32, 16*16)}
+		for p := range coarse.Values {
+			coarse.Values[p] = rng.Float32()
 		}
+		fine, err := coarse.Resize(size, size)
+		if err != nil {
+			b.Fatal(err)
+		}
+		maps[i] = fine.Values
 		boxes[i] = image.Rect(0, 0, 32, 32)
 	}
 	r := oneClass(size, size, maps...)

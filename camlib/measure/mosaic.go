@@ -180,11 +180,22 @@ func (m *Mosaics) Maps(r *cam.Result) (*cam.Result, error) {
 //
 // r is what Maps takes. The result has a value from 0 to 1 for each cell, [4n], higher is
 // better, 0.25 is chance, and a map without positive values has 0. Cells of one mosaic
-// are not independent: a bootstrap draws mosaics.
+// are not independent, so a bootstrap draws from [PerMosaic].
 func GridPointing(r *cam.Result, m *Mosaics) ([]float64, error) {
 	maps, err := m.Maps(r)
 	if err != nil {
 		return nil, err
 	}
 	return Energy(maps, m.Truth())
+}
+
+// PerMosaic returns the mean of the cells of each mosaic, [n], of a value for each cell,
+// [4n]. Their mean is that of the values, and they are independent of each other where
+// the mosaics have no image in common.
+func PerMosaic(cells []float64) []float64 {
+	means := make([]float64, len(cells)/Cells)
+	for k := range len(means) * Cells {
+		means[k/Cells] += cells[k] / Cells
+	}
+	return means
 }

@@ -132,6 +132,8 @@ func TestGridPointingByHand(t *testing.T) {
 	}
 	got, err := measure.GridPointing(r, m)
 	equal(t, "all classes", got, want, err)
+	first, second := want[:4], want[4:]
+	equal(t, "of each mosaic", measure.PerMosaic(got), []float64{mean(first), mean(second)}, nil)
 
 	maps, err := m.Maps(r)
 	if err != nil {
