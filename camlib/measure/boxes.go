@@ -214,30 +214,34 @@ func (f *forest) add(p int32, corners bool) {
 	f.parent[p], f.boxes[p] = p, placeBox(int(p), f.width)
 	f.roots = append(f.roots, p)
 	y, x, w := int(p)/f.width, int(p)%f.width, int32(f.width)
-	up, down, left, right := y > 0, y < f.height-1, x > 0, x < f.width-1
-	f.join(p, p-w, up)
-	f.join(p, p+w, down)
-	f.join(p, p-1, left)
-	f.join(p, p+1, right)
-	if corners {
-		f.join(p, p-w-1, up && left)
-		f.join(p, p-w+1, up && right)
-		f.join(p, p+w-1, down && left)
-		f.join(p, p+w+1, down && right)
+	up, down, left, right := y > 0, y < f.height-1, x > 0, x < f.width-1 // whether there is such a neighbour
+	r := p                                                               // the root of p
+	r, above := f.join(r, p-w, up)
+	r, below := f.join(r, p+w, down)
+	r, before := f.join(r, p-1, left)
+	r, after := f.join(r, p+1, right)
+	if !corners {
+		return
 	}
+	// A corner that touches a neighbour which is in has come with that one.
+	r, _ = f.join(r, p-w-1, up && left && !above && !before)
+	r, _ = f.join(r, p-w+1, up && right && !above && !after)
+	r, _ = f.join(r, p+w-1, down && left && !below && !before)
+	f.join(r, p+w+1, down && right && !below && !after)
 }
 
-// join makes one component of those of p and q, if q exists and is in.
-func (f *forest) join(p, q int32, exists bool) {
+// join makes one component of those of the root r and the place q, if q exists and is in.
+// It returns their root and whether q is.
+func (f *forest) join(r, q int32, exists bool) (root int32, in bool) {
 	if !exists || f.parent[q] == absent {
-		return
+		return r, false
 	}
-	p, q = f.root(p), f.root(q)
-	if p == q {
-		return
+	q = f.root(q)
+	if q != r {
+		f.parent[r] = q
+		f.boxes[q] = f.boxes[q].with(f.boxes[r])
 	}
-	f.parent[p] = q
-	f.boxes[q] = f.boxes[q].with(f.boxes[p])
+	return q, true
 }
 
 func (f *forest) root(p int32) int32 {
