@@ -16,6 +16,11 @@
 // maps that know nothing of the network: a method that does not beat them has
 // found nothing.
 //
+// Where the truth is known, [Pointing], [Energy], [MaxBoxAcc] and [GridPointing] compare
+// a result with it: [NewMosaics] puts images of four classes into one, [WithTrigger]
+// plants a pattern that a class depends on, and [Blind] hides part of the grid from
+// the head.
+//
 // Maps may have any resolution; all metrics look at them enlarged to their images
 // ([cam.AlignCorners]). Everything is seeded: the same call gives the same values,
 // and an image's value does not depend on the images beside it.
