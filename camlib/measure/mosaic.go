@@ -173,7 +173,7 @@ func (m *Mosaics) Maps(r *cam.Result) (*cam.Result, error) {
 //
 //	L_i = Σ_{p∈cell i} ReLU(M_p) / Σ_j Σ_{p∈cell j} ReLU(M_p),
 //
-// the localisation score of Böhle et al. 2021 (arXiv:2104.00032) and equation 1 of Rao et
+// the localisation score of Böhle et al. 2021 (arXiv:2104.00032), called GridPG by Rao et
 // al. 2022 (arXiv:2205.10435). It is [Energy] of [Mosaics.Maps] and [Mosaics.Truth]. A map
 // of another size is brought to that of the mosaic before, so that the row or column
 // between two cells is shared out.

@@ -137,6 +137,15 @@ func (t Truth) each(where string, r *cam.Result, f func(i int, m []float32)) err
 	})
 }
 
+// score returns what f makes of every image's map, as each.
+func (t Truth) score(where string, r *cam.Result, f func(i int, m []float32) float64) ([]float64, error) {
+	scores := make([]float64, max(0, t.N))
+	if err := t.each(where, r, func(i int, m []float32) { scores[i] = f(i, m) }); err != nil {
+		return nil, err
+	}
+	return scores, nil
+}
+
 // parallel calls f for 0 to n−1 on all processors and joins its errors.
 func parallel(n int, f func(i int) error) error {
 	workers := min(n, runtime.GOMAXPROCS(0))

@@ -76,6 +76,10 @@ func TestTruthErrors(t *testing.T) {
 		{"maps of all classes", func() error { _, err := measure.Energy(all, two); return err }, "measure: energy: maps of all classes, want one of each image; Pick takes them out"},
 		{"fewer maps than masks", func() error { _, err := measure.Pointing(one, two, 0); return err }, "measure: pointing: 1 maps for 2 masks, want as many"},
 		{"a truth that was not made", func() error { _, err := measure.Energy(one, measure.Truth{}); return err }, "measure: truth: 0 places, want [0, 0, 0] and at least one"},
+		{"a number of masks below 0", func() error {
+			_, err := measure.MaxBoxAcc(one, measure.Truth{N: -1, Height: 1, Width: 1}, measure.BoxOptions{})
+			return err
+		}, "measure: truth: 0 places, want [-1, 1, 1] and at least one"},
 		{"negative tolerance", func() error { _, err := measure.Pointing(maps, two, -1); return err }, "measure: pointing: tolerance of -1 pixels, want 0 or more"},
 		{"a class that is not there", func() error { _, err := measure.Pick(all, []int{0}, []int{2}); return err }, "measure: pick: image 0, class 2, want images 0 to 0 and classes 0 to 1"},
 		{"an image that is not there", func() error { _, err := measure.Pick(all, []int{1}, []int{0}); return err }, "measure: pick: image 1, class 0, want images 0 to 0 and classes 0 to 1"},
@@ -114,6 +118,9 @@ func TestTruthErrors(t *testing.T) {
 		if err := test.call(); !errors.Is(err, measure.ErrTruth) || err.Error() != test.text {
 			t.Errorf("%s: error %v, want one of kind %q with text %q", test.rule, err, measure.ErrTruth, test.text)
 		}
+	}
+	if n := measure.Silent(&cam.Result{}); n != 0 {
+		t.Errorf("no maps: %d silent ones", n)
 	}
 	broken := oneClass(1, 2, []float32{1, float32(math.NaN())})
 	if _, err := measure.Energy(broken, truth(t, 1, 2, "#.")); err == nil {
