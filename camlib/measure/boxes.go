@@ -60,10 +60,10 @@ func MaxBoxAcc(r *cam.Result, t Truth, opts BoxOptions) (*BoxHits, error) {
 		opts.Overlaps = []float64{0.3, 0.5, 0.7}
 	}
 	if !slices.IsSorted(opts.Thresholds) || outside(opts.Thresholds, func(v float64) bool { return v >= 0 && v < 1 }) {
-		return nil, truthError("boxes: thresholds %v, want them ascending, from 0 to below 1", opts.Thresholds)
+		return nil, fail(ErrTruth, "boxes: thresholds %v, want them ascending, from 0 to below 1", opts.Thresholds)
 	}
 	if outside(opts.Overlaps, func(v float64) bool { return v > 0 && v <= 1 }) {
-		return nil, truthError("boxes: overlaps %v, want them above 0 and at most 1", opts.Overlaps)
+		return nil, fail(ErrTruth, "boxes: overlaps %v, want them above 0 and at most 1", opts.Overlaps)
 	}
 	n := len(opts.Thresholds)
 	h := &BoxHits{N: t.N, Thresholds: slices.Clone(opts.Thresholds), Overlaps: slices.Clone(opts.Overlaps), IoU: make([]float32, max(0, t.N)*n)}

@@ -22,7 +22,7 @@ import (
 // accuracy. It fails with [ErrTruth] when r does not fit t or tolerance is negative.
 func Pointing(r *cam.Result, t Truth, tolerance int) ([]float64, error) {
 	if tolerance < 0 {
-		return nil, truthError("pointing: tolerance of %d pixels, want 0 or more", tolerance)
+		return nil, fail(ErrTruth, "pointing: tolerance of %d pixels, want 0 or more", tolerance)
 	}
 	return t.score("pointing", r, func(i int, m []float32) float64 {
 		highest := slices.Max(m)
