@@ -46,7 +46,8 @@ type BoxHits struct {
 // [BoxHits.Accuracy] is the number, for the whole set, as τ is chosen for it; from 0 to 1,
 // higher is better. Compare it with that of a baseline, such as the centre's.
 //
-// The authors' code scales as [BoxOptions.MinMax] says, rounds s to 256 steps, makes boxes a pixel too large on the right and
+// The authors' code takes 1,000 thresholds, scales as [BoxOptions.MinMax] says, after
+// enlarging bicubically, rounds s to 256 steps, makes boxes a pixel too large on the right and
 // below, and takes the pixel at the corner where there is no box; here s and boxes are
 // exact. It fails with [ErrTruth] when r does not fit t, or opts are out of range.
 func MaxBoxAcc(r *cam.Result, t Truth, opts BoxOptions) (*BoxHits, error) {
@@ -59,13 +60,13 @@ func MaxBoxAcc(r *cam.Result, t Truth, opts BoxOptions) (*BoxHits, error) {
 		opts.Overlaps = []float64{0.3, 0.5, 0.7}
 	}
 	if !slices.IsSorted(opts.Thresholds) || outside(opts.Thresholds, func(v float64) bool { return v >= 0 && v < 1 }) {
-		return nil, truthError("boxes: thresholds %v, want them ascending, from 0 to below 1", opts.Thresholds)
+		return nil, fail(ErrTruth, "boxes: thresholds %v, want them ascending, from 0 to below 1", opts.Thresholds)
 	}
 	if outside(opts.Overlaps, func(v float64) bool { return v > 0 && v <= 1 }) {
-		return nil, truthError("boxes: overlaps %v, want them above 0 and at most 1", opts.Overlaps)
+		return nil, fail(ErrTruth, "boxes: overlaps %v, want them above 0 and at most 1", opts.Overlaps)
 	}
 	n := len(opts.Thresholds)
-	h := &BoxHits{N: t.N, Thresholds: slices.Clone(opts.Thresholds), Overlaps: slices.Clone(opts.Overlaps), IoU: make([]float32, t.N*n)}
+	h := &BoxHits{N: t.N, Thresholds: slices.Clone(opts.Thresholds), Overlaps: slices.Clone(opts.Overlaps), IoU: make([]float32, max(0, t.N)*n)}
 	err := t.each("boxes", r, func(i int, m []float32) {
 		f := newForest(t.Width, levels(m, opts), n)
 		best := h.IoU[i*n : (i+1)*n]

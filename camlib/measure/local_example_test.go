@@ -67,7 +67,7 @@ func ExampleMaxBoxAcc() {
 }
 
 func ExamplePick() {
-	all := &cam.Result{N: 1, NumClasses: 2, Height: 1, Width: 1, Maps: []float32{3, 4}, Scores: []float32{3, 4}, Predicted: []int{1}}
+	all := &cam.Result{N: 1, NumClasses: 2, K: 2, Height: 1, Width: 1, Maps: []float32{3, 4}, Scores: []float32{3, 4}, Predicted: []int{1}}
 	r, err := measure.Pick(all, []int{0, 0}, []int{1, 0})
 	fmt.Println(r.Maps, r.Class, err)
 	// Output: [4 3] [1 0] <nil>
@@ -88,7 +88,7 @@ func ExampleGridPointing() {
 		panic(err)
 	}
 	// A map that is the same for all classes: all of it in the first cell.
-	r := &cam.Result{N: 1, NumClasses: 10, Height: 64, Width: 64, Maps: make([]float32, 10*64*64), Scores: make([]float32, 10), Predicted: []int{0}}
+	r := &cam.Result{N: 1, NumClasses: 10, K: 10, Height: 64, Width: 64, Maps: make([]float32, 10*64*64), Scores: make([]float32, 10), Predicted: []int{0}}
 	for c := range 10 {
 		r.Maps[c*64*64] = 1
 	}

@@ -43,13 +43,13 @@ type MosaicOptions struct {
 // to take, or when the scores do not fit.
 func NewMosaics(ds *cifar10.Dataset, n int, seed uint64, opts MosaicOptions) (*Mosaics, error) {
 	if n < 1 {
-		return nil, truthError("mosaics: %d of them, want at least 1", n)
+		return nil, fail(ErrTruth, "mosaics: %d of them, want at least 1", n)
 	}
 	if opts.Scores != nil && len(opts.Scores) != ds.Len()*cifar10.NumClasses {
-		return nil, truthError("mosaics: %d scores, want %d for each of %d images", len(opts.Scores), cifar10.NumClasses, ds.Len())
+		return nil, fail(ErrTruth, "mosaics: %d scores, want %d for each of %d images", len(opts.Scores), cifar10.NumClasses, ds.Len())
 	}
 	if opts.MinProbability != 0 && opts.Scores == nil || !(opts.MinProbability >= 0 && opts.MinProbability <= 1) {
-		return nil, truthError("mosaics: probability of at least %v, want 0 to 1 and the scores that it is of", opts.MinProbability)
+		return nil, fail(ErrTruth, "mosaics: probability of at least %v, want 0 to 1 and the scores that it is of", opts.MinProbability)
 	}
 	positions := make([][]int, cifar10.NumClasses)
 	for i, label := range ds.Labels {
@@ -69,7 +69,7 @@ func NewMosaics(ds *cifar10.Dataset, n int, seed uint64, opts MosaicOptions) (*M
 		}
 	}
 	if len(decks) < Cells {
-		return nil, truthError("mosaics: images of %d classes, want of at least %d", len(decks), Cells)
+		return nil, fail(ErrTruth, "mosaics: images of %d classes, want of at least %d", len(decks), Cells)
 	}
 	m := &Mosaics{}
 	for range n {
@@ -154,15 +154,15 @@ func (m *Mosaics) Repeated() (cam.Images, cam.Target) {
 // Maps returns, for each cell, the map of its class. r is of m.Images and all classes, or
 // of what [Mosaics.Repeated] returns. It fails with [ErrTruth] otherwise.
 func (m *Mosaics) Maps(r *cam.Result) (*cam.Result, error) {
-	if r.Class == nil && r.N == m.Len() {
+	if r.K > 0 && r.N == m.Len() {
 		images := make([]int, len(m.Labels))
 		for k := range images {
 			images[k] = k / Cells
 		}
 		return Pick(r, images, m.Labels)
 	}
-	if !slices.Equal(r.Class, m.Labels) {
-		return nil, truthError("mosaics: a result of %d maps, want one of the %d mosaics for all classes, or of their %d cells, each for its class",
+	if r.K > 0 || !slices.Equal(r.Class, m.Labels) {
+		return nil, fail(ErrTruth, "mosaics: a result of %d maps, want one of the %d mosaics for all classes, or of their %d cells, each for its class",
 			r.N, m.Len(), len(m.Labels))
 	}
 	return r, nil
@@ -173,7 +173,7 @@ func (m *Mosaics) Maps(r *cam.Result) (*cam.Result, error) {
 //
 //	L_i = Σ_{p∈cell i} ReLU(M_p) / Σ_j Σ_{p∈cell j} ReLU(M_p),
 //
-// the localisation score of Böhle et al. 2021 (arXiv:2104.00032) and equation 1 of Rao et
+// the localisation score of Böhle et al. 2021 (arXiv:2104.00032), called GridPG by Rao et
 // al. 2022 (arXiv:2205.10435). It is [Energy] of [Mosaics.Maps] and [Mosaics.Truth]. A map
 // of another size is brought to that of the mosaic before, so that the row or column
 // between two cells is shared out.

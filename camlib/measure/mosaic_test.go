@@ -109,7 +109,7 @@ func TestMosaicsOfWhatIsSeen(t *testing.T) {
 // first and 2+c in that of the second, −1 in the opposite cell and 1 in the rest.
 func TestGridPointingByHand(t *testing.T) {
 	m := mosaics(t, 2, 1, measure.MosaicOptions{})
-	r := &cam.Result{N: 2, NumClasses: 10, Height: 64, Width: 64, Scores: make([]float32, 20), Predicted: []int{0, 0}}
+	r := &cam.Result{N: 2, NumClasses: 10, K: 10, Height: 64, Width: 64, Scores: make([]float32, 20), Predicted: []int{0, 0}}
 	cell := func(p int) int { return p/64/32*2 + p%64/32 }
 	want := make([]float64, 8)
 	for i := range 2 {

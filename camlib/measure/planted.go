@@ -182,7 +182,7 @@ func splitLast(act *Node) (rest, last *Node) {
 // fails with [ErrTruth] when they are not of three channels and large enough.
 func Stamp(x cam.Images, seed uint64) (cam.Images, Truth, error) {
 	if x.N < 1 || x.Channels != 3 || x.Height < TriggerSize || x.Width < TriggerSize || len(x.Pixels) != x.N*x.Height*x.Width*x.Channels {
-		return cam.Images{}, Truth{}, truthError("stamp: images [%d, %d, %d, %d] of %d values, want at least one, of 3 channels and at least %d×%d",
+		return cam.Images{}, Truth{}, fail(ErrTruth, "stamp: images [%d, %d, %d, %d] of %d values, want at least one, of 3 channels and at least %d×%d",
 			x.N, x.Height, x.Width, x.Channels, len(x.Pixels), TriggerSize, TriggerSize)
 	}
 	x.Pixels = slices.Clone(x.Pixels)
@@ -251,7 +251,7 @@ func (t Truth) checkRegion() error {
 		return err
 	}
 	if t.N != 1 {
-		return truthError("blind: a region of %d masks, want 1", t.N)
+		return fail(ErrTruth, "blind: a region of %d masks, want 1", t.N)
 	}
 	return nil
 }
@@ -268,7 +268,7 @@ func (t Truth) checkRegion() error {
 // the border: pixels there do enter activations on the other side.
 //
 // The result has a value from 0 to 1 for each image, lower is better, 0 is right. It
-// fails with [ErrTruth] when the region is not one mask, or r is of all classes.
+// fails with [ErrTruth] when the region is not one mask, or r has several maps of an image.
 func BlindShare(r *cam.Result, region Truth) ([]float64, error) {
 	if err := region.checkRegion(); err != nil {
 		return nil, err

@@ -10,7 +10,7 @@ import (
 //
 //	hit = |{p ∈ argmax M : d(p, T) ≤ tolerance}| / |argmax M|,
 //
-// section 4.2 of Zhang et al. 2018 (arXiv:1608.00507). d is the distance to the nearest
+// the game of Zhang et al. 2018 (Excitation Backprop, arXiv:1608.00507). d is the distance to the nearest
 // pixel of the mask T, Euclidean, in pixels. The paper's tolerance is 15 pixels of
 // photographs of 500; 0 wants the pixel itself inside.
 //
@@ -22,10 +22,9 @@ import (
 // accuracy. It fails with [ErrTruth] when r does not fit t or tolerance is negative.
 func Pointing(r *cam.Result, t Truth, tolerance int) ([]float64, error) {
 	if tolerance < 0 {
-		return nil, truthError("pointing: tolerance of %d pixels, want 0 or more", tolerance)
+		return nil, fail(ErrTruth, "pointing: tolerance of %d pixels, want 0 or more", tolerance)
 	}
-	hits := make([]float64, t.N)
-	err := t.each("pointing", r, func(i int, m []float32) {
+	return t.score("pointing", r, func(i int, m []float32) float64 {
 		highest := slices.Max(m)
 		n, hit := 0, 0
 		for p, v := range m {
@@ -37,9 +36,8 @@ func Pointing(r *cam.Result, t Truth, tolerance int) ([]float64, error) {
 				hit++
 			}
 		}
-		hits[i] = float64(hit) / float64(n)
+		return float64(hit) / float64(n)
 	})
-	return hits, err
 }
 
 // within tells whether place p of image i is inside the truth or that near to it.
@@ -67,11 +65,7 @@ func (t Truth) within(i, p, tolerance int) bool {
 // The result has a value from 0 to 1 for each image, higher is better. It fails with
 // [ErrTruth] when r does not fit t.
 func Energy(r *cam.Result, t Truth) ([]float64, error) {
-	shares := make([]float64, t.N)
-	err := t.each("energy", r, func(i int, m []float32) {
-		shares[i] = share(m, t.Mask(i))
-	})
-	return shares, err
+	return t.score("energy", r, func(i int, m []float32) float64 { return share(m, t.Mask(i)) })
 }
 
 // share is the part of the positive values of m that lies in a mask, 0 where there are
@@ -95,8 +89,8 @@ func share(m []float32, mask []bool) float64 {
 // Silent returns how many maps of r have no positive value, so that [Energy] and
 // [GridPointing] give them 0.
 func Silent(r *cam.Result) int {
-	n, size := 0, r.Height*r.Width
-	for m := range slices.Chunk(r.Maps, size) {
+	n := 0
+	for m := range slices.Chunk(r.Maps, max(1, r.Height*r.Width)) {
 		if slices.Max(m) <= 0 {
 			n++
 		}

@@ -4,9 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"runtime"
 	"slices"
-	"sync"
 
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/figure"
@@ -15,15 +13,6 @@ import (
 // ErrTruth is what errors match under [errors.Is] that say that a [Truth], or what
 // one is made from, is broken or does not fit the maps.
 var ErrTruth = errors.New("truth does not fit")
-
-// truthError returns "measure: where: what, want" as an ErrTruth.
-func truthError(format string, args ...any) error {
-	return &untrue{fmt.Errorf("measure: "+format, args...)}
-}
-
-type untrue struct{ error }
-
-func (u *untrue) Unwrap() []error { return []error{ErrTruth, u.error} }
 
 // Truth says where in each image the thing is that its map should find: Masks,
 // shaped [N, Height, Width], is true there, at the resolution of the image. A mask
@@ -55,7 +44,7 @@ func Boxes(height, width int, boxes ...image.Rectangle) (Truth, error) {
 	t := Truth{len(boxes), height, width, make([]bool, len(boxes)*height*width)}
 	for i, b := range boxes {
 		if b.Empty() || !b.In(image.Rect(0, 0, width, height)) {
-			return Truth{}, truthError("boxes: box %d is %v, want one with pixels inside %d×%d", i, b, height, width)
+			return Truth{}, fail(ErrTruth, "boxes: box %d is %v, want one with pixels inside %d×%d", i, b, height, width)
 		}
 		for y := b.Min.Y; y < b.Max.Y; y++ {
 			row := t.Masks[(i*height+y)*width:]
@@ -69,11 +58,11 @@ func Boxes(height, width int, boxes ...image.Rectangle) (Truth, error) {
 
 func (t Truth) check() error {
 	if t.N < 1 || t.Height < 1 || t.Width < 1 || len(t.Masks) != t.N*t.Height*t.Width {
-		return truthError("truth: %d places, want [%d, %d, %d] and at least one", len(t.Masks), t.N, t.Height, t.Width)
+		return fail(ErrTruth, "truth: %d places, want [%d, %d, %d] and at least one", len(t.Masks), t.N, t.Height, t.Width)
 	}
 	for i := range t.N {
 		if !slices.Contains(t.Mask(i), true) {
-			return truthError("truth: mask %d is empty, want at least one true place", i)
+			return fail(ErrTruth, "truth: mask %d is empty, want at least one true place", i)
 		}
 	}
 	return nil
@@ -114,68 +103,72 @@ func (t Truth) each(where string, r *cam.Result, f func(i int, m []float32)) err
 	if err := t.check(); err != nil {
 		return err
 	}
-	if r.Class == nil {
-		return truthError("%s: maps of all classes, want one of each image; Pick takes them out", where)
+	if r.K > 1 {
+		return fail(ErrTruth, "%s: %d maps of each image, want one; Pick takes them out", where, r.K)
 	}
 	if r.N != t.N {
-		return truthError("%s: %d maps for %d masks, want as many", where, r.N, t.N)
+		return fail(ErrTruth, "%s: %d maps for %d masks, want as many", where, r.N, t.N)
 	}
 	maps, err := figure.NewMaps(r.N, r.Height, r.Width, r.Maps)
 	if err != nil {
 		return fmt.Errorf("measure: %s: %w", where, err)
 	}
-	return parallel(t.N, func(i int) error {
+	errs := make([]error, t.N)
+	inParallel(t.N, func(i int) {
 		m := maps[i]
 		if m.H != t.Height || m.W != t.Width {
-			var err error
-			if m, err = m.Resize(t.Height, t.Width); err != nil {
-				return fmt.Errorf("measure: %s: %w", where, err)
+			if m, errs[i] = m.Resize(t.Height, t.Width); errs[i] != nil {
+				return
 			}
 		}
 		f(i, m.Values)
-		return nil
 	})
-}
-
-// parallel calls f for 0 to n−1 on all processors and joins its errors.
-func parallel(n int, f func(i int) error) error {
-	workers := min(n, runtime.GOMAXPROCS(0))
-	errs := make([]error, workers)
-	var all sync.WaitGroup
-	for w := range workers {
-		all.Go(func() {
-			for i := n * w / workers; i < n*(w+1)/workers && errs[w] == nil; i++ {
-				errs[w] = f(i)
-			}
-		})
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("measure: %s: %w", where, err)
 	}
-	all.Wait()
-	return errors.Join(errs...)
+	return nil
 }
 
-// Pick takes maps out of a result of all classes: as map i of the result that it
-// returns, with its row of scores, the one of image images[i] for the class classes[i].
-// It fails with [ErrTruth] when there is no such map.
+// score returns what f makes of every image's map, as each.
+func (t Truth) score(where string, r *cam.Result, f func(i int, m []float32) float64) ([]float64, error) {
+	scores := make([]float64, max(0, t.N))
+	if err := t.each(where, r, func(i int, m []float32) { scores[i] = f(i, m) }); err != nil {
+		return nil, err
+	}
+	return scores, nil
+}
+
+// Pick takes maps out of a result of several for each image: as map i of the result that
+// it returns the one of image images[i] for the class classes[i], with what r says of that
+// image and that map. It fails with [ErrTruth] when there is no such map.
 func Pick(r *cam.Result, images, classes []int) (*cam.Result, error) {
 	if len(images) != len(classes) {
-		return nil, truthError("pick: %d images and %d classes, want as many", len(images), len(classes))
+		return nil, fail(ErrTruth, "pick: %d images and %d classes, want as many", len(images), len(classes))
 	}
-	if r.Class != nil {
-		return nil, truthError("pick: maps of one class for each image, want those of all classes (the target cam.All)")
-	}
-	size := r.Height * r.Width
-	p := &cam.Result{
-		Method: r.Method, N: len(images), NumClasses: r.NumClasses, Height: r.Height, Width: r.Width,
-		Class: slices.Clone(classes), Maps: make([]float32, 0, len(images)*size),
-	}
-	for k, i := range images {
-		c := classes[k]
-		if i < 0 || i >= r.N || c < 0 || c >= r.NumClasses {
-			return nil, truthError("pick: image %d, class %d, want images 0 to %d and classes 0 to %d", i, c, r.N-1, r.NumClasses-1)
+	p := *r
+	p.N, p.K, p.Class = len(images), 0, slices.Clone(classes)
+	p.Scores, p.Predicted, p.Rival, p.Maps, p.Score, p.Outcome, p.Residual = nil, nil, nil, nil, nil, nil, nil
+	for at, i := range images {
+		c := classes[at]
+		if i < 0 || i >= r.N || !slices.Contains(r.ClassesOf(i), c) {
+			return nil, fail(ErrTruth, "pick: image %d, class %d, want one of %d images and a class that it has a map of", i, c, r.N)
 		}
-		p.Maps = append(p.Maps, r.Map(i, c)...)
-		p.Scores = append(p.Scores, r.Scores[i*r.NumClasses:(i+1)*r.NumClasses]...)
-		p.Predicted = append(p.Predicted, r.Predicted[i])
+		j := i*max(1, r.K) + slices.Index(r.ClassesOf(i), c)
+		copyPart(&p.Scores, r.Scores, i, r.NumClasses)
+		copyPart(&p.Predicted, r.Predicted, i, 1)
+		copyPart(&p.Rival, r.Rival, i, 1)
+		copyPart(&p.Maps, r.Maps, j, r.Height*r.Width)
+		copyPart(&p.Score, r.Score, j, 1)
+		copyPart(&p.Outcome, r.Outcome, j, 1)
+		copyPart(&p.Residual, r.Residual, j, 1)
 	}
-	return p, nil
+	return &p, nil
+}
+
+// copyPart appends to a slice the part of that number and size of another, if that is not
+// nil.
+func copyPart[T any](to *[]T, from []T, number, size int) {
+	if from != nil {
+		*to = append(*to, from[number*size:(number+1)*size]...)
+	}
 }

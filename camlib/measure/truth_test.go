@@ -56,7 +56,7 @@ func equal(t *testing.T, what string, got, want []float64, err error) {
 func TestTruthErrors(t *testing.T) {
 	two := truth(t, 1, 2, "#.", ".#")
 	maps := oneClass(1, 2, []float32{1, 2}, []float32{3, 4})
-	all := &cam.Result{N: 1, NumClasses: 2, Height: 1, Width: 2, Maps: []float32{1, 2, 3, 4}, Scores: []float32{0, 0}, Predicted: []int{0}}
+	all := &cam.Result{N: 1, NumClasses: 2, K: 2, Height: 1, Width: 2, Maps: []float32{1, 2, 3, 4}, Scores: []float32{0, 0}, Predicted: []int{0}}
 	one := oneClass(1, 2, []float32{1, 2})
 	few, err := cifar10.Sample().Select(0)
 	if err != nil {
@@ -73,14 +73,18 @@ func TestTruthErrors(t *testing.T) {
 		{"no masks", func() error { _, err := measure.Boxes(2, 2); return err }, "measure: truth: 0 places, want [0, 2, 2] and at least one"},
 		{"a box outside", func() error { _, err := measure.Boxes(2, 3, image.Rect(1, 1, 4, 2)); return err }, "measure: boxes: box 0 is (1,1)-(4,2), want one with pixels inside 2×3"},
 		{"an empty box", func() error { _, err := measure.Boxes(2, 3, image.Rect(1, 1, 1, 2)); return err }, "measure: boxes: box 0 is (1,1)-(1,2), want one with pixels inside 2×3"},
-		{"maps of all classes", func() error { _, err := measure.Energy(all, two); return err }, "measure: energy: maps of all classes, want one of each image; Pick takes them out"},
+		{"maps of all classes", func() error { _, err := measure.Energy(all, two); return err }, "measure: energy: 2 maps of each image, want one; Pick takes them out"},
 		{"fewer maps than masks", func() error { _, err := measure.Pointing(one, two, 0); return err }, "measure: pointing: 1 maps for 2 masks, want as many"},
 		{"a truth that was not made", func() error { _, err := measure.Energy(one, measure.Truth{}); return err }, "measure: truth: 0 places, want [0, 0, 0] and at least one"},
+		{"a number of masks below 0", func() error {
+			_, err := measure.MaxBoxAcc(one, measure.Truth{N: -1, Height: 1, Width: 1}, measure.BoxOptions{})
+			return err
+		}, "measure: truth: 0 places, want [-1, 1, 1] and at least one"},
 		{"negative tolerance", func() error { _, err := measure.Pointing(maps, two, -1); return err }, "measure: pointing: tolerance of -1 pixels, want 0 or more"},
-		{"a class that is not there", func() error { _, err := measure.Pick(all, []int{0}, []int{2}); return err }, "measure: pick: image 0, class 2, want images 0 to 0 and classes 0 to 1"},
-		{"an image that is not there", func() error { _, err := measure.Pick(all, []int{1}, []int{0}); return err }, "measure: pick: image 1, class 0, want images 0 to 0 and classes 0 to 1"},
+		{"a class that is not there", func() error { _, err := measure.Pick(all, []int{0}, []int{2}); return err }, "measure: pick: image 0, class 2, want one of 1 images and a class that it has a map of"},
+		{"an image that is not there", func() error { _, err := measure.Pick(all, []int{1}, []int{0}); return err }, "measure: pick: image 1, class 0, want one of 1 images and a class that it has a map of"},
 		{"a class too many", func() error { _, err := measure.Pick(all, []int{0}, []int{0, 1}); return err }, "measure: pick: 1 images and 2 classes, want as many"},
-		{"picked maps", func() error { _, err := measure.Pick(one, []int{0}, []int{0}); return err }, "measure: pick: maps of one class for each image, want those of all classes (the target cam.All)"},
+		{"another class than was asked for", func() error { _, err := measure.Pick(one, []int{0}, []int{1}); return err }, "measure: pick: image 0, class 1, want one of 1 images and a class that it has a map of"},
 		{"thresholds the wrong way", func() error {
 			_, err := measure.MaxBoxAcc(maps, two, measure.BoxOptions{Thresholds: []float64{0.5, 0.1}})
 			return err
@@ -115,6 +119,9 @@ func TestTruthErrors(t *testing.T) {
 			t.Errorf("%s: error %v, want one of kind %q with text %q", test.rule, err, measure.ErrTruth, test.text)
 		}
 	}
+	if n := measure.Silent(&cam.Result{}); n != 0 {
+		t.Errorf("no maps: %d silent ones", n)
+	}
 	broken := oneClass(1, 2, []float32{1, float32(math.NaN())})
 	if _, err := measure.Energy(broken, truth(t, 1, 2, "#.")); err == nil {
 		t.Error("a map with a NaN: no error")
@@ -123,9 +130,11 @@ func TestTruthErrors(t *testing.T) {
 
 func TestPick(t *testing.T) {
 	all := &cam.Result{
-		Method: "m", N: 2, NumClasses: 3, Height: 1, Width: 2, Predicted: []int{2, 1},
-		Maps:   []float32{0, 1, 10, 11, 20, 21, 100, 101, 110, 111, 120, 121},
-		Scores: []float32{0, 1, 2, 10, 11, 12},
+		Method: "m", N: 2, NumClasses: 3, K: 3, Height: 1, Width: 2, Predicted: []int{2, 1},
+		Maps:    []float32{0, 1, 10, 11, 20, 21, 100, 101, 110, 111, 120, 121},
+		Scores:  []float32{0, 1, 2, 10, 11, 12},
+		Score:   []float32{0, 1, 2, 10, 11, 12},
+		Outcome: []cam.Outcome{0, 0, 0, 0, 0, cam.NegativeScore},
 	}
 	p, err := measure.Pick(all, []int{1, 0, 1}, []int{2, 1, 0})
 	if err != nil {
@@ -139,6 +148,18 @@ func TestPick(t *testing.T) {
 	}
 	if want := []float32{10, 11, 12, 0, 1, 2, 10, 11, 12}; !slices.Equal(p.Scores, want) {
 		t.Errorf("scores %v, want %v", p.Scores, want)
+	}
+	if !slices.Equal(p.Score, []float32{12, 1, 10}) || p.Residual != nil || p.Rival != nil {
+		t.Errorf("score %v, residual %v, rival %v", p.Score, p.Residual, p.Rival)
+	}
+	if want := []cam.Outcome{cam.NegativeScore, 0, 0}; !slices.Equal(p.Outcome, want) || p.K != 0 {
+		t.Errorf("outcome %v, K %d, want %v, 0", p.Outcome, p.K, want)
+	}
+	top := *all
+	top.K, top.Class, top.Maps, top.Score, top.Outcome = 1, []int{2, 1}, []float32{20, 21, 110, 111}, []float32{2, 11}, nil
+	p, err = measure.Pick(&top, []int{1}, []int{1})
+	if err != nil || !slices.Equal(p.Maps, []float32{110, 111}) || p.Outcome != nil {
+		t.Errorf("of the highest class: %+v, error %v", p, err)
 	}
 }
 
