@@ -70,7 +70,7 @@ func Randomised(net cam.Network, how Redraw, seed uint64, layers ...string) (cam
 	}
 	ctx, err := net.Context().Clone()
 	if err != nil {
-		return nil, fmt.Errorf("measure: randomised: %w", err)
+		return nil, within(err, "randomised")
 	}
 	copied := &randomised{Network: net, ctx: ctx}
 	for v := range ctx.IterVariablesInScope() {
@@ -79,7 +79,7 @@ func Randomised(net cam.Network, how Redraw, seed uint64, layers ...string) (cam
 			continue
 		}
 		if err := redraw(v, how, rand.New(rand.NewPCG(seed, hash(v.ScopeAndName())))); err != nil {
-			return nil, fmt.Errorf("measure: randomised: %s: %w", v.ScopeAndName(), err)
+			return nil, within(err, "randomised: %s", v.ScopeAndName())
 		}
 	}
 	return copied, nil
