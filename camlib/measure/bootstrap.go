@@ -25,8 +25,8 @@ type Resampling struct {
 
 // Bootstrap returns the mean of the values and its 95 % percentile interval: the
 // 2.5th and 97.5th percentile, linearly interpolated, of the means of resamples
-// of as many values, drawn with replacement (Efron & Tibshirani 1993, section
-// 13.3). Equal seeds and numbers of values draw the same images, so estimates of
+// of as many values, drawn with replacement (Efron & Tibshirani 1993, chapter
+// 13). Equal seeds and numbers of values draw the same images, so estimates of
 // several methods share their luck. It fails with [ErrValues].
 func Bootstrap(values []float64, opts Resampling) (Estimate, error) {
 	n, resamples := len(values), cmp.Or(opts.Resamples, 1000)

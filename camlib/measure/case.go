@@ -1,7 +1,6 @@
 package measure
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"runtime"
@@ -51,15 +50,15 @@ func (s *Subject) enlarge(r *cam.Result, classes []int) ([]float32, error) {
 	}
 	exec, err := s.meter.enlarger(x.Height, x.Width)
 	if err != nil {
-		return nil, fmt.Errorf("measure: %s: %w", r.Method, err)
+		return nil, within(err, "%s", r.Method)
 	}
 	out, err := call(exec.Exec, tensors.FromFlatDataAndDimensions(r.Maps, r.N, r.Height, r.Width))
 	if err != nil {
-		return nil, fmt.Errorf("measure: %s: %w", r.Method, err)
+		return nil, within(err, "%s", r.Method)
 	}
 	maps, err := take[float32](out[0])
 	if err != nil {
-		return nil, fmt.Errorf("measure: %s: %w", r.Method, err)
+		return nil, within(err, "%s", r.Method)
 	}
 	return maps, nil
 }

@@ -2,7 +2,6 @@ package measure
 
 import (
 	stdcontext "context"
-	"fmt"
 	"math"
 
 	"github.com/gomlx/gomlx/pkg/core/tensors"
@@ -92,7 +91,7 @@ func (c *Case) curves(ctx stdcontext.Context, name string, from []float32, first
 			}
 		})
 		if err != nil {
-			return nil, fmt.Errorf("measure: %s: %s: %w", c.Result.Method, name, err)
+			return nil, within(err, "%s: %s", c.Result.Method, name)
 		}
 		between = c.pick(s)
 	}

@@ -2,7 +2,6 @@ package measure
 
 import (
 	stdcontext "context"
-	"fmt"
 
 	"github.com/gomlx/gomlx/pkg/core/tensors"
 )
@@ -65,7 +64,7 @@ func (c *Case) AverageGain(ctx stdcontext.Context) ([]float64, error) {
 func (c *Case) compareMasked(ctx stdcontext.Context, f func(y, o float64) float64) ([]float64, error) {
 	o, err := c.masked.get(func() (scores, error) { return c.seenThrough(ctx) })
 	if err != nil {
-		return nil, fmt.Errorf("measure: %s: masked images: %w", c.Result.Method, err)
+		return nil, within(err, "%s: masked images", c.Result.Method)
 	}
 	out := make([]float64, c.images.N)
 	for i := range out {

@@ -30,6 +30,14 @@ func fail(kind error, format string, args ...any) error {
 	return &failure{kind, fmt.Errorf("measure: "+format, args...)}
 }
 
+// within says where an error happened, unless it is one of ours, which says all.
+func within(err error, where string, args ...any) error {
+	if errors.As(err, new(*failure)) {
+		return err
+	}
+	return fmt.Errorf("measure: %s: %w", fmt.Sprintf(where, args...), err)
+}
+
 // notFinite returns the position of the first value that is infinite or NaN, or
 // -1.
 func notFinite[T float32 | float64](values []T) int {

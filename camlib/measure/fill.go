@@ -2,7 +2,6 @@ package measure
 
 import (
 	stdcontext "context"
-	"fmt"
 	"math"
 
 	"github.com/gomlx/gomlx/pkg/core/tensors"
@@ -90,7 +89,7 @@ func (s *Subject) fill(ctx stdcontext.Context, f Fill) (filled, error) {
 			return []*tensors.Tensor{tensorOf(s.images, v.pixels, p)}
 		})
 		if err != nil {
-			return filled{}, fmt.Errorf("measure: baseline image: %w", err)
+			return filled{}, within(err, "baseline image")
 		}
 		return v, nil
 	})

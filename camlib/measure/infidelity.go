@@ -60,7 +60,7 @@ type perturbed struct {
 func (c *Case) Infidelity(ctx stdcontext.Context) ([]float64, error) {
 	all, err := c.perturbed.get(func() (perturbed, error) { return c.perturb(ctx) })
 	if err != nil {
-		return nil, fmt.Errorf("measure: infidelity: perturbed images: %w", err)
+		return nil, within(err, "infidelity: perturbed images")
 	}
 	out := make([]float64, c.images.N)
 	k := len(all.lost) / c.images.N

@@ -132,7 +132,7 @@ func (m *Meter) Prepare(ctx stdcontext.Context, images cam.Images, classes []int
 		}
 	})
 	if runErr != nil {
-		return nil, fmt.Errorf("measure: prepare: %w", runErr)
+		return nil, within(runErr, "prepare")
 	}
 	if err != nil {
 		return nil, err

@@ -45,7 +45,7 @@ func Metrics() []Metric {
 		{"sensitivity-max", Lower, "largest relative change of the map when the image hardly changes", true, each((*Case).SensitivityMax)},
 		{"sparseness", Higher, "Gini index: 0 for a flat map, near 1 for a few pixels", false, of((*Case).Sparseness)},
 		{"complexity", Lower, "entropy of the map's shares, in nats", false, of((*Case).Complexity)},
-		{"randomisation", Lower, "rank correlation with the map of the network with permuted parameters", true, each((*Case).Randomisation)},
+		{"randomisation", Lower, "size of the rank correlation with the map of the network with permuted parameters", true, each((*Case).Randomisation)},
 		{"random-logit", Lower, "rank correlation with the map of another class", true, each((*Case).RandomLogit)},
 	}
 }

@@ -121,7 +121,7 @@ func (c *Case) ROAD(ctx stdcontext.Context) (*ROAD, error) {
 			return []*tensors.Tensor{tensors.FromFlatDataAndDimensions(imputed, p.n(), k, x.Height, x.Width, x.Channels)}
 		})
 		if err != nil {
-			return nil, fmt.Errorf("measure: %s: ROAD: %w", c.Result.Method, err)
+			return nil, within(err, "%s: ROAD", c.Result.Method)
 		}
 		out := &ROAD{Percentages: slices.Clone(o.Percentages)}
 		for row := range slices.Chunk(c.pick(s), 2*levels) {

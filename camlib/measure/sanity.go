@@ -70,7 +70,7 @@ func Randomised(net cam.Network, how Redraw, seed uint64, layers ...string) (cam
 	}
 	ctx, err := net.Context().Clone()
 	if err != nil {
-		return nil, fmt.Errorf("measure: randomised: %w", err)
+		return nil, within(err, "randomised")
 	}
 	copied := &randomised{Network: net, ctx: ctx}
 	for v := range ctx.IterVariablesInScope() {
@@ -79,7 +79,7 @@ func Randomised(net cam.Network, how Redraw, seed uint64, layers ...string) (cam
 			continue
 		}
 		if err := redraw(v, how, rand.New(rand.NewPCG(seed, hash(v.ScopeAndName())))); err != nil {
-			return nil, fmt.Errorf("measure: randomised: %s: %w", v.ScopeAndName(), err)
+			return nil, within(err, "randomised: %s", v.ScopeAndName())
 		}
 	}
 	return copied, nil
@@ -165,17 +165,21 @@ func (c *Case) ParameterRandomisation(ctx stdcontext.Context, how Redraw, indepe
 	return out, nil
 }
 
-// Randomisation returns the Spearman rank correlation ([Spearman]) of each map with
-// that of the network without anything learned: the parameters of all layers (or
-// Options.RandomLayers) permuted within each variable, the last step of the
-// cascade of Adebayo et al. 2018, see [Case.ParameterRandomisation]. One value per
-// image, −1 to 1; nearer to 0, hence lower, is better.
+// Randomisation returns the absolute value of the Spearman rank correlation
+// ([Spearman]) of each map with that of the network without anything learned: the
+// parameters of all layers (or Options.RandomLayers) permuted within each variable,
+// the last step of the cascade of Adebayo et al. 2018, see
+// [Case.ParameterRandomisation]. One value per image, 0 to 1; lower is better. Absolute,
+// since the opposite of a map shows the same places; chance leaves more than 0.
 func (c *Case) Randomisation(ctx stdcontext.Context) ([]float64, error) {
 	layers := c.meter.opts.RandomLayers
 	if len(layers) == 0 {
 		layers = Layers(c.meter.net)
 	}
 	d, err := c.randomise(ctx, Permute, layers)
+	for i, v := range d.Spearman {
+		d.Spearman[i] = math.Abs(v)
+	}
 	return d.Spearman, err
 }
 

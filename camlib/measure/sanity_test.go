@@ -247,6 +247,11 @@ func TestParameterRandomisation(t *testing.T) {
 	if got, err := c.Randomisation(t.Context()); err != nil || math.Abs(got[0]-0.8) > 1e-12 {
 		t.Errorf("randomisation %v, %v; want 0.8", got, err)
 	}
+	opposite := must(s.Case(mapsOf(s, 2, 2, []float32{4, 2, 3, 1}), r.explain))
+	if got, err := opposite.Randomisation(t.Context()); err != nil || math.Abs(got[0]-0.8) > 1e-12 {
+		t.Errorf("randomisation of the opposite map %v, %v; want 0.8", got, err)
+	}
+	r.nets = r.nets[:len(r.nets)-1]
 	original := parameters(t, net)
 	for i, net := range r.nets {
 		p := parameters(t, net)

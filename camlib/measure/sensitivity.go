@@ -99,7 +99,7 @@ func (c *Case) explain(ctx stdcontext.Context, name string, net cam.Network, ima
 	}
 	r, err := c.Explain(ctx, net, images, slices.Clone(classes))
 	if err != nil {
-		return nil, fmt.Errorf("measure: %s: %s: %w", c.Result.Method, name, err)
+		return nil, within(err, "%s: %s", c.Result.Method, name)
 	}
 	return c.enlarge(r, classes)
 }
