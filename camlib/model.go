@@ -93,6 +93,9 @@ func (m *Model) Target(class string) (cam.Target, error) {
 	rest, negated := strings.CutPrefix(class, "not ")
 	rest, probability := strings.CutPrefix(rest, "probability of ")
 	rest, centred := strings.CutPrefix(rest, "centred ")
+	if probability && centred {
+		return cam.Target{}, fmt.Errorf("camlib: class %q, want a probability or a centred score, not both", class)
+	}
 	t, err := m.plainTarget(rest)
 	if probability {
 		t = t.Probability()
@@ -205,15 +208,18 @@ func relative(m figure.Map) (figure.Map, float32) {
 }
 
 // Shading returns one scale for all given maps of a method: diverging, with
-// zero in the middle, for a method with signs, else from the lowest to the
-// highest value.
+// zero in the middle, for a method with signs, else from zero to the highest value.
 func Shading(method cam.Method, maps ...figure.Map) (s figure.Shading, err error) {
 	s.Unit = fmt.Sprintf("%s (%s)", method.Name, method.Unit)
 	if method.Signed {
 		s.Unit += ": red for the class, blue against"
 		s.Scale, err = figure.DivergingOf(maps...)
 	} else {
-		s.Scale, err = figure.SequentialOf(maps...)
+		largest := float32(0)
+		for _, m := range maps {
+			largest = max(largest, m.Max())
+		}
+		s.Scale, err = figure.Sequential(0, float64(largest))
 	}
 	return s, err
 }

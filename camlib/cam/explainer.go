@@ -128,6 +128,9 @@ func (e *Explainer) dispatch(ctx stdcontext.Context, method Method, images Image
 	case topK:
 		kind = topClasses
 	}
+	if method.Variants > 0 && e.opts.Samples > e.opts.Chunk {
+		return nil, fail(ErrMethod, "%s: %d samples, of which all of an image go through the network at once, in chunks of %d: want fewer samples or a larger chunk", method.Name, e.opts.Samples, e.opts.Chunk)
+	}
 	if kind != oneClass && method.Variants > 0 {
 		return e.eachClass(ctx, method, images, target)
 	}

@@ -80,15 +80,15 @@ func TestErrors(t *testing.T) {
 		},
 		{
 			"CAM of a head that is not linear", func(n *toy) { n.head = func(y, _ *Node) *Node { return Tanh(y) } },
-			x, cam.Predicted, "cam", cam.ErrHead, "CAM needs a network that ends in global average pooling and a linear layer; use gradcam for this one",
+			x, cam.Predicted, "cam", cam.ErrHead, "want a network that ends in global average pooling and a linear layer; gradcam takes any",
 		},
 		{
 			"CAM of a head that pools otherwise", func(n *toy) { n.head = func(y, a *Node) *Node { return Add(y, InsertAxes(ReduceMax(a, 1, 2, 3), -1)) } },
-			x, cam.Predicted, "cam", cam.ErrHead, "use gradcam for this one",
+			x, cam.Predicted, "cam", cam.ErrHead, "gradcam takes any",
 		},
 		{
 			"CAM of a head that needs its grid", func(n *toy) { n.head = func(y, a *Node) *Node { a.AssertDims(-1, 2, 3, -1); return y } },
-			x, cam.Predicted, "cam", cam.ErrHead, "use gradcam for this one",
+			x, cam.Predicted, "cam", cam.ErrHead, "gradcam takes any",
 		},
 	}
 	onEach(t, func(t *testing.T, b backends.Backend) {

@@ -37,9 +37,9 @@ func checkActGrad(name string, act, grad *Node) {
 	}
 }
 
-// positive is max(m, 0), except that it keeps a NaN, which must be seen.
+// positive is max(m, 0), except that it keeps what is not finite, which must be seen.
 func positive(m *Node) *Node {
-	return Where(LessThan(m, ZerosLike(m)), ZerosLike(m), m)
+	return Where(LogicalAnd(LessThan(m, ZerosLike(m)), IsFinite(m)), ZerosLike(m), m)
 }
 
 var gradCAM = Method{

@@ -33,7 +33,10 @@ func At(net Network, layer string) (Network, error) {
 	if s, ok := l.(split); ok {
 		l = s.Layered
 	}
-	return split{l, layer}, nil
+	if s := (split{l, layer}); layer != s.last() {
+		return s, nil
+	}
+	return l, nil
 }
 
 // split is a network that ends its features earlier.

@@ -246,7 +246,7 @@ func (p *Pass) head() *linear {
 }
 
 // wantLinear is what a caller can do about ErrHead.
-const wantLinear = "CAM needs a network that ends in global average pooling and a linear layer; use gradcam for this one"
+const wantLinear = "want a network that ends in global average pooling and a linear layer; gradcam takes any"
 
 // misfit returns, for each image, the largest |mean_ij M_c + b_c − y_c| of all
 // classes, relative to the size of what is added up there, mean_ij Σ_k |w_kc

@@ -30,6 +30,6 @@ func RefineCAM(layers ...*Node) *Node {
 
 var refineCAM = Method{
 	Name: "refinecam",
-	Unit: "share of the largest",
+	Unit: "product of shares",
 	Map:  func(p *Pass) *Node { return RefineCAM(p.ofLayers("refinecam", GradCAMPlusPlus)...) },
 }
