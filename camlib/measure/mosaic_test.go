@@ -147,6 +147,11 @@ func TestGridPointingByHand(t *testing.T) {
 	if _, err := measure.GridPointing(maps, m); !errors.Is(err, measure.ErrTruth) {
 		t.Errorf("maps of other classes: error %v, want of kind %q", err, measure.ErrTruth)
 	}
+	more := *r
+	more.N, more.Maps, more.Scores, more.Predicted = 4, slices.Repeat(r.Maps, 2), slices.Repeat(r.Scores, 2), slices.Repeat(r.Predicted, 2)
+	if _, err := measure.GridPointing(&more, m); !errors.Is(err, measure.ErrTruth) {
+		t.Errorf("maps of four mosaics: error %v, want of kind %q", err, measure.ErrTruth)
+	}
 	r.N, r.Maps = 1, r.Maps[:len(r.Maps)/2]
 	if _, err := measure.GridPointing(r, m); !errors.Is(err, measure.ErrTruth) {
 		t.Errorf("maps of one mosaic: error %v, want of kind %q", err, measure.ErrTruth)
