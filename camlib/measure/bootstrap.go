@@ -10,8 +10,10 @@ import (
 
 // Estimate is a mean over images with its 95 % interval.
 type Estimate struct {
-	Mean, Low, High float64
-	N               int // values
+	Mean float64 `json:"mean"`
+	Low  float64 `json:"low"`
+	High float64 `json:"high"`
+	N    int     `json:"n"` // values
 }
 
 // String returns the estimate with four digits, as "0.1234 [0.1200, 0.1270]".
@@ -39,17 +41,33 @@ func Bootstrap(values []float64, opts Resampling) (Estimate, error) {
 	if bad := notFinite(values); bad >= 0 {
 		return Estimate{}, fail(ErrValues, "bootstrap: value %d is %v, want finite ones", bad, values[bad])
 	}
-	random := rand.New(rand.NewPCG(opts.Seed, 0))
-	means := make([]float64, resamples)
-	for i := range means {
-		sum := 0.0
-		for range n {
-			sum += values[random.Uint64N(uint64(n))]
+	opts.Resamples = resamples
+	return resample(n, opts, func(images []int) float64 {
+		if images == nil {
+			return mean(values)
 		}
-		means[i] = sum / float64(n)
+		sum := 0.0
+		for _, i := range images {
+			sum += values[i]
+		}
+		return sum / float64(n)
+	}), nil
+}
+
+// resample is the bootstrap of any statistic of n images, of which nil is all and an
+// image may come several times.
+func resample(n int, opts Resampling, statistic func(images []int) float64) Estimate {
+	random := rand.New(rand.NewPCG(opts.Seed, 0))
+	drawn := make([]float64, cmp.Or(opts.Resamples, 1000))
+	images := make([]int, n)
+	for i := range drawn {
+		for k := range images {
+			images[k] = int(random.Uint64N(uint64(n)))
+		}
+		drawn[i] = statistic(images)
 	}
-	slices.Sort(means)
-	return Estimate{Mean: mean(values), Low: quantile(means, 0.025), High: quantile(means, 0.975), N: n}, nil
+	slices.Sort(drawn)
+	return Estimate{Mean: statistic(nil), Low: quantile(drawn, 0.025), High: quantile(drawn, 0.975), N: n}
 }
 
 // Difference returns the [Bootstrap] of a − b, two methods' values of the same

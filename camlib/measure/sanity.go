@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/gomlx/gomlx/pkg/core/dtypes"
+	"github.com/gomlx/gomlx/pkg/core/graph"
 	"github.com/gomlx/gomlx/pkg/core/tensors"
 	"github.com/gomlx/gomlx/pkg/ml/context"
 
@@ -82,6 +83,9 @@ func Randomised(net cam.Network, how Redraw, seed uint64, layers ...string) (cam
 			return nil, within(err, "randomised: %s", v.ScopeAndName())
 		}
 	}
+	if layered, ok := net.(cam.Biased); ok {
+		return &randomisedLayers{copied, layered}, nil
+	}
 	return copied, nil
 }
 
@@ -128,6 +132,23 @@ func (r *randomised) Context() *context.Context { return r.ctx }
 
 // Classes returns the names of the classes, nil if the network does not know them.
 func (r *randomised) Classes() []string { return cam.ClassNames(r.Network) }
+
+// randomisedLayers is one whose layers can be explained. What they build takes the
+// weights of the context that it is given.
+type randomisedLayers struct {
+	*randomised
+	of cam.Biased
+}
+
+func (r *randomisedLayers) Layers() []string { return r.of.Layers() }
+
+func (r *randomisedLayers) Through(ctx *context.Context, from, to string, x *graph.Node) *graph.Node {
+	return r.of.Through(ctx, from, to, x)
+}
+
+func (r *randomisedLayers) Bias(ctx *context.Context, layer string, like *graph.Node) *graph.Node {
+	return r.of.Bias(ctx, layer, like)
+}
 
 // Degree is how alike maps are before and after a randomisation, one value per
 // image.

@@ -120,7 +120,7 @@ What is explained is a class's score before the softmax. --class takes
 	f.StringVar(&o.data, "data", "", dataUsage)
 	f.StringVar(&o.split, "split", "test", splitUsage)
 	f.IntSliceVar(&o.index, "index", nil, "images of the split, by their index in it; of the sample, by their index in the test set")
-	f.StringSliceVar(&o.methods, "method", []string{"cam"}, "all, or some of "+strings.Join(methodNames(), ", "))
+	f.StringSliceVar(&o.methods, "method", []string{"cam"}, methodUsage())
 	f.StringVar(&o.class, "class", "predicted", "what to explain, see above")
 	f.StringVar(&o.layer, "layer", "", "layer whose activations are explained, conv1 to conv5 (default the last)")
 	f.BoolVar(&o.smooth, "smooth", false, "average each method over the image, its mirror image, and both at 0.9 and 1.1 times the brightness")
@@ -132,6 +132,8 @@ What is explained is a class's score before the softmax. --class takes
 	f.BoolVar(&o.asJSON, "json", false, jsonUsage+": the manifest")
 	return c
 }
+
+func methodUsage() string { return "all, or some of " + strings.Join(methodNames(), ", ") }
 
 func methodNames() (names []string) {
 	for _, m := range cam.Methods() {

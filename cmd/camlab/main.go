@@ -42,6 +42,8 @@ func newRoot() *cobra.Command {
 		newTrain(),
 		newEvaluate(),
 		newExplain(),
+		newMeasure(),
+		newLeaderboard(),
 		newVersion(),
 	)
 	return root

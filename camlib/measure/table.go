@@ -1,0 +1,152 @@
+package measure
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Column returns the position of a column by its name, −1 if there is none.
+func (b *Board) Column(name string) int {
+	return slices.IndexFunc(b.Columns, func(c Column) bool { return c.Name == name })
+}
+
+// tables are how a board's columns are laid out as text that is not too wide.
+var tables = []struct {
+	title   string
+	columns []string
+}{
+	{"Faithful to the network", []string{"deletion", "insertion", "road", "average-drop", "increase", "average-gain", "infidelity"}},
+	{"In the right place", []string{"grid-pointing", "pointing", "max-box-acc", "trigger", "blind"}},
+	{"Robust, sane, compact, complete", []string{"sensitivity-max", "randomisation", "random-logit", "sparseness", "complexity", "completeness"}},
+}
+
+// Markdown writes the board as tables: means with their 95 % intervals, the best of each
+// column bold.
+func (b *Board) Markdown(w io.Writer) error {
+	var s strings.Builder
+	for _, t := range tables {
+		fmt.Fprintf(&s, "### %s\n\n", t.title)
+		head, rule := "| method | rank | ms |", "|---|---|---|"
+		var shown []int
+		for _, name := range t.columns {
+			if c := b.Column(name); c >= 0 {
+				shown = append(shown, c)
+				arrow := "↑"
+				if b.Columns[c].Better == Lower.String() {
+					arrow = "↓"
+				}
+				head += fmt.Sprintf(" %s %s |", name, arrow)
+				rule += "---|"
+			}
+		}
+		fmt.Fprintf(&s, "%s\n%s\n", head, rule)
+		for _, r := range b.Rows {
+			fmt.Fprintf(&s, "| %s | %.1f | %s |", r.title(), r.Rank, milliseconds(r))
+			for _, c := range shown {
+				fmt.Fprintf(&s, " %s |", b.cell(r, c))
+			}
+			s.WriteString("\n")
+		}
+		s.WriteString("\n")
+		for _, c := range shown {
+			fmt.Fprintf(&s, "- %s: %s; %s is better; n = %d\n", b.Columns[c].Name, b.Columns[c].Meaning, b.Columns[c].Better, b.Columns[c].N)
+		}
+		s.WriteString("\n")
+	}
+	_, err := io.WriteString(w, s.String())
+	return err
+}
+
+func (r Row) title() string {
+	name := r.Name
+	if r.Baseline {
+		name = "*" + name + "*"
+	}
+	if r.Setting != "" {
+		name += " (" + r.Setting + ")"
+	}
+	if r.SameAs != "" {
+		name += " = " + r.SameAs
+	}
+	return name
+}
+
+func milliseconds(r Row) string {
+	if r.Baseline {
+		return "–"
+	}
+	return strconv.FormatFloat(r.Milliseconds, 'g', 3, 64)
+}
+
+func (b *Board) cell(r Row, column int) string {
+	e := r.Cells[column]
+	if e == nil {
+		return "–"
+	}
+	mean := fmt.Sprintf("%.3g", e.Mean)
+	if b.best(column) == e.Mean {
+		mean = "**" + mean + "**"
+	}
+	return fmt.Sprintf("%s [%.3g, %.3g]", mean, e.Low, e.High)
+}
+
+// best returns the best mean of a column among the methods.
+func (b *Board) best(column int) (best float64) {
+	found := false
+	for _, r := range b.Rows {
+		e := r.Cells[column]
+		if e == nil || r.Baseline {
+			continue
+		}
+		if !found || (e.Mean > best) == (b.Columns[column].Better == Higher.String()) {
+			best, found = e.Mean, true
+		}
+	}
+	return best
+}
+
+// CSV writes one line for each method and metric.
+func (b *Board) CSV(w io.Writer) error {
+	c := csv.NewWriter(w)
+	number := func(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
+	lines := [][]string{{"method", "setting", "baseline", "same_as", "rank", "milliseconds", "metric", "better", "n", "mean", "low", "high"}}
+	for _, r := range b.Rows {
+		for k, column := range b.Columns {
+			e := r.Cells[k]
+			if e == nil {
+				continue
+			}
+			lines = append(lines, []string{
+				r.Name, r.Setting, strconv.FormatBool(r.Baseline), r.SameAs, number(r.Rank), number(r.Milliseconds),
+				column.Name, column.Better, strconv.Itoa(e.N), number(e.Mean), number(e.Low), number(e.High),
+			})
+		}
+	}
+	return c.WriteAll(lines)
+}
+
+// JSON writes the board as it is.
+func (b *Board) JSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", " ")
+	return e.Encode(b)
+}
+
+// ReadBoard reads what [Board.JSON] wrote.
+func ReadBoard(r io.Reader) (*Board, error) {
+	var b Board
+	if err := json.NewDecoder(r).Decode(&b); err != nil {
+		return nil, fmt.Errorf("measure: board: %w", err)
+	}
+	for _, row := range b.Rows {
+		if len(row.Cells) != len(b.Columns) {
+			return nil, fmt.Errorf("measure: board: %s has %d cells, want %d, one for each column", row.Name, len(row.Cells), len(b.Columns))
+		}
+	}
+	return &b, nil
+}
