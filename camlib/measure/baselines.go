@@ -86,11 +86,11 @@ func luminance(x cam.Images, i int) []float64 {
 	return grey
 }
 
-// Uniform returns maps that are 1 everywhere: all pixels tie, so that metrics which
-// order them take the seed's order.
+// Uniform returns maps that are 1 everywhere, at the images' size: all pixels tie, so
+// that metrics which order them take the seed's order.
 func Uniform() Explain {
 	return knowing("uniform", func(x cam.Images) (int, int, []float32) {
-		return 1, 1, slices.Repeat([]float32{1}, x.N)
+		return x.Height, x.Width, slices.Repeat([]float32{1}, x.N*x.Height*x.Width)
 	})
 }
 

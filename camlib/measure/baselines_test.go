@@ -2,6 +2,7 @@ package measure_test
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/camlab-go/camlab/camlib/cam"
@@ -34,7 +35,7 @@ func TestBaselinesByHand(t *testing.T) {
 	want(t, "a quarter", wide(usual.Maps[:2]), []float64{math.Exp(-1.125), math.Exp(-0.125)}, nil)
 
 	uniform := explain(measure.Uniform(), x)
-	want(t, "uniform", wide(uniform.Maps), []float64{1, 1}, nil)
+	want(t, "uniform", wide(uniform.Maps), slices.Repeat([]float64{1}, 2*3*3), nil)
 
 	noise, again, other := explain(measure.Random(20, 30, 1), x), explain(measure.Random(20, 30, 1), x), explain(measure.Random(20, 30, 2), x)
 	sum := 0.0

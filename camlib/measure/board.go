@@ -89,6 +89,10 @@ type board struct {
 	done    int
 }
 
+// Metrics that are no merit in themselves: a map of nothing is the most robust, the most
+// compact one points at one pixel; and the parts of road.
+var unranked = []string{"sensitivity-max", "sparseness", "complexity", "road-morf", "road-lerf"}
+
 // The metrics that a board adds to [Metrics].
 var places = []Column{
 	{"grid-pointing", "higher", "share of a class's map that is in its cell of a mosaic; chance is 0.25", 0, true},
@@ -181,7 +185,7 @@ func (b *board) run(ctx stdcontext.Context, ds *cifar10.Dataset) error {
 		if m.Explain {
 			n = few.N
 		}
-		ranked := m.Name != "sparseness" && m.Name != "complexity" && m.Name != "road-morf" && m.Name != "road-lerf"
+		ranked := !slices.Contains(unranked, m.Name)
 		b.Columns = append(b.Columns, Column{m.Name, m.Better.String(), m.Meaning, n, ranked})
 	}
 	for i, n := range []int{b.opts.Mosaics, b.opts.Mosaics, b.opts.Mosaics, few.N, few.N, all.N} {
@@ -470,6 +474,9 @@ func count(n int) []int {
 // theirs, and sorts the rows by it.
 func (b *board) rank() {
 	for r := range b.Rows {
+		if b.Rows[r].SameAs != "" {
+			continue // that one's, below
+		}
 		sum, n := 0.0, 0
 		for c, column := range b.Columns {
 			mine := b.Rows[r].Cells[c]
@@ -492,6 +499,13 @@ func (b *board) rank() {
 			sum, n = sum+rank, n+1
 		}
 		b.Rows[r].Rank = sum / float64(max(n, 1))
+	}
+	for r, row := range b.Rows {
+		for _, other := range b.Rows {
+			if other.Name == row.SameAs {
+				b.Rows[r].Rank = other.Rank
+			}
+		}
 	}
 	slices.SortStableFunc(b.Rows, func(x, y Row) int { return cmp.Compare(x.Rank, y.Rank) })
 }

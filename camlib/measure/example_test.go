@@ -224,5 +224,5 @@ func ExampleUniform() {
 		log.Fatal(err)
 	}
 	fmt.Println(r.Method, r.Maps)
-	// Output: uniform [1]
+	// Output: uniform [1 1 1 1]
 }
