@@ -14,3 +14,6 @@ func Impute(x []float32, gone []bool, height, width, channels int) []float32 {
 
 // Quantile is quantile.
 var Quantile = quantile
+
+// Settings returns a meter's options, where 0 has become the default.
+func Settings(m *Meter) Options { return m.opts }

@@ -223,6 +223,38 @@ func TestMetricsAreTheMethods(t *testing.T) {
 	want(t, "ROAD", road.Percentages, []float64{20, 40, 60, 80}, nil)
 }
 
+func TestDefaults(t *testing.T) {
+	got, want := fmt.Sprintf("%+v", measure.Settings(meter(t, odds(), measure.Options{}))), fmt.Sprintf("%+v", measure.Options{
+		Batch: 64, Steps: 8, Deletion: measure.Black, Insertion: measure.Blurred,
+		ROAD:        measure.ROADOptions{Percentages: []float64{20, 40, 60, 80}, Noise: 0.01},
+		Infidelity:  measure.InfidelityOptions{Perturbations: 32, Fill: measure.Black, SD: 0.1},
+		Sensitivity: measure.SensitivityOptions{Radius: 0.02, Samples: 4},
+	})
+	if got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// TestExplaining: of this network HiResCAM's map is a_pc x_p, for the class that is
+// asked for.
+func TestExplaining(t *testing.T) {
+	net := newAdder(1, 2, 1, []float32{9, 0}, []float32{2, 3}, []float32{4, 5})
+	other := newAdder(1, 2, 1, []float32{9, 0}, []float32{6, 7}, []float32{8, 9})
+	explain := measure.Explaining(backendtest.Go(t), must(cam.Lookup("hirescam")), cam.Options{})
+	x := pictures(1, 2, []float32{1, 0.5}, []float32{0.5, 1})
+	for range 2 {
+		r := must(explain(t.Context(), net, x, []int{0, 1}))
+		want(t, "a network's maps", wide(r.Maps), []float64{2, 1.5, 2, 5}, nil)
+		r = must(explain(t.Context(), other, x, []int{1, 0}))
+		want(t, "another one's", wide(r.Maps), []float64{8, 4.5, 3, 7}, nil)
+	}
+	if net.built.Load() != other.built.Load() || net.built.Load() > 2 {
+		t.Errorf("built %d and %d times, want as often as one call needs", net.built.Load(), other.built.Load())
+	}
+	_, err := explain(t.Context(), net, x, []int{0})
+	wantError(t, err, cam.ErrTarget, "cam: target: 1 classes for 2 images")
+}
+
 // TestOneCompilationPerShape counts how often the network is built.
 func TestOneCompilationPerShape(t *testing.T) {
 	net := odds()

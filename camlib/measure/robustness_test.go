@@ -4,6 +4,7 @@ import (
 	stdcontext "context"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/camlab-go/camlab/camlib/cam"
@@ -152,6 +153,16 @@ func TestInfidelityByHand(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// TestInfidelitySquares: squares are a quarter of the shorter side, here 2 × 2. A map
+// of ones of which nothing comes true is wrong by their area.
+func TestInfidelitySquares(t *testing.T) {
+	net := newAdder(8, 12, 1, []float32{0, 0}, make([]float32, 96), make([]float32, 96))
+	ones := slices.Repeat([]float32{1}, 96)
+	opts := measure.Options{Score: measure.Logit, Infidelity: measure.InfidelityOptions{Unscaled: true}}
+	got, err := judge(t, subject(t, net, opts, pictures(8, 12, ones)), ones).Infidelity(t.Context())
+	want(t, "area squared", got, []float64{16}, err)
 }
 
 // TestInfidelityScaling: squares of one pixel, in a share q of the perturbations on

@@ -85,6 +85,14 @@ func TestRandomised(t *testing.T) {
 	if math.Abs(m0-m1) > 5*sd0/math.Sqrt(147456) || math.Abs(sd1/sd0-1) > 0.01 { // of 147,456 weights
 		t.Errorf("mean and deviation %v and %v, want about %v and %v", m1, sd1, m0, sd0)
 	}
+	fours := make([]float32, 1000) // 4 and 6 in turn
+	for i := range fours {
+		fours[i] = 4 + 2*float32(i%2)
+	}
+	drawn := parameters(t, must(measure.Randomised(newAdder(20, 50, 1, []float32{0}, fours), measure.Normal, 1, "head")))["/head/a"]
+	if mean, sd := moments(drawn); math.Abs(mean-5) > 0.1 || math.Abs(sd-1) > 0.07 { // 3 deviations of 1/√1000 and 1/√2000
+		t.Errorf("mean and deviation %v and %v, want about 5 and 1", mean, sd)
+	}
 	if got := cam.ClassNames(deep); len(got) != 10 || got[6] != "frog" {
 		t.Errorf("classes %v", got)
 	}
