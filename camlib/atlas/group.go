@@ -1,5 +1,12 @@
 package atlas
 
+import (
+	"image"
+	"math"
+
+	"github.com/camlab-go/camlab/camlib/cifar10"
+)
+
 // Group is some of a data set's images and their means over the N of them. With
 // k classes,
 //
@@ -12,7 +19,7 @@ type Group struct {
 	Height, Width int       // of a map
 	Maps          []float64 // [k, Height, Width], signed, in units of the score
 	Scores        []float64 // [k], before softmax
-	Image         []float64 // [32, 32, 3], red, green and blue from 0 to 1
+	Image         []float64 // [32, 32, 3], red, green and blue from 0 to 1; see [Group.Picture]
 }
 
 // Map returns the mean map of a class, [Height, Width], in units of the score:
@@ -42,6 +49,22 @@ func (g Group) Contrast(class, rival int) []float32 {
 func (g Group) Centred(class int) []float32 {
 	k := float64(len(g.Scores))
 	return g.combine(func(c int) float64 { return one(c == class) - 1/k })
+}
+
+// Picture returns the mean of the images, 32×32 and opaque, its values rounded to
+// the nearest level of 255. It is nil for a group of no images.
+func (g Group) Picture() *image.NRGBA {
+	if g.N == 0 {
+		return nil
+	}
+	img := image.NewNRGBA(image.Rect(0, 0, cifar10.Width, cifar10.Height))
+	for i := range img.Pix {
+		img.Pix[i] = 255
+		if p, channel := i/4, i%4; channel < cifar10.Channels {
+			img.Pix[i] = uint8(math.Round(255 * g.Image[cifar10.Channels*p+channel]))
+		}
+	}
+	return img
 }
 
 func one(is bool) float64 {
