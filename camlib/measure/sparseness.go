@@ -5,28 +5,35 @@ import (
 	"slices"
 )
 
-// Sparseness returns the Gini index of the map's absolute values,
+// Gini returns the Gini index of the absolute values of a map,
 //
 //	G = 1 − 2 Σ_k a_(k)/‖a‖₁ · (d − k + ½)/d,   a = |m|,
 //
 // with a_(1) ≤ … ≤ a_(d): Chalasani et al. 2020 (arXiv:1810.06583), in the form of
-// Hurley & Rickard 2009 (arXiv:0811.4706). One value per image, 0 for a flat map
-// (also one of zeros) to 1 − 1/d for a single pixel, at the image's size. Higher is
-// sparser, which is better only in a map that is faithful too.
-func (c *Case) Sparseness() []float64 {
-	return c.eachMap(func(a []float64, sum float64) float64 {
-		if sum == 0 {
-			return 0
-		}
-		slices.Sort(a)
-		d, g := float64(len(a)), 1.0
-		for i, v := range a {
-			k := float64(i + 1)
-			g -= 2 * v / sum * (d - k + 0.5) / d
-		}
-		return max(0, g)
-	})
+// Hurley & Rickard 2009 (arXiv:0811.4706). It is 0 for a flat map (also one of zeros,
+// or of no values) to 1 − 1/d for a single place: the higher, the more concentrated.
+func Gini(m []float32) float64 {
+	a, sum := magnitudes(m)
+	return gini(a, sum)
 }
+
+// gini sorts the absolute values.
+func gini(a []float64, sum float64) float64 {
+	if sum == 0 {
+		return 0
+	}
+	slices.Sort(a)
+	d, g := float64(len(a)), 1.0
+	for i, v := range a {
+		k := float64(i + 1)
+		g -= 2 * v / sum * (d - k + 0.5) / d
+	}
+	return max(0, g)
+}
+
+// Sparseness returns the [Gini] index of each map at the image's size. Higher is
+// sparser, which is better only in a map that is faithful too.
+func (c *Case) Sparseness() []float64 { return c.eachMap(gini) }
 
 // Complexity returns the entropy of the shares that pixels have in the map,
 //
@@ -54,13 +61,16 @@ func (c *Case) Complexity() []float64 {
 // eachMap gives f the absolute values of each map and their sum.
 func (c *Case) eachMap(f func(a []float64, sum float64) float64) []float64 {
 	out := make([]float64, c.images.N)
-	inParallel(c.images.N, func(i int) {
-		a, sum := make([]float64, c.pixels()), 0.0
-		for p, v := range c.mapOf(i) {
-			a[p] = math.Abs(float64(v))
-			sum += a[p]
-		}
-		out[i] = f(a, sum)
-	})
+	inParallel(c.images.N, func(i int) { out[i] = f(magnitudes(c.mapOf(i))) })
 	return out
+}
+
+// magnitudes returns the absolute values of a map and their sum.
+func magnitudes(m []float32) (a []float64, sum float64) {
+	a = make([]float64, len(m))
+	for p, v := range m {
+		a[p] = math.Abs(float64(v))
+		sum += a[p]
+	}
+	return a, sum
 }

@@ -1,0 +1,252 @@
+// Package atlas sums the class activation maps of a whole data set up: what a
+// network looks at in each class, and in each mistake.
+//
+// [New] runs over the images once and keeps, for every cell of the confusion
+// matrix, the mean of the maps of all classes. Maps of a linear head are linear, so
+// that any other mean follows from these: of a class, of what was called a class,
+// of the difference of two classes' maps. The network has to end in global average
+// pooling and a linear layer.
+package atlas
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/gob"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"slices"
+
+	"github.com/google/renameio/v2"
+
+	"github.com/camlab-go/camlab/camlib/cam"
+	"github.com/camlab-go/camlab/camlib/cifar10"
+	"github.com/camlab-go/camlab/camlib/cnn"
+	"github.com/camlab-go/camlab/camlib/measure"
+)
+
+// Atlas is what is known of n images of which the network knows k classes. Images
+// go by their position in the data set. It is not changed once it is made, so
+// that many goroutines may read it.
+type Atlas struct {
+	Evaluation    *cnn.Evaluation // F1 of each class, and the confusion matrix
+	Height, Width int             // of a map
+	Bias          []float32       // [k], of the head
+	Cells         [][]Group       // [k, k], by true class, then by predicted class: the confusion matrix in maps
+
+	Labels    []uint8   // [n], the true classes
+	Predicted []int     // [n], the classes with the highest score
+	Scores    []float32 // [n, k], before softmax
+	// Concentration is, for each image, the Gini index ([measure.Gini]) of the map of
+	// its predicted class, at the map's own resolution: 0 for a flat map, to 1 for one place.
+	Concentration []float64 // [n]
+	// Misfit is the largest |mean(m) + b − y| of any map m of any image, in units of
+	// the score. It should be rounding alone.
+	Misfit float64
+}
+
+// batch is how many images' maps are held at once: as many as a [cam.Explainer]
+// takes in one run by default, and a divisor of the test set and of the sample.
+const batch = 100
+
+// New makes the atlas of a data set. It holds the maps of 100 images at a time, and
+// the means: k³ maps at most. It stops between two batches with ctx's error when
+// that is done, and fails without images, on a label that the network does not
+// know, and where CAM fails: [cam.ErrHead], [cam.ErrNotFinite].
+func New(ctx context.Context, e *cam.Explainer, ds *cifar10.Dataset) (*Atlas, error) {
+	if ds.Len() == 0 {
+		return nil, errors.New("atlas: no images, want at least one")
+	}
+	method, err := cam.Lookup("cam")
+	if err != nil {
+		return nil, fmt.Errorf("atlas: %w", err)
+	}
+	a := &Atlas{Labels: slices.Clone(ds.Labels)}
+	for start := 0; start < ds.Len(); start += batch {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("atlas: stopped after %d of %d images: %w", start, ds.Len(), err)
+		}
+		x, err := part(ds, start, min(start+batch, ds.Len()))
+		if err != nil {
+			return nil, fmt.Errorf("atlas: %w", err)
+		}
+		if start == 0 {
+			one, err := part(ds, 0, 1)
+			if err != nil {
+				return nil, fmt.Errorf("atlas: %w", err)
+			}
+			first, err := e.ClassMaps(ctx, one)
+			if err != nil {
+				return nil, fmt.Errorf("atlas: %w", err)
+			}
+			if err := a.begin(first); err != nil {
+				return nil, err
+			}
+		}
+		r, err := e.Explain(ctx, method, x, cam.All)
+		if err != nil {
+			return nil, fmt.Errorf("atlas: images from %d: %w", start, err)
+		}
+		a.add(start, r, x.Pixels)
+	}
+	for _, row := range a.Cells {
+		for p := range row {
+			row[p].divide()
+		}
+	}
+	a.Evaluation, err = cnn.Score(a.Scores, ds.Labels, cifar10.Classes[:len(a.Bias)])
+	if err != nil {
+		return nil, fmt.Errorf("atlas: %w", err)
+	}
+	return a, nil
+}
+
+// part returns the images from start to end.
+func part(ds *cifar10.Dataset, start, end int) (cam.Images, error) {
+	var positions []int
+	for i := start; i < end; i++ {
+		positions = append(positions, i)
+	}
+	some, err := ds.Select(positions...)
+	if err != nil {
+		return cam.Images{}, err
+	}
+	return cam.FromDataset(some), nil
+}
+
+// begin takes from the first maps what all have in common.
+func (a *Atlas) begin(first *cam.ClassMaps) error {
+	k := first.NumClasses
+	if k > cifar10.NumClasses {
+		return fmt.Errorf("atlas: network of %d classes, want at most %d as in the data", k, cifar10.NumClasses)
+	}
+	for i, c := range a.Labels {
+		if int(c) >= k {
+			return fmt.Errorf("atlas: image %d: label %d, want 0 to %d as in the network", i, c, k-1)
+		}
+	}
+	a.Height, a.Width, a.Bias = first.Height, first.Width, first.Bias
+	a.Cells = make([][]Group, k)
+	for c := range a.Cells {
+		a.Cells[c] = make([]Group, k)
+		for p := range a.Cells[c] {
+			a.Cells[c][p] = Group{Height: a.Height, Width: a.Width}
+		}
+	}
+	return nil
+}
+
+// add adds the images of a batch, whose first one is number start, to the sums in
+// their cells.
+func (a *Atlas) add(start int, r *cam.Result, pixels []float32) {
+	k, size, image := r.NumClasses, r.K*r.Height*r.Width, len(pixels)/r.N
+	for i, predicted := range r.Predicted {
+		g := &a.Cells[a.Labels[start+i]][predicted]
+		add(g, 1, r.Maps[i*size:(i+1)*size], r.Scores[i*k:(i+1)*k], pixels[i*image:(i+1)*image])
+		a.Concentration = append(a.Concentration, measure.Gini(r.Map(i, predicted)))
+	}
+	a.Predicted = append(a.Predicted, r.Predicted...)
+	a.Scores = append(a.Scores, r.Scores...)
+	for _, v := range r.Residual {
+		a.Misfit = max(a.Misfit, math.Abs(float64(v)))
+	}
+}
+
+// Where returns the images of all cells of the confusion matrix that pick picks, by
+// their true and their predicted class: their means weigh each image alike.
+func (a *Atlas) Where(pick func(label, predicted int) bool) Group {
+	all := Group{Height: a.Height, Width: a.Width}
+	for label, row := range a.Cells {
+		for predicted, g := range row {
+			if pick(label, predicted) && g.N > 0 {
+				add(&all, g.N, g.Maps, g.Scores, g.Image)
+			}
+		}
+	}
+	all.divide()
+	return all
+}
+
+// Labelled returns the images that are of a class, whatever they were taken for.
+func (a *Atlas) Labelled(class int) Group {
+	return a.Where(func(label, _ int) bool { return label == class })
+}
+
+// Called returns the images that were taken for a class, rightly or not.
+func (a *Atlas) Called(class int) Group {
+	return a.Where(func(_, predicted int) bool { return predicted == class })
+}
+
+// Confusion is a kind of mistake, and how many images it was made with.
+type Confusion struct{ Label, Predicted, N int }
+
+// Confusions returns the kinds of mistakes that were made, the most frequent first,
+// equals in the order of the classes.
+func (a *Atlas) Confusions() (all []Confusion) {
+	for label, row := range a.Cells {
+		for predicted, g := range row {
+			if label != predicted && g.N > 0 {
+				all = append(all, Confusion{label, predicted, g.N})
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b Confusion) int { return b.N - a.N })
+	return all
+}
+
+// Images returns the images of one cell of the confusion matrix, the surest first:
+// by the probability, softmax of the scores, of the predicted class.
+func (a *Atlas) Images(label, predicted int) []int {
+	k := len(a.Bias)
+	sure := make(map[int]float64)
+	images := a.positions(func(i int) bool { return int(a.Labels[i]) == label && a.Predicted[i] == predicted })
+	for _, i := range images {
+		sure[i] = cnn.Probabilities(a.Scores[i*k : (i+1)*k])[predicted]
+	}
+	slices.SortStableFunc(images, func(i, j int) int { return cmp.Compare(sure[j], sure[i]) })
+	return images
+}
+
+// ByConcentration returns the images that were taken for a class, rightly or not,
+// the one with the most concentrated map of that class first.
+func (a *Atlas) ByConcentration(class int) []int {
+	images := a.positions(func(i int) bool { return a.Predicted[i] == class })
+	slices.SortStableFunc(images, func(i, j int) int { return cmp.Compare(a.Concentration[j], a.Concentration[i]) })
+	return images
+}
+
+func (a *Atlas) positions(pick func(i int) bool) (images []int) {
+	for i := range a.Labels {
+		if pick(i) {
+			images = append(images, i)
+		}
+	}
+	return images
+}
+
+// WriteFile writes the atlas to a file, whole or not at all, for [ReadFile].
+func (a *Atlas) WriteFile(path string) error {
+	var b bytes.Buffer
+	if err := gob.NewEncoder(&b).Encode(a); err != nil {
+		return fmt.Errorf("atlas: write: %w", err)
+	}
+	if err := renameio.WriteFile(path, b.Bytes(), 0o644); err != nil {
+		return fmt.Errorf("atlas: write: %w", err)
+	}
+	return nil
+}
+
+// ReadFile reads what [Atlas.WriteFile] wrote.
+func ReadFile(path string) (*Atlas, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("atlas: read: %w", err)
+	}
+	a := new(Atlas)
+	if err := gob.NewDecoder(bytes.NewReader(data)).Decode(a); err != nil {
+		return nil, fmt.Errorf("atlas: read: %s: %w, want a file of Atlas.WriteFile", path, err)
+	}
+	return a, nil
+}

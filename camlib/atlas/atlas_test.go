@@ -1,0 +1,455 @@
+package atlas_test
+
+import (
+	stdcontext "context"
+	"errors"
+	"image/color"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	. "github.com/gomlx/gomlx/pkg/core/graph"
+	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/gomlx/pkg/ml/context"
+
+	"github.com/camlab-go/camlab/camlib/atlas"
+	"github.com/camlab-go/camlab/camlib/cam"
+	"github.com/camlab-go/camlab/camlib/cifar10"
+	"github.com/camlab-go/camlab/camlib/cnn"
+	"github.com/camlab-go/camlab/camlib/measure"
+	"github.com/camlab-go/camlab/internal/backendtest"
+)
+
+// quarters is a network whose maps can be computed by hand: its activations are the
+// mean red, green and blue of an image's upper left, upper right, lower left and
+// lower right, and its head is pooling and a linear layer.
+type quarters struct {
+	ctx  *context.Context
+	bent bool // the head is no linear layer
+}
+
+// The head: weights of red, green and blue for classes 0, 1 and 2, and biases.
+var (
+	weights = []float32{
+		8, -4, 2, // red
+		-4, 8, 2, // green
+		0, -8, 4, // blue
+	}
+	bias = []float32{0.5, 0, -0.25}
+)
+
+func newQuarters() *quarters {
+	ctx := context.New()
+	ctx.VariableWithValue("w", tensors.FromFlatDataAndDimensions(weights, 3, len(bias)))
+	ctx.VariableWithValue("b", tensors.FromFlatDataAndDimensions(bias, 1, len(bias)))
+	return &quarters{ctx: ctx.Reuse()}
+}
+
+func (q *quarters) Context() *context.Context { return q.ctx }
+
+func (q *quarters) Features(_ *context.Context, x *Node) *Node {
+	return ReduceMean(Reshape(x, -1, 2, 16, 2, 16, 3), 2, 4)
+}
+
+func (q *quarters) Head(ctx *context.Context, act *Node) *Node {
+	w := ctx.InspectVariableInScope("w").ValueGraph(act.Graph())
+	b := ctx.InspectVariableInScope("b").ValueGraph(act.Graph())
+	y := Dot(ReduceMean(act, 1, 2), w)
+	if q.bent {
+		y = Square(y)
+	}
+	return Add(y, BroadcastToDims(b, y.Shape().Dimensions...))
+}
+
+const (
+	black = iota
+	red
+	green
+	blue
+)
+
+// paint makes images of a colour for each quarter.
+func paint(labels []uint8, images ...[4]int) *cifar10.Dataset {
+	ds := &cifar10.Dataset{Split: cifar10.Test, Labels: labels}
+	for i, quarter := range images {
+		ds.Index = append(ds.Index, i)
+		for p := range 32 * 32 {
+			pixel := make([]byte, 3)
+			if c := quarter[p/32/16*2+p%32/16]; c != black {
+				pixel[c-1] = 255
+			}
+			ds.Pixels = append(ds.Pixels, pixel...)
+		}
+	}
+	return ds
+}
+
+// five are images of every kind. Their scores, by hand, for
+// classes 0, 1 and 2 are
+//
+//	0: red, 3 black         8/4+½, −4/4, 2/4−¼    =  2.5, −1,   0.25   predicted 0
+//	1: 4 red                8+½,   −4,   2−¼      =  8.5, −4,   1.75   predicted 0
+//	2: 2 black, 2 green     −2·4/4+½, 2·8/4, 2·2/4−¼ = −1.5,  4,   0.75   predicted 1
+//	3: 3 black, blue        ½,     −8/4, 4/4−¼    =  0.5, −2,   0.75   predicted 2
+//	4: black, red, black, green  (8−4)/4+½, (8−4)/4, (2+2)/4−¼ = 1.5, 1, 0.75   predicted 0
+func five() *cifar10.Dataset {
+	return paint([]uint8{0, 1, 1, 2, 1},
+		[4]int{red, black, black, black},
+		[4]int{red, red, red, red},
+		[4]int{black, black, green, green},
+		[4]int{black, black, black, blue},
+		[4]int{black, red, black, green})
+}
+
+func explainer(t testing.TB, net cam.Network) *cam.Explainer {
+	t.Helper()
+	e, err := cam.New(backendtest.Go(t), net, cam.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func makeAtlas(t testing.TB, ds *cifar10.Dataset) *atlas.Atlas {
+	t.Helper()
+	a, err := atlas.New(t.Context(), explainer(t, newQuarters()), ds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func near[T float32 | float64](t *testing.T, what string, got []T, want ...float64) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%s: %v, want %v", what, got, want)
+	}
+	for i := range want {
+		if !(math.Abs(float64(got[i])-want[i]) <= 1e-5) { // of values up to 8 in float32
+			t.Fatalf("%s: %v, want %v", what, got, want)
+		}
+	}
+}
+
+// TestByHand holds every mean to what it is by hand.
+func TestByHand(t *testing.T) {
+	a := makeAtlas(t, five())
+	if want := []int{0, 0, 1, 2, 0}; !slices.Equal(a.Predicted, want) {
+		t.Fatalf("predicted %v, want %v", a.Predicted, want)
+	}
+	if a.Height != 2 || a.Width != 2 {
+		t.Fatalf("maps of %d×%d, want 2×2", a.Height, a.Width)
+	}
+	near(t, "bias", a.Bias, 0.5, 0, -0.25)
+	near(t, "scores of image 4", a.Scores[12:], 1.5, 1, 0.75)
+
+	counts := [][]int{{1, 0, 0}, {2, 1, 0}, {0, 0, 1}}
+	for label, row := range counts {
+		for predicted, n := range row {
+			if got := a.Cells[label][predicted].N; got != n || a.Evaluation.Confusion[label][predicted] != n {
+				t.Errorf("cell %d, %d: %d images, want %d", label, predicted, got, n)
+			}
+		}
+	}
+
+	if got := a.Confusions(); !slices.Equal(got, []atlas.Confusion{{Label: 1, Predicted: 0, N: 2}}) {
+		t.Errorf("confusions %v, want those of 1 with 0", got)
+	}
+
+	cell := a.Cells[1][0] // images 1 and 4: all red, and a red upper right beside a green lower right
+	near(t, "true class", cell.Map(1), -2, -4, -2, 2)
+	near(t, "predicted class", cell.Map(0), 4, 8, 4, 2)
+	near(t, "third class", cell.Map(2), 1, 2, 1, 2)
+	near(t, "contrast", cell.Contrast(0, 1), 6, 12, 6, 0)
+	near(t, "centred", cell.Centred(0), 3, 6, 3, 0)
+	near(t, "scores", cell.Scores, 5, -1.5, 1.25)
+
+	labelled := a.Labelled(1) // images 1, 2 and 4
+	if labelled.N != 3 {
+		t.Errorf("%d images labelled 1, want 3", labelled.N)
+	}
+	near(t, "labelled 1, map", labelled.Map(1), -4./3, -8./3, 4./3, 4)
+	near(t, "labelled 1, scores", labelled.Scores, 8.5/3, 1./3, 3.25/3)
+	called := a.Called(0) // images 0, 1 and 4
+	if called.N != 3 {
+		t.Errorf("%d images called 0, want 3", called.N)
+	}
+	near(t, "called 0, map", called.Map(0), 16./3, 16./3, 8./3, 4./3)
+
+	near(t, "F1", []float64{a.Evaluation.PerClass[0].F1, a.Evaluation.PerClass[1].F1, a.Evaluation.PerClass[2].F1}, 0.5, 0.5, 1)
+	if a.Misfit > 1e-5 {
+		t.Errorf("misfit %g, want rounding", a.Misfit)
+	}
+}
+
+// TestMeanIsScore holds the mean of each mean map plus the bias to the mean score.
+func TestMeanIsScore(t *testing.T) {
+	a := makeAtlas(t, five())
+	for _, g := range []atlas.Group{a.Cells[1][0], a.Labelled(1), a.Called(0), a.Where(func(int, int) bool { return true })} {
+		for c := range a.Bias {
+			sum := 0.0
+			for _, v := range g.Map(c) {
+				sum += float64(v)
+			}
+			if d := sum/4 + float64(a.Bias[c]) - g.Scores[c]; math.Abs(d) > 1e-5 {
+				t.Errorf("%d images, class %d: mean of the map and bias miss the score by %g", g.N, c, d)
+			}
+		}
+	}
+}
+
+// TestNoImages holds groups of no images to having no maps.
+func TestNoImages(t *testing.T) {
+	a := makeAtlas(t, five())
+	for _, g := range []atlas.Group{a.Cells[0][2], a.Where(func(int, int) bool { return false })} {
+		if g.N != 0 || g.Map(0) != nil || g.Contrast(0, 1) != nil || g.Centred(0) != nil || g.Picture() != nil || g.Scores != nil {
+			t.Errorf("group of no images: %+v, want nothing in it", g)
+		}
+	}
+}
+
+// TestConcentration holds the concentration to the Gini index of the predicted
+// class's map, by hand: a map of one place of four has 1 − 1/4; a flat one 0; two
+// equal places of four ½; 8 and 4, which is |−4|, of four (0, 0, 4, 8): 1 − 2(4·1.5 + 8·0.5)/(12·4).
+func TestConcentration(t *testing.T) {
+	a := makeAtlas(t, five())
+	near(t, "concentration", a.Concentration, 0.75, 0, 0.5, 0.75, 1-20./48)
+	if got, want := a.ByConcentration(0), []int{0, 4, 1}; !slices.Equal(got, want) {
+		t.Errorf("called 0, the most concentrated first: %v, want %v", got, want)
+	}
+	if got := a.ByConcentration(1); !slices.Equal(got, []int{2}) {
+		t.Errorf("called 1: %v, want [2]", got)
+	}
+	// Class 1, the true one, would have −4 and −8 of four.
+	b := makeAtlas(t, paint([]uint8{1}, [4]int{red, black, black, blue}))
+	near(t, "concentration of a mistake", b.Concentration, 0.75)
+	near(t, "gini of nothing", []float64{measure.Gini(nil), measure.Gini([]float32{0, 0})}, 0, 0)
+}
+
+// TestSurestFirst holds the order of a cell's images, and that of the confusions.
+func TestSurestFirst(t *testing.T) {
+	ds := paint([]uint8{1, 1, 2, 1, 0},
+		[4]int{black, red, black, green}, // 0: p = 0.46
+		[4]int{red, red, red, red},       // 0: p = 1.00
+		[4]int{red, red, red, black},     // 0
+		[4]int{red, black, black, black}, // 0: p = 0.88
+		[4]int{green, green, green, green})
+	a := makeAtlas(t, ds)
+	if got, want := a.Images(1, 0), []int{1, 3, 0}; !slices.Equal(got, want) {
+		t.Errorf("images of 1 taken for 0: %v, want %v", got, want)
+	}
+	if got := a.Images(1, 1); got != nil {
+		t.Errorf("images of 1 taken for 1: %v, want none", got)
+	}
+	want := []atlas.Confusion{{Label: 1, Predicted: 0, N: 3}, {Label: 0, Predicted: 1, N: 1}, {Label: 2, Predicted: 0, N: 1}}
+	if got := a.Confusions(); !slices.Equal(got, want) {
+		t.Errorf("confusions %v, want %v", got, want)
+	}
+}
+
+// TestPicture holds the mean image of a cell to its colours.
+func TestPicture(t *testing.T) {
+	img := makeAtlas(t, five()).Cells[1][0].Picture()
+	for _, test := range []struct {
+		x, y int
+		want color.NRGBA
+	}{
+		{15, 15, color.NRGBA{128, 0, 0, 255}}, // red and black: 127.5, rounded up
+		{16, 15, color.NRGBA{255, 0, 0, 255}},
+		{16, 16, color.NRGBA{128, 128, 0, 255}},
+	} {
+		if got := img.NRGBAAt(test.x, test.y); got != test.want {
+			t.Errorf("pixel %d, %d: %v, want %v", test.x, test.y, got, test.want)
+		}
+	}
+}
+
+// TestBatches holds an atlas of several batches, the last of them not full, to the
+// weighted means of its images.
+func TestBatches(t *testing.T) {
+	var kinds [][4]int
+	var labels []uint8
+	for i := range 230 {
+		labels = append(labels, 1)
+		if i < 210 {
+			kinds = append(kinds, [4]int{red, red, red, red})
+		} else {
+			kinds = append(kinds, [4]int{black, red, black, green})
+			labels[i] = 2
+		}
+	}
+	a := makeAtlas(t, paint(labels, kinds...))
+	g := a.Called(0)
+	if g.N != 230 || a.Cells[1][0].N != 210 || a.Cells[2][0].N != 20 || len(a.Concentration) != 230 || len(a.Scores) != 690 || len(a.Predicted) != 230 {
+		t.Fatalf("%d images, %d and %d of classes 1 and 2, want 230, 210 and 20", g.N, a.Cells[1][0].N, a.Cells[2][0].N)
+	}
+	near(t, "map", g.Map(0), 8*210./230, 8, 8*210./230, (8*210.-4*20)/230)
+}
+
+// TestSampleAgrees holds the atlas of the shipped model to the evaluator and to
+// [cam.Contrast], on the sample.
+func TestSampleAgrees(t *testing.T) {
+	backend := backendtest.XLA(t)
+	model, err := cnn.Pretrained()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := cam.New(backend, model, cam.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ds := cifar10.Sample()
+	a, err := atlas.New(t.Context(), e, ds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	evaluator, err := cnn.NewEvaluator(backend, model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := evaluator.Evaluate(t.Context(), ds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(a.Evaluation.Confusion, want.Confusion) || a.Evaluation.MacroF1 != want.MacroF1 {
+		t.Errorf("confusion %v, want %v", a.Evaluation.Confusion, want.Confusion)
+	}
+	if a.Misfit == 0 || a.Misfit > 1e-4 {
+		t.Errorf("misfit %g, want rounding: above 0, at most 1e-4 of scores up to 30", a.Misfit)
+	}
+
+	c := a.Confusions()[0]
+	some, err := ds.Select(a.Images(c.Label, c.Predicted)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	method, err := cam.Lookup("cam")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := e.Explain(t.Context(), method, cam.FromDataset(some), cam.Contrast(c.Predicted, c.Label))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mean := make([]float64, r.Height*r.Width)
+	for i, v := range r.Maps {
+		mean[i%len(mean)] += float64(v) / float64(c.N)
+	}
+	for p, v := range a.Cells[c.Label][c.Predicted].Contrast(c.Predicted, c.Label) {
+		if math.Abs(float64(v)-mean[p]) > 1e-3 { // of maps up to 200 in float32
+			t.Fatalf("contrast at %d: %v, want %v", p, v, mean[p])
+		}
+	}
+}
+
+// TestFile holds a written atlas to what is read again, and a broken file to an
+// error that names it.
+func TestFile(t *testing.T) {
+	a, path := makeAtlas(t, five()), filepath.Join(t.TempDir(), "atlas")
+	if err := a.WriteFile(path); err != nil {
+		t.Fatal(err)
+	}
+	b, err := atlas.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(a, b) {
+		t.Errorf("read %+v, want %+v", b, a)
+	}
+	if err := os.WriteFile(path, []byte("no atlas"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := atlas.ReadFile(path); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("broken file: %v, want an error that names it", err)
+	}
+	if _, err := atlas.ReadFile(path + "s"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no file: %v, want os.ErrNotExist", err)
+	}
+	if err := a.WriteFile(filepath.Join(path, "below", "a file")); err == nil {
+		t.Error("written below a file, want an error")
+	}
+}
+
+func TestErrors(t *testing.T) {
+	bent := newQuarters()
+	bent.bent = true
+	done, cancel := stdcontext.WithCancel(t.Context())
+	cancel()
+	for _, test := range []struct {
+		name string
+		ctx  stdcontext.Context
+		net  cam.Network
+		ds   *cifar10.Dataset
+		is   error
+		want string
+	}{
+		{"no images", t.Context(), newQuarters(), &cifar10.Dataset{}, nil, "atlas: no images, want at least one"},
+		{"label beyond the classes", t.Context(), newQuarters(), paint([]uint8{0, 3}, [4]int{}, [4]int{}), nil, "atlas: image 1: label 3, want 0 to 2 as in the network"},
+		{"another head", t.Context(), bent, five(), cam.ErrHead, "atlas: cam: "},
+		{"stopped", done, newQuarters(), five(), stdcontext.Canceled, "atlas: stopped after 0 of 5 images: context canceled"},
+	} {
+		a, err := atlas.New(test.ctx, explainer(t, test.net), test.ds)
+		if err == nil || a != nil || !strings.HasPrefix(err.Error(), test.want) || test.is != nil && !errors.Is(err, test.is) {
+			t.Errorf("%s: %v, want %q", test.name, err, test.want)
+		}
+	}
+}
+
+// countdown is a context that is done after some looks at it.
+type countdown struct {
+	stdcontext.Context
+	mu   sync.Mutex
+	left int
+}
+
+func (c *countdown) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.left--; c.left < 0 {
+		return stdcontext.Canceled
+	}
+	return nil
+}
+
+// TestStopsBetweenBatches cancels a pass of three batches at each look, and wants
+// it to end with the context's error every time, until it runs through.
+func TestStopsBetweenBatches(t *testing.T) {
+	ds, e := paint(make([]uint8, 230), make([][4]int, 230)...), explainer(t, newQuarters())
+	for looks := 0; ; looks++ {
+		a, err := atlas.New(&countdown{Context: t.Context(), left: looks}, e, ds)
+		if err == nil {
+			if looks < 3 || len(a.Predicted) != 230 {
+				t.Errorf("%d images after %d looks at the context, want at least one look for each of 3 batches", len(a.Predicted), looks)
+			}
+			return
+		}
+		if !errors.Is(err, stdcontext.Canceled) || !strings.HasPrefix(err.Error(), "atlas: ") {
+			t.Fatalf("stopped at look %d: %v, want the context's error", looks, err)
+		}
+	}
+}
+
+// TestConcurrent makes and reads atlases from many goroutines, for the race
+// detector, and wants them equal.
+func TestConcurrent(t *testing.T) {
+	e, ds := explainer(t, newQuarters()), five()
+	want := makeAtlas(t, ds)
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			a, err := atlas.New(t.Context(), e, ds)
+			if err != nil || !reflect.DeepEqual(a, want) {
+				t.Errorf("%v: %+v, want %+v", err, a, want)
+			}
+			want.Labelled(1).Contrast(0, 1)
+			want.Images(1, 0)
+			want.ByConcentration(0)
+		})
+	}
+	group.Wait()
+}

@@ -1,0 +1,119 @@
+package atlas
+
+import (
+	"image"
+	"math"
+
+	"github.com/camlab-go/camlab/camlib/cifar10"
+)
+
+// Group is some of a data set's images and their means over the N of them. With
+// k classes,
+//
+//	Maps_c = 1/N Σ_i M_ic,   mean_xy Maps_c(x, y) + b_c = Scores_c,
+//
+// where M_ic is the class activation map ([cam.CAM]) of class c in image i and b
+// the head's bias. A group of no images has no maps: all its slices are nil.
+type Group struct {
+	N             int
+	Height, Width int       // of a map
+	Maps          []float64 // [k, Height, Width], signed, in units of the score
+	Scores        []float64 // [k], before softmax
+	Image         []float64 // [32, 32, 3], red, green and blue from 0 to 1; see [Group.Picture]
+}
+
+// Map returns the mean map of a class, [Height, Width], in units of the score:
+// positive where the images speak for it. It is nil for a group of no images.
+func (g Group) Map(class int) []float32 {
+	return g.combine(func(c int) float64 { return one(c == class) })
+}
+
+// Contrast returns the mean map of why the one class and not the other ([cam.Contrast]),
+//
+//	Maps_class − Maps_rival,
+//
+// [Height, Width], in units of the score. Its mean, with the difference of the biases
+// added, is that of the scores. What is added to the maps of all classes alike, to
+// which softmax is blind, it does not contain. It is nil for a group of no images.
+func (g Group) Contrast(class, rival int) []float32 {
+	return g.combine(func(c int) float64 { return one(c == class) - one(c == rival) })
+}
+
+// Centred returns the mean map of why a class and not the average one
+// ([cam.Target.Centred]),
+//
+//	Maps_class − 1/k Σ_c Maps_c,
+//
+// [Height, Width], in units of the score. Like [Group.Contrast] it does not contain
+// what all classes have in common. It is nil for a group of no images.
+func (g Group) Centred(class int) []float32 {
+	k := float64(len(g.Scores))
+	return g.combine(func(c int) float64 { return one(c == class) - 1/k })
+}
+
+// Picture returns the mean of the images, 32×32 and opaque, its values rounded to
+// the nearest level of 255. It is nil for a group of no images.
+func (g Group) Picture() *image.NRGBA {
+	if g.N == 0 {
+		return nil
+	}
+	img := image.NewNRGBA(image.Rect(0, 0, cifar10.Width, cifar10.Height))
+	for i := range img.Pix {
+		img.Pix[i] = 255
+		if p, channel := i/4, i%4; channel < cifar10.Channels {
+			img.Pix[i] = uint8(math.Round(255 * g.Image[cifar10.Channels*p+channel]))
+		}
+	}
+	return img
+}
+
+func one(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+// combine returns the sum of the classes' maps, each times its weight.
+func (g Group) combine(weight func(class int) float64) []float32 {
+	if g.N == 0 {
+		return nil
+	}
+	size := g.Height * g.Width
+	sum, out := make([]float64, size), make([]float32, size)
+	for c := range g.Scores {
+		w := weight(c)
+		for p, v := range g.Maps[c*size : (c+1)*size] {
+			sum[p] += w * v
+		}
+	}
+	for p, v := range sum {
+		out[p] = float32(v)
+	}
+	return out
+}
+
+// add adds n images, of which the means are given, to a group of sums.
+func add[T float32 | float64](g *Group, n int, maps, scores, image []T) {
+	g.N += n
+	g.Maps, g.Scores, g.Image = plus(g.Maps, n, maps), plus(g.Scores, n, scores), plus(g.Image, n, image)
+}
+
+func plus[T float32 | float64](sum []float64, n int, means []T) []float64 {
+	if sum == nil {
+		sum = make([]float64, len(means))
+	}
+	for i, v := range means {
+		sum[i] += float64(n) * float64(v)
+	}
+	return sum
+}
+
+// divide makes means of the sums.
+func (g *Group) divide() {
+	for _, sum := range [][]float64{g.Maps, g.Scores, g.Image} {
+		for i := range sum {
+			sum[i] /= float64(g.N)
+		}
+	}
+}
