@@ -15,7 +15,7 @@ GO_FILES     = $(shell find . -name '*.go' -not -path './.venv/*' -not -path './
 # Freed memory is kept for the next step's buffers, of hundreds of MB.
 KEEP_BUFFERS := GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4000000000:glibc.malloc.trim_threshold=40000000000
 
-.PHONY: help demo test setup setup-lab format vet lint unit test-notebooks notebooks lab train data doctor bench-cell fmt clean
+.PHONY: help demo test setup setup-lab format vet lint unit test-notebooks notebooks lab train leaderboard data doctor bench-cell fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,11 @@ lab: setup-lab ## open JupyterLab on the notebooks, with completion and help
 train: setup ## train the article's network in full, hours, and make it the shipped one; goes on where it stopped
 	$(KEEP_BUFFERS) $(CAMLAB) train --out runs/article
 	cp runs/article/model.safetensors runs/article/log.json camlib/cnn/article/
+
+leaderboard: setup ## measure every method on 2,000 test images (half an hour) and make it the published board
+	$(CAMLAB) leaderboard --out out/leaderboard
+	cp out/leaderboard/leaderboard.json camlib/measure/article/
+	cp out/leaderboard/leaderboard.md out/leaderboard/leaderboard.csv docs/
 
 data: setup ## download CIFAR-10 and check it
 	$(CAMLAB) data --download

@@ -202,8 +202,8 @@ func TestLinearNetworks(t *testing.T) {
 	const class, z = 1, 4 * 6
 	// u_c of every pixel and colour, by differences of the score.
 	score := func(x cam.Images) []float32 { return explain(t, e, method(t, "cam"), x, cam.Class(class)).Score }
-	dark, light := cam.Images{N: 3, Height: 4, Width: 6, Channels: 3, Pixels: make([]float32, 3*z*3)}, cam.Images{}
-	light = dark
+	dark := cam.Images{N: 3, Height: 4, Width: 6, Channels: 3, Pixels: make([]float32, 3*z*3)}
+	light := dark
 	light.Pixels = make([]float32, 3*z*3)
 	for c := range 3 {
 		for p := range z {

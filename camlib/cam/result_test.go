@@ -269,3 +269,23 @@ func TestSmoothing(t *testing.T) {
 		t.Errorf("error %v, want one that says how many samples", err)
 	}
 }
+
+// TestSamplesNeedRoom is that copies of an image that go through the network at once
+// are bounded by the chunk.
+func TestSamplesNeedRoom(t *testing.T) {
+	b := backend(t, camlib.PureGo)
+	_, err := explainer(t, b, newToy(), cam.Options{Samples: 9, Chunk: 8}).Explain(t.Context(), method(t, "smoothgrad"), picture(1, 4, 6), cam.Predicted)
+	want := "cam: smoothgrad: 9 samples, of which all of an image go through the network at once, in chunks of 8: want fewer samples or a larger chunk"
+	if !errors.Is(err, cam.ErrMethod) || err.Error() != want {
+		t.Errorf("error %v, want %q", err, want)
+	}
+}
+
+// TestInfiniteWeightsAreSeen is Grad-CAM++ where its denominator is 0: minus infinity
+// must not hide behind the ReLU.
+func TestInfiniteWeightsAreSeen(t *testing.T) {
+	out := MustExecOnce(backend(t, camlib.PureGo), cam.GradCAMPlusPlus, [][][][]float32{{{{-2}}}}, [][][][]float32{{{{1}}}})
+	if got := out.Value().([][][]float32)[0][0][0]; !math.IsInf(float64(got), -1) {
+		t.Errorf("map %v of A = −2 and g = 1, want −Inf, which an explainer refuses", got)
+	}
+}

@@ -63,11 +63,12 @@ var economical = map[string]struct {
 	options cam.Options
 	text    string
 }{
-	"sscam":               {cam.Options{Channels: 16, Samples: 2}, "16 channels, 2 noises"},
-	"iscam":               {cam.Options{Channels: 16, Samples: 3}, "16 channels, 3 steps"},
+	"scorecam":            {cam.Options{Channels: 32}, "32 channels"},
+	"sscam":               {cam.Options{Channels: 8, Samples: 2}, "8 channels, 2 noises"},
+	"iscam":               {cam.Options{Channels: 8, Samples: 3}, "8 channels, 3 steps"},
 	"rise":                {cam.Options{Samples: 64}, "64 masks"},
-	"integratedgradients": {cam.Options{Samples: 10}, "10 steps"},
-	"smoothgrad":          {cam.Options{Samples: 6}, "6 noises"},
+	"integratedgradients": {cam.Options{Samples: 8}, "8 steps"},
+	"smoothgrad":          {cam.Options{Samples: 4}, "4 noises"},
 }
 
 // contestant is one row in the making.
@@ -158,7 +159,7 @@ func (b *board) run(ctx stdcontext.Context, ds *cifar10.Dataset) error {
 		return cam.FromDataset(part), nil
 	}
 	meter, err := New(b.backend, b.net, Options{
-		Steps: 4, ROAD: ROADOptions{Percentages: []float64{30, 70}}, Infidelity: InfidelityOptions{Perturbations: 16},
+		Steps: 4, Deletion: MeanColour, ROAD: ROADOptions{Percentages: []float64{50}}, Infidelity: InfidelityOptions{Perturbations: 16},
 		Sensitivity: SensitivityOptions{Samples: 2}, Seed: b.Seed,
 	})
 	if err != nil {

@@ -87,7 +87,7 @@ func TestBoard(t *testing.T) {
 	}
 
 	// The metrics of their own, with the board's settings.
-	meter, err := measure.New(b, net, measure.Options{Steps: 4, Seed: 5})
+	meter, err := measure.New(b, net, measure.Options{Steps: 4, Deletion: measure.MeanColour, Seed: 5})
 	if err != nil {
 		t.Fatal(err)
 	}

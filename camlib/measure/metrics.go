@@ -36,7 +36,7 @@ func Metrics() []Metric {
 		{"average-drop", Lower, "share of the class's probability lost when only the map's part of the image is seen", false, each((*Case).AverageDrop)},
 		{"increase", Higher, "share of images whose class is more probable when only the map's part is seen", false, each((*Case).Increase)},
 		{"average-gain", Higher, "share of the missing probability gained when only the map's part is seen", false, each((*Case).AverageGain)},
-		{"deletion", Lower, "mean score while the map's highest pixels are blacked out first", false, area((*Case).Deletion)},
+		{"deletion", Lower, "mean score while the map's highest pixels are taken away first", false, area((*Case).Deletion)},
 		{"insertion", Higher, "mean score while the map's highest pixels are put into the blurred image first", false, area((*Case).Insertion)},
 		{"road-morf", Lower, "score without the map's highest pixels, which are imputed", false, road((*ROAD).MoRF)},
 		{"road-lerf", Higher, "score without the map's lowest pixels, which are imputed", false, road((*ROAD).LeRF)},

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"text/tabwriter"
 )
 
 // Column returns the position of a column by its name, −1 if there is none.
@@ -149,4 +150,15 @@ func ReadBoard(r io.Reader) (*Board, error) {
 		}
 	}
 	return &b, nil
+}
+
+// Summary writes a line for each row, the best first: its rank, its name and setting,
+// and the milliseconds for one map.
+func (b *Board) Summary(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "mean rank\tmethod\tms for a map")
+	for _, r := range b.Rows {
+		fmt.Fprintf(t, "%.1f\t%s\t%s\n", r.Rank, strings.Trim(r.title(), "*"), milliseconds(r))
+	}
+	return t.Flush()
 }

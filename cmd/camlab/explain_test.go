@@ -103,12 +103,16 @@ func TestExplainGivesTheReferenceMaps(t *testing.T) {
 				if backend == camlib.PureGo {
 					n = 2 // a third of a second each, more under the race detector
 				}
+				methods := []string{"cam", "gradcam"}
+				if backend == camlib.XLACPU { // minutes in pure Go
+					methods = append(methods, "Grad-CAM++", "scorecam", "ablationcam", "xgradcam", "hirescam", "layercam")
+				}
 				var index []string
 				for _, i := range m.Index[:n] {
 					index = append(index, strconv.Itoa(i))
 				}
 				if _, err := command(t, "explain", "--model", filepath.Join(reference, "article_torch.safetensors"), "--data", data, "--split", "test",
-					"--index", strings.Join(index, ","), "--method", "cam,gradcam", "--class", set.class, "--backend", backend, "--out", out); err != nil {
+					"--index", strings.Join(index, ","), "--method", strings.Join(methods, ","), "--class", set.class, "--backend", backend, "--out", out); err != nil {
 					t.Fatal(err)
 				}
 				logits, shape := array(t, filepath.Join(out, "logits.npy"))
@@ -117,7 +121,8 @@ func TestExplainGivesTheReferenceMaps(t *testing.T) {
 				}
 				want, _ := array(t, filepath.Join(dir, "logits.npy"))
 				sameRows(t, "logits", logits, want, 10)
-				for _, method := range []string{"cam", "gradcam"} {
+				for _, method := range methods {
+					method = strings.ReplaceAll(method, "Grad-CAM++", "gradcampp")
 					got, shape := array(t, filepath.Join(out, "maps_"+method+".npy"))
 					wantShape := []int{n, 16, 16}
 					if set.class == "all" {
@@ -134,6 +139,9 @@ func TestExplainGivesTheReferenceMaps(t *testing.T) {
 					}
 					if !reflect.DeepEqual(shape, wantShape) {
 						t.Errorf("%s shaped %v, want %v", method, shape, wantShape)
+					}
+					if method == "hirescam" {
+						method = "hirescam_signed"
 					}
 					want, _ := array(t, filepath.Join(dir, method+".npy"))
 					sameRows(t, method, got, want, 256)
@@ -258,5 +266,88 @@ func TestEvaluateKeepsTheScriptsContract(t *testing.T) {
 	}
 	if e["images"] != 1000. || len(e["per_class"].([]any)) != 10 {
 		t.Errorf("%v images, %v classes; want 1000 and 10", e["images"], len(e["per_class"].([]any)))
+	}
+}
+
+// TestExplainOtherLayersAndClasses is the command's way to the library's options.
+func TestExplainOtherLayersAndClasses(t *testing.T) {
+	out := t.TempDir()
+	if _, err := command(t, "explain", "--split", "sample", "--index", "3,7", "--method", "layercam,eigencam", "--layer", "conv2",
+		"--class", "probability of top 2", "--smooth", "--out", out); err != nil {
+		t.Fatal(err)
+	}
+	for _, method := range []string{"layercam", "eigencam"} {
+		if _, shape := array(t, filepath.Join(out, "maps_"+method+".npy")); !reflect.DeepEqual(shape, []int{2, 2, 32, 32}) {
+			t.Errorf("%s shaped %v, want two maps of 32×32 for each of two images", method, shape)
+		}
+	}
+	text, err := os.ReadFile(filepath.Join(out, "manifest.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m manifest
+	if err := json.Unmarshal(text, &m); err != nil {
+		t.Fatal(err)
+	}
+	if m.Layer != "conv2" || !m.Smooth || len(m.Maps) != 2 || m.Maps[1].File != "maps_eigencam.npy" || len(m.Maps[0].Score) != 4 || len(m.Maps[0].Outcome) != 4 {
+		t.Errorf("manifest %+v, want the layer, smoothing, and four maps of each method", m)
+	}
+	for i, p := range m.Maps[0].Score {
+		if p < 0 || p > 1 {
+			t.Errorf("score %d is %v, want a probability", i, p)
+		}
+	}
+	if p, err := filepath.Glob(filepath.Join(out, "7_frog_*.png")); err != nil || len(p) != 2 {
+		t.Errorf("pictures %v of the frog's first class, want one of each method", p)
+	}
+	for _, test := range []struct{ flag, value, want string }{
+		{"--layer", "conv9", `cam: layer "conv9", want one of conv1, conv2, conv3, conv4, conv5`},
+		{"--class", "top x", `camlib: class "top x", want a number of classes as in "top 3", or label`},
+		{"--class", "probability of centred frog", `camlib: class "probability of centred frog", want a probability or a centred score, not both, or label`},
+		{"--method", "lime", `cam: method "lime", want one of cam, gradcam,`},
+		{"--samples", "-1", "cam: new: samples of -1, want 0 or more"},
+	} {
+		if _, err := command(t, "explain", "--split", "sample", "--index", "3", test.flag, test.value, "--out", out); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s %q: error %v, want %q", test.flag, test.value, err, test.want)
+		}
+	}
+}
+
+// TestMeasureAndLeaderboard are the two commands on a few images.
+func TestMeasureAndLeaderboard(t *testing.T) {
+	if _, _, err := plugin.Find("cpu"); err != nil {
+		t.Skip(err)
+	}
+	text, err := command(t, "measure", "--split", "sample", "--images", "6", "--method", "cam,gradcam", "--metric", "road,sparseness", "--json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []measured
+	if err := json.Unmarshal([]byte(text), &lines); err != nil {
+		t.Fatal(err)
+	}
+	if len(lines) != 4 || lines[1].Method != "cam" || lines[1].Metric != "sparseness" || lines[1].Value.N != 6 || lines[1].Value.Low > lines[1].Value.Mean {
+		t.Errorf("lines %+v, want two methods by two metrics", lines)
+	}
+	for _, test := range []struct{ flag, value, want string }{
+		{"--metric", "beauty", `measure: metric "beauty", want all, or some of average-drop, increase,`},
+		{"--images", "0", "measure: --images 0, want 1 to 1000"},
+	} {
+		if _, err := command(t, "measure", "--split", "sample", test.flag, test.value); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s %q: error %v, want %q", test.flag, test.value, err, test.want)
+		}
+	}
+	out := t.TempDir()
+	text, err = command(t, "leaderboard", "--split", "sample", "--images", "8", "--again", "2", "--mosaics", "2", "--method", "gradcam", "--out", out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(text, "gradcam") || !strings.Contains(text, "mean rank") {
+		t.Errorf("output %q, want the ranks", text)
+	}
+	for _, name := range []string{"leaderboard.md", "leaderboard.csv", "leaderboard.json"} {
+		if b, err := os.ReadFile(filepath.Join(out, name)); err != nil || !strings.Contains(string(b), "grid-pointing") {
+			t.Errorf("%s: error %v, %d bytes, want a board", name, err, len(b))
+		}
 	}
 }
