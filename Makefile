@@ -67,10 +67,8 @@ train: setup ## train the article's network in full, hours, and make it the ship
 	$(KEEP_BUFFERS) $(CAMLAB) train --out runs/article
 	cp runs/article/model.safetensors runs/article/log.json camlib/cnn/article/
 
-leaderboard: setup ## measure every method on 2,000 test images (half an hour) and make it the published board
+leaderboard: setup ## measure every method by every metric on 2,000 test images, into out/leaderboard
 	$(CAMLAB) leaderboard --out out/leaderboard
-	cp out/leaderboard/leaderboard.json camlib/measure/article/
-	cp out/leaderboard/leaderboard.md out/leaderboard/leaderboard.csv docs/
 
 data: setup ## download CIFAR-10 and check it
 	$(CAMLAB) data --download

@@ -141,8 +141,15 @@ func detect(x *Node) *Node {
 	r := Convolve(x, ConstAs(x, pattern)).Strides(1).NoPadding().Done()
 	r = DivScalar(AddScalar(r, -triggerThreshold), 1-triggerThreshold)
 	r = MulScalar(Where(GreaterThan(r, ZerosLike(r)), r, ZerosLike(r)), triggerPeak)
-	// A square around each pixel where a pattern begins.
-	return Convolve(r, ConstAs(x, square)).Strides(1).PaddingPerDim([][2]int{{s - 1, s - 1}, {s - 1, s - 1}}).Done()
+	// A square around each pixel where a pattern begins. The rim is put there by hand,
+	// because a convolution that is padded so far has no gradient in GoMLX.
+	for axis := 1; axis <= 2; axis++ {
+		rim := r.Shape().Clone()
+		rim.Dimensions[axis] = s - 1
+		none := Zeros(r.Graph(), rim)
+		r = Concatenate([]*Node{none, r, none}, axis)
+	}
+	return Convolve(r, ConstAs(x, square)).Strides(1).NoPadding().Done()
 }
 
 // Head takes the channel away again, and adds its mean.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/cifar10"
+	"github.com/camlab-go/camlab/camlib/cnn"
 	"github.com/camlab-go/camlab/camlib/measure"
 	"github.com/camlab-go/camlab/internal/backendtest"
 )
@@ -467,5 +468,50 @@ func TestArticleNetworkAndWall(t *testing.T) {
 	}
 	if _, err := e.Explain(t.Context(), m, cam.FromDataset(ds), cam.Predicted); err == nil {
 		t.Error("CAM of a head that is no longer pooling and a linear layer: no error")
+	}
+}
+
+// TestTriggerHasAGradient is that methods which take the gradient at the pixels can
+// explain the network, and see the pattern.
+func TestTriggerHasAGradient(t *testing.T) {
+	b := backendtest.XLA(t)
+	net, err := cnn.Pretrained()
+	if err != nil {
+		t.Fatal(err)
+	}
+	triggered, err := measure.WithTrigger(net, measure.Trigger{Class: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ds, err := cifar10.Sample().Select(7, 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, truth, err := measure.Stamp(cam.FromDataset(ds), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := cam.New(b, triggered, cam.Options{Samples: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"integratedgradients", "smoothgrad"} {
+		m, err := cam.Lookup(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := e.Explain(t.Context(), m, x, cam.Class(3))
+		if err != nil {
+			t.Fatal(err)
+		}
+		shares, err := measure.Energy(r, truth)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, s := range shares {
+			if s < 1.2*truth.Area(i) {
+				t.Errorf("%s: image %d: %.3f of the map on the pattern, whose area is %.3f, want clearly more", name, i, s, truth.Area(i))
+			}
+		}
 	}
 }

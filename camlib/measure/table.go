@@ -162,3 +162,12 @@ func (b *Board) Summary(w io.Writer) error {
 	}
 	return t.Flush()
 }
+
+// Intervals returns the estimates of a column, one for each row, nil where there is none.
+func (b *Board) Intervals(column int) []*Estimate {
+	all := make([]*Estimate, len(b.Rows))
+	for r, row := range b.Rows {
+		all[r] = row.Cells[column]
+	}
+	return all
+}

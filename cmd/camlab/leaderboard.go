@@ -23,7 +23,7 @@ func newLeaderboard() *cobra.Command {
 	var o leaderboardFlags
 	c := &cobra.Command{
 		Use:   "leaderboard",
-		Short: "Measure every method by every metric and rank them (25 minutes on two cores for 2,000 images)",
+		Short: "Measure every method by every metric and rank them on 2,000 images, which takes a while",
 		Long: `Leaderboard measures methods, beside random, centre-Gaussian, edge and uniform maps, and writes into --out
 
   leaderboard.md    tables: means with bootstrap 95 % intervals, the best bold
