@@ -99,7 +99,7 @@ func (c Intervals) plot(i int) *plot.Plot {
 	p.Title.Text, p.Title.TextStyle.Font, p.Title.Padding = panel.Title+"\n"+arrow[1:], sans(9), vg.Points(4)
 	p.X.Tick.Label.Font, p.Y.Tick.Label.Font = sans(8), sans(9)
 	p.Y.Min, p.Y.Max = -0.5, float64(n)-0.5
-	p.Y.Width, p.Y.Tick.LineStyle.Width, p.Y.Tick.Length, p.Y.Padding = 0, 0, 0, 0
+	p.Y.Width, p.Y.Tick.Width, p.Y.Tick.Length, p.Y.Padding = 0, 0, 0, 0
 	marks := plot.ConstantTicks{}
 	for r, name := range c.Rows {
 		if i > 0 {
