@@ -109,7 +109,7 @@ func TestTargetPerImage(t *testing.T) {
 // it, for scores and not for probabilities, and off where something is missing.
 func TestResidual(t *testing.T) {
 	b := backend(t, camlib.PureGo)
-	e, x := explainer(t, b, newToy(), cam.Options{Samples: 400}), picture(3, 4, 6)
+	e, x := explainer(t, b, newToy(), cam.Options{Samples: 400, Chunk: 400}), picture(3, 4, 6)
 	for _, m := range cam.Methods() {
 		promised := m.Name == "cam" || m.Name == "hirescam" || m.Name == "fullgrad" || m.Name == "integratedgradients"
 		for name, target := range map[string]cam.Target{"score": cam.Class(1), "all": cam.All, "centred contrast": cam.Contrast(2, 0).Centred(), "negative": cam.Class(3).Counterfactual()} {
