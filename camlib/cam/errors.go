@@ -2,7 +2,8 @@ package cam
 
 import (
 	"errors"
-	"fmt"
+
+	"github.com/camlab-go/camlab/internal/failure"
 )
 
 // What can go wrong. Errors of this package that a caller can act on match one
@@ -19,14 +20,7 @@ var (
 	ErrNotFinite = errors.New("not finite")
 )
 
-// failure is an error of one kind: its text says what happened and what was
-// wanted, the kind is for errors.Is.
-type failure struct{ kind, text error }
-
-func (f *failure) Error() string   { return f.text.Error() }
-func (f *failure) Unwrap() []error { return []error{f.kind, f.text} }
-
 // fail returns "cam: what, want" as an error of a kind.
 func fail(kind error, format string, args ...any) error {
-	return &failure{kind, fmt.Errorf("cam: "+format, args...)}
+	return failure.New(kind, "cam: "+format, args...)
 }

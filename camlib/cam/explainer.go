@@ -16,6 +16,9 @@ import (
 	"github.com/gomlx/gomlx/pkg/core/shapes"
 	"github.com/gomlx/gomlx/pkg/core/tensors"
 	"github.com/gomlx/gomlx/pkg/ml/context"
+
+	"github.com/camlab-go/camlab/internal/compiled"
+	"github.com/camlab-go/camlab/internal/failure"
 )
 
 // Options of an [Explainer]. The zero value is the default.
@@ -155,18 +158,19 @@ func (e *Explainer) ClassMaps(ctx stdcontext.Context, images Images) (*ClassMaps
 // eachClass is a target of several classes for a method that passes so many
 // images through the network that one class at a time is enough.
 func (e *Explainer) eachClass(ctx stdcontext.Context, method Method, images Images, target Target) (*Result, error) {
+	if _, err := target.resolve(images.N, e.net); err != nil {
+		return nil, err
+	}
+	// The first run, of class 0 or of the predicted one, tells how many classes there
+	// are and which come next.
 	one := target
-	one.kind = predicted
+	one.kind, one.classes = single, []int{0}
+	if target.kind == topK {
+		one.kind = predicted
+	}
 	first, _, err := e.explain(ctx, method, images, one, oneClass)
 	if err != nil {
 		return nil, err
-	}
-	k := first.NumClasses
-	if target.kind == topK {
-		if err := target.fits(first.NumClasses, method.Name); err != nil {
-			return nil, err
-		}
-		k = target.k
 	}
 	order := make([][]int, images.N) // the classes of each image
 	for i := range order {
@@ -178,14 +182,20 @@ func (e *Explainer) eachClass(ctx stdcontext.Context, method Method, images Imag
 			slices.SortStableFunc(order[i], func(a, b int) int { return cmp.Compare(scores[b], scores[a]) })
 		}
 	}
-	var parts []*Result
-	for j := range k {
-		t := target
-		t.kind, t.classes = perImage, make([]int, images.N)
-		for i := range order {
-			t.classes[i] = order[i][j]
+	k := first.NumClasses
+	if target.kind == topK {
+		if err := checkTop(target.k, k, method.Name); err != nil {
+			return nil, err
 		}
-		r, _, err := e.explain(ctx, method, images, t, oneClass)
+		k = target.k
+	}
+	parts := []*Result{first}
+	for j := 1; j < k; j++ {
+		one.kind, one.classes = perImage, make([]int, images.N)
+		for i := range order {
+			one.classes[i] = order[i][j]
+		}
+		r, _, err := e.explain(ctx, method, images, one, oneClass)
 		if err != nil {
 			return nil, err
 		}
@@ -210,7 +220,7 @@ func (e *Explainer) explain(ctx stdcontext.Context, method Method, images Images
 		}
 		general := method.Linear == nil || e.general.Load() || method.Sums && !target.form.additive()
 		end := min(start+e.step(method, general), images.N)
-		b, err := e.batch(ctx, method, target, kind, general, images.part(start, end), goals.part(start, end))
+		b, err := e.batch(ctx, method, target, kind, general, images.Part(start, end), goals.part(start, end))
 		if err == nil {
 			err = b.check(method.Name, start, goals.part(start, end))
 		}
@@ -218,7 +228,7 @@ func (e *Explainer) explain(ctx stdcontext.Context, method Method, images Images
 			e.general.Store(true) // from now on
 			continue
 		}
-		if errors.As(err, new(*failure)) {
+		if failure.Is(err) {
 			return nil, nil, err // says all
 		}
 		if err != nil {
@@ -295,11 +305,11 @@ func (e *Explainer) Upsample(r *Result, height, width int, resize Resize) (*Resu
 	step := e.opts.Batch * r.Height * r.Width
 	for start := 0; start < len(r.Maps); start += step {
 		part := r.Maps[start:min(start+step, len(r.Maps))]
-		out, err := call(exec.Exec, tensors.FromFlatDataAndDimensions(part, len(part)/(r.Height*r.Width), r.Height, r.Width))
+		out, err := compiled.Call(exec.Exec, tensors.FromFlatDataAndDimensions(part, len(part)/(r.Height*r.Width), r.Height, r.Width))
 		if err != nil {
 			return nil, fmt.Errorf("cam: upsample: %w", err)
 		}
-		m, err := take[float32](out[0])
+		m, err := compiled.Take[float32](out[0])
 		if err != nil {
 			return nil, fmt.Errorf("cam: upsample: %w", err)
 		}
@@ -321,16 +331,16 @@ func (e *Explainer) try(ctx stdcontext.Context, method Method, images Images) ([
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		out, err := call(exec.Exec, images.tensor(), tensors.FromScalar(int32(start)))
+		out, err := compiled.Call(exec.Exec, images.tensor(), tensors.FromScalar(int32(start)))
 		if err != nil {
 			return nil, err
 		}
 		n, classes = out[0].Shape().Dim(1), out[0].Shape().Dim(2)
-		scores, err := take[float32](out[0])
+		scores, err := compiled.Take[float32](out[0])
 		if err != nil {
 			return nil, err
 		}
-		c, err := take[int32](out[1])
+		c, err := compiled.Take[int32](out[1])
 		if err != nil {
 			return nil, err
 		}
@@ -403,10 +413,10 @@ func (e *Explainer) build(method Method, t task, ctx *context.Context, in []*Nod
 	} else {
 		chosen = Iota(in[1].Graph(), shapes.Make(dtypes.Int32, in[1].Shape().Dim(0), p.classes()), 1)
 		if t.output == topClasses {
-			if err := (Target{k: t.top}).fits(p.classes(), method.Name); err != nil {
+			if err := checkTop(t.top, p.classes(), method.Name); err != nil {
 				panic(err)
 			}
-			chosen = p.topClasses(t.top)
+			chosen = Stack(highest(p.Scores, t.top), 1)
 		}
 		for j := range chosen.Shape().Dim(1) {
 			each = append(each, p.ofClass(Squeeze(Slice(chosen, AxisRange(), AxisElem(j)), 1)))
@@ -459,7 +469,7 @@ type batch struct {
 }
 
 func run(exec *context.Exec, in ...*tensors.Tensor) (b batch, err error) {
-	out, err := call(exec.Exec, in...)
+	out, err := compiled.Call(exec.Exec, in...)
 	if err != nil {
 		return batch{}, err
 	}
@@ -472,11 +482,11 @@ func run(exec *context.Exec, in ...*tensors.Tensor) (b batch, err error) {
 		var e error
 		switch into := into.(type) {
 		case *[]float32:
-			*into, e = take[float32](out[0])
+			*into, e = compiled.Take[float32](out[0])
 		case *[]int32:
-			*into, e = take[int32](out[0])
+			*into, e = compiled.Take[int32](out[0])
 		case *[]bool:
-			*into, e = take[bool](out[0])
+			*into, e = compiled.Take[bool](out[0])
 		}
 		out, err = out[1:], errors.Join(err, e)
 	}
@@ -487,30 +497,6 @@ func run(exec *context.Exec, in ...*tensors.Tensor) (b batch, err error) {
 		read(into)
 	}
 	return b, err
-}
-
-// call runs a compiled graph and frees its inputs. A panic of a network is
-// returned as an error.
-func call(exec func(...any) ([]*tensors.Tensor, error), inputs ...*tensors.Tensor) (out []*tensors.Tensor, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("network: %v", r)
-		}
-		for _, t := range inputs {
-			err = errors.Join(err, t.FinalizeAll())
-		}
-	}()
-	args := make([]any, len(inputs))
-	for i, t := range inputs {
-		args[i] = t
-	}
-	return exec(args...)
-}
-
-// take returns the values of a tensor and frees it.
-func take[T float32 | int32 | bool](t *tensors.Tensor) ([]T, error) {
-	v, err := tensors.CopyFlatData[T](t)
-	return v, errors.Join(err, t.FinalizeAll())
 }
 
 // check returns what makes the maps of a batch, whose first image is number

@@ -1,7 +1,6 @@
 package cam
 
 import (
-	"github.com/gomlx/gomlx/pkg/core/dtypes"
 	. "github.com/gomlx/gomlx/pkg/core/graph"
 )
 
@@ -34,15 +33,13 @@ func (p *Pass) finer() *Pass {
 	if p.form.quantity == centred {
 		own = GreaterThan(Abs(p.choice), ConstAs(p.choice, 1.5/float64(p.classes()))) // the mean is spread over all
 	}
-	far := Infinity(p.Scores.Graph(), p.Scores.DType(), 1)
+	far := Infinity(p.Scores.Graph(), p.Scores.DType(), -1)
 	mine := ReduceAndKeep(Where(own, p.Scores, ZerosLike(p.Scores)), ReduceSum, -1)
-	distance := Where(own, far, Abs(Sub(p.Scores, mine)))
+	closeness := Where(own, far, Neg(Abs(Sub(p.Scores, mine))))
 	t := min(finerClasses, p.classes()-1)
 	nearest := ZerosLike(p.Scores)
-	for range t {
-		next := OneHot(ArgMin(distance, -1, dtypes.Int32), p.classes(), p.Scores.DType())
-		nearest = Add(nearest, next)
-		distance = Where(GreaterThan(next, ZerosLike(next)), far, distance)
+	for _, class := range highest(closeness, t) {
+		nearest = Add(nearest, OneHot(class, p.classes(), p.Scores.DType()))
 	}
 	nearest = MulScalar(nearest, finerGamma/float64(max(t, 1)))
 	if p.form.negated {

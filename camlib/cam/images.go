@@ -83,8 +83,8 @@ func (x Images) shape() string {
 	return fmt.Sprintf("[%d, %d, %d, %d]", x.N, x.Height, x.Width, x.Channels)
 }
 
-// part returns the images from start to end.
-func (x Images) part(start, end int) Images {
+// Part returns the images from start to end, whose pixels are shared.
+func (x Images) Part(start, end int) Images {
 	x.N, x.Pixels = end-start, x.Pixels[start*x.size():end*x.size()]
 	return x
 }

@@ -1,7 +1,6 @@
 package cam
 
 import (
-	"github.com/gomlx/gomlx/pkg/core/dtypes"
 	. "github.com/gomlx/gomlx/pkg/core/graph"
 )
 
@@ -62,6 +61,5 @@ func (p *Pass) windows() *Node {
 		}
 	}
 	g := p.Images.Graph()
-	all := Einsum("nh,nw->nhw", Const(g, down), Const(g, across))
-	return ConvertDType(all, dtypes.Float32)
+	return Einsum("nh,nw->nhw", Const(g, down), Const(g, across))
 }

@@ -147,18 +147,16 @@ func (p *Pass) ofClass(class *Node) *Pass {
 	return &q
 }
 
-// topClasses returns the k classes with the highest scores, int32 [batch, k], the
-// highest first, of equals the first.
-func (p *Pass) topClasses(k int) *Node {
-	var top []*Node
-	left := p.Scores
+// highest returns the places of the k highest values in each row, int32 [batch] each,
+// the highest first, of equals the first.
+func highest(values *Node, k int) (places []*Node) {
 	for range k {
-		best := ArgMax(left, -1, dtypes.Int32)
-		top = append(top, best)
-		taken := OneHot(best, p.classes(), dtypes.Bool)
-		left = Where(taken, Infinity(left.Graph(), left.DType(), -1), left)
+		best := ArgMax(values, -1, dtypes.Int32)
+		places = append(places, best)
+		taken := OneHot(best, values.Shape().Dim(-1), dtypes.Bool)
+		values = Where(taken, Infinity(values.Graph(), values.DType(), -1), values)
 	}
-	return Stack(top, 1)
+	return places
 }
 
 func (p *Pass) classes() int { return p.Scores.Shape().Dim(1) }

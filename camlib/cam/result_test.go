@@ -100,8 +100,10 @@ func TestTargetPerImage(t *testing.T) {
 			t.Errorf("error %v, want of kind %q with text %q", err, test.kind, test.want)
 		}
 	}
-	if _, err := e.Explain(t.Context(), method(t, "integratedgradients"), x, cam.TopK(5)); !errors.Is(err, cam.ErrTarget) {
-		t.Errorf("top 5 of 4, class by class: error %v, want of kind %q", err, cam.ErrTarget)
+	for _, k := range []int{0, 5} {
+		if _, err := e.Explain(t.Context(), method(t, "integratedgradients"), x, cam.TopK(k)); !errors.Is(err, cam.ErrTarget) {
+			t.Errorf("top %d of 4, class by class: error %v, want of kind %q", k, err, cam.ErrTarget)
+		}
 	}
 }
 

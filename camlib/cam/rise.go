@@ -3,7 +3,6 @@ package cam
 import (
 	"math/rand/v2"
 
-	"github.com/gomlx/gomlx/pkg/core/dtypes"
 	. "github.com/gomlx/gomlx/pkg/core/graph"
 	"github.com/gomlx/gomlx/pkg/core/tensors"
 )
@@ -74,7 +73,7 @@ func (p *Pass) riseMasks() *Node {
 		}
 	}
 	node := func(v []float32, dims ...int) *Node {
-		return ConvertDType(Const(p.Images.Graph(), tensors.FromFlatDataAndDimensions(v, dims...)), dtypes.Float32)
+		return Const(p.Images.Graph(), tensors.FromFlatDataAndDimensions(v, dims...))
 	}
 	m := Einsum("nhr,nrc->nhc", node(rows, n, height, riseCells), node(cells, n, riseCells, riseCells))
 	return Einsum("nhc,nwc->nhw", m, node(columns, n, width, riseCells))

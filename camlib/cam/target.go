@@ -176,10 +176,10 @@ func (t Target) resolve(n int, net Network) (goals, error) {
 	return g, nil
 }
 
-// fits tells whether a network has as many classes as the target asks for.
-func (t Target) fits(classes int, method string) error {
-	if t.k > classes {
-		return fail(ErrTarget, "%s: top %d classes of a network that has %d, want at most those", method, t.k, classes)
+// checkTop returns an error if a network has not as many classes as are asked for.
+func checkTop(k, classes int, method string) error {
+	if k > classes {
+		return fail(ErrTarget, "%s: top %d classes of a network that has %d, want at most those", method, k, classes)
 	}
 	return nil
 }

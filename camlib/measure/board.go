@@ -147,17 +147,6 @@ func NewBoard(ctx stdcontext.Context, backend backends.Backend, net cam.Network,
 }
 
 func (b *board) run(ctx stdcontext.Context, ds *cifar10.Dataset) error {
-	first := func(n int) (cam.Images, error) {
-		index := make([]int, n)
-		for i := range index {
-			index[i] = i
-		}
-		part, err := ds.Select(index...)
-		if err != nil {
-			return cam.Images{}, fmt.Errorf("measure: board: %w", err)
-		}
-		return cam.FromDataset(part), nil
-	}
 	meter, err := New(b.backend, b.net, Options{
 		Steps: 4, Deletion: MeanColour, ROAD: ROADOptions{Percentages: []float64{50}}, Infidelity: InfidelityOptions{Perturbations: 16},
 		Sensitivity: SensitivityOptions{Samples: 2}, Seed: b.Seed,
@@ -165,18 +154,12 @@ func (b *board) run(ctx stdcontext.Context, ds *cifar10.Dataset) error {
 	if err != nil {
 		return err
 	}
-	all, err := first(b.opts.Images)
-	if err != nil {
-		return err
-	}
+	all := cam.FromDataset(ds).Part(0, b.opts.Images)
 	subject, err := meter.Prepare(ctx, all, nil)
 	if err != nil {
 		return err
 	}
-	few, err := first(b.opts.Again)
-	if err != nil {
-		return err
-	}
+	few := all.Part(0, b.opts.Again)
 	again, err := meter.Prepare(ctx, few, subject.Classes()[:few.N])
 	if err != nil {
 		return err
@@ -217,9 +200,8 @@ func (b *board) measure(ctx stdcontext.Context, row *contestant, subject, again 
 		return err
 	}
 	if same := b.same(row); same != nil {
-		row.SameAs, row.Cells = same.Name, slices.Clone(same.Cells)
-		row.Cells[len(row.Cells)-1] = nil // completeness is a matter of the factor
-		return b.complete(row)
+		row.SameAs, row.Cells = same.Name, slices.Clone(same.Cells[:len(same.Cells)-1])
+		return b.complete(row) // a matter of the factor
 	}
 	whole, err := subject.Case(row.result, row.explain)
 	if err != nil {
@@ -246,7 +228,6 @@ func (b *board) measure(ctx stdcontext.Context, row *contestant, subject, again 
 	if err := b.places(ctx, row, again, mosaics); err != nil {
 		return err
 	}
-	row.Cells = append(row.Cells, nil)
 	return b.complete(row)
 }
 
@@ -254,17 +235,14 @@ func (b *board) measure(ctx stdcontext.Context, row *contestant, subject, again 
 // compiled.
 func (row *contestant) makeMaps(ctx stdcontext.Context, net cam.Network, s *Subject) error {
 	x, classes := s.Images(), s.Classes()
-	size := len(x.Pixels) / x.N
 	n := min(100, (x.N+1)/2)
 	for start, end := 0, n; start < x.N; start, end = end, x.N {
-		part := x
-		part.N, part.Pixels = end-start, x.Pixels[start*size:end*size]
 		clock := time.Now()
-		r, err := row.explain(ctx, net, part, classes[start:end])
+		r, err := row.explain(ctx, net, x.Part(start, end), classes[start:end])
 		if err != nil {
 			return fmt.Errorf("measure: board: %w", err)
 		}
-		row.Milliseconds = float64(time.Since(clock).Microseconds()) / 1000 / float64(part.N)
+		row.Milliseconds = float64(time.Since(clock).Microseconds()) / 1000 / float64(end-start)
 		if row.result == nil {
 			row.result = r
 			continue
@@ -311,11 +289,11 @@ func (b *board) places(ctx stdcontext.Context, row *contestant, again *Subject, 
 	}
 	truth := mosaics.Truth()
 	grid, err := Energy(cells, truth)
-	if err := b.add(row, perMosaic(grid), err); err != nil {
+	if err := b.add(row, PerMosaic(grid), err); err != nil {
 		return err
 	}
 	hits, err := Pointing(cells, truth, 0)
-	if err := b.add(row, perMosaic(hits), err); err != nil {
+	if err := b.add(row, PerMosaic(hits), err); err != nil {
 		return err
 	}
 	if err := b.boxes(row, cells, truth); err != nil {
@@ -330,7 +308,7 @@ func (b *board) places(ctx stdcontext.Context, row *contestant, again *Subject, 
 	if err != nil {
 		return err
 	}
-	values, err := score(row.explain(ctx, net, x, make([]int, x.N)))(func(r *cam.Result) ([]float64, error) { return Energy(r, square) })
+	values, err := row.judge(ctx, net, x, slices.Repeat([]int{class}, x.N), func(r *cam.Result) ([]float64, error) { return Energy(r, square) })
 	if err := b.add(row, values, err); err != nil {
 		return err
 	}
@@ -341,25 +319,17 @@ func (b *board) places(ctx stdcontext.Context, row *contestant, again *Subject, 
 	if net, err = Blind(b.net, region); err != nil {
 		return err
 	}
-	values, err = score(row.explain(ctx, net, again.Images(), again.Classes()))(func(r *cam.Result) ([]float64, error) { return BlindShare(r, region) })
+	values, err = row.judge(ctx, net, again.Images(), again.Classes(), func(r *cam.Result) ([]float64, error) { return BlindShare(r, region) })
 	return b.add(row, values, err)
 }
 
-// score hands a result on unless it failed.
-func score(r *cam.Result, err error) func(f func(r *cam.Result) ([]float64, error)) ([]float64, error) {
-	return func(f func(r *cam.Result) ([]float64, error)) ([]float64, error) {
-		if err != nil {
-			return nil, err
-		}
-		return f(r)
+// judge is what a metric makes of a row's maps of a network.
+func (row *contestant) judge(ctx stdcontext.Context, net cam.Network, x cam.Images, classes []int, metric func(r *cam.Result) ([]float64, error)) ([]float64, error) {
+	r, err := row.explain(ctx, net, x, classes)
+	if err != nil {
+		return nil, err
 	}
-}
-
-func perMosaic(cells []float64) []float64 {
-	if cells == nil {
-		return nil
-	}
-	return PerMosaic(cells)
+	return metric(r)
 }
 
 // mosaicMaps returns the map of each cell's class. Trials are the same for all classes, so
@@ -409,13 +379,11 @@ func (b *board) lowerHalf(ctx stdcontext.Context, x cam.Images) (Truth, error) {
 	if err != nil {
 		return Truth{}, err
 	}
-	one := x
-	one.N, one.Pixels = 1, x.Pixels[:len(x.Pixels)/x.N]
 	random, err := cam.Lookup("randomcam")
 	if err != nil {
 		return Truth{}, err
 	}
-	r, err := e.Explain(ctx, random, one, cam.Predicted)
+	r, err := e.Explain(ctx, random, x.Part(0, 1), cam.Predicted)
 	if err != nil {
 		return Truth{}, fmt.Errorf("measure: board: %w", err)
 	}
@@ -429,13 +397,13 @@ func (b *board) lowerHalf(ctx stdcontext.Context, x cam.Images) (Truth, error) {
 // complete fills in the last column.
 func (b *board) complete(row *contestant) error {
 	if row.result.Residual == nil {
+		row.Cells = append(row.Cells, nil)
 		return nil
 	}
 	values, err := Completeness(row.result.Residual, row.result.Score)
 	if err != nil {
 		return err
 	}
-	row.Cells = row.Cells[:len(row.Cells)-1]
 	return b.add(row, values, nil)
 }
 

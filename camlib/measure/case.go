@@ -12,6 +12,7 @@ import (
 	"github.com/gomlx/gomlx/pkg/core/tensors"
 
 	"github.com/camlab-go/camlab/camlib/cam"
+	"github.com/camlab-go/camlab/internal/compiled"
 )
 
 // Case is one method's maps of a [Subject]'s images: what the metrics judge. It
@@ -52,11 +53,11 @@ func (s *Subject) enlarge(r *cam.Result, classes []int) ([]float32, error) {
 	if err != nil {
 		return nil, within(err, "%s", r.Method)
 	}
-	out, err := call(exec.Exec, tensors.FromFlatDataAndDimensions(r.Maps, r.N, r.Height, r.Width))
+	out, err := compiled.Call(exec.Exec, tensors.FromFlatDataAndDimensions(r.Maps, r.N, r.Height, r.Width))
 	if err != nil {
 		return nil, within(err, "%s", r.Method)
 	}
-	maps, err := take[float32](out[0])
+	maps, err := compiled.Take[float32](out[0])
 	if err != nil {
 		return nil, within(err, "%s", r.Method)
 	}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"github.com/camlab-go/camlab/internal/failure"
 )
 
 // What can go wrong. Errors of this package that a caller can act on match one
@@ -18,21 +20,14 @@ var (
 	ErrLayer     = errors.New("no such layer")
 )
 
-// failure is an error of one kind: its text says what happened and what was
-// wanted, the kind is for errors.Is.
-type failure struct{ kind, text error }
-
-func (f *failure) Error() string   { return f.text.Error() }
-func (f *failure) Unwrap() []error { return []error{f.kind, f.text} }
-
 // fail returns "measure: what, want" as an error of a kind.
 func fail(kind error, format string, args ...any) error {
-	return &failure{kind, fmt.Errorf("measure: "+format, args...)}
+	return failure.New(kind, "measure: "+format, args...)
 }
 
 // within says where an error happened, unless it is one of ours, which says all.
 func within(err error, where string, args ...any) error {
-	if errors.As(err, new(*failure)) {
+	if failure.Is(err) {
 		return err
 	}
 	return fmt.Errorf("measure: %s: %w", fmt.Sprintf(where, args...), err)

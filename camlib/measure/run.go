@@ -2,7 +2,6 @@ package measure
 
 import (
 	stdcontext "context"
-	"errors"
 	"fmt"
 
 	"github.com/gomlx/gomlx/pkg/core/dtypes"
@@ -11,6 +10,7 @@ import (
 	"github.com/gomlx/gomlx/pkg/ml/context"
 
 	"github.com/camlab-go/camlab/camlib/cam"
+	"github.com/camlab-go/camlab/internal/compiled"
 )
 
 // change is a way to make k changed images of each image of a batch inside a
@@ -53,11 +53,11 @@ func (m *Meter) run(ctx stdcontext.Context, c change, n, k int, inputs func(p pa
 			}
 			end, last := min(start+deep, n), min(first+wide, k)
 			p := part{end - deep, end, last - wide, last}
-			out, err := call(exec.Exec, inputs(p)...)
+			out, err := compiled.Call(exec.Exec, inputs(p)...)
 			if err != nil {
 				return err
 			}
-			y, err := take[float32](out[0])
+			y, err := compiled.Take[float32](out[0])
 			if err != nil {
 				return err
 			}
@@ -152,28 +152,4 @@ func tensorOf(x cam.Images, values []float32, p part) *tensors.Tensor {
 func batchOf(x cam.Images, values []float32, p part) *tensors.Tensor {
 	size := x.Height * x.Width * x.Channels
 	return tensors.FromFlatDataAndDimensions(values[p.start*size:p.end*size], p.n(), x.Height, x.Width, x.Channels)
-}
-
-// call runs a compiled graph and frees its inputs. A panic of a network is
-// returned as an error.
-func call(exec func(...any) ([]*tensors.Tensor, error), inputs ...*tensors.Tensor) (out []*tensors.Tensor, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("network: %v", r)
-		}
-		for _, t := range inputs {
-			err = errors.Join(err, t.FinalizeAll())
-		}
-	}()
-	args := make([]any, len(inputs))
-	for i, t := range inputs {
-		args[i] = t
-	}
-	return exec(args...)
-}
-
-// take returns the values of a tensor and frees it.
-func take[T float32](t *tensors.Tensor) ([]T, error) {
-	v, err := tensors.CopyFlatData[T](t)
-	return v, errors.Join(err, t.FinalizeAll())
 }

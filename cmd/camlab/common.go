@@ -11,9 +11,12 @@ import (
 	"os"
 
 	"github.com/gomlx/gomlx/backends"
+	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/camlab-go/camlab/camlib"
+	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/cifar10"
 	"github.com/camlab-go/camlab/camlib/cnn"
 )
@@ -82,4 +85,45 @@ func openBackend(cmd *cobra.Command, name string) (backends.Backend, error) {
 		fmt.Fprintln(cmd.ErrOrStderr(), "camlab: no XLA plugin found, so the pure-Go backend computes: hundreds of times slower and no training; `camlab setup` installs the plugin")
 	}
 	return b, nil
+}
+
+// comparison is what the commands that compare methods are told alike.
+type comparison struct {
+	model, data, split, backend string
+	methods                     []string
+}
+
+func (o *comparison) flags(f *pflag.FlagSet, methods string) {
+	f.StringVar(&o.model, "model", "article", modelUsage)
+	f.StringVar(&o.data, "data", "", dataUsage)
+	f.StringVar(&o.split, "split", "test", splitUsage)
+	f.StringSliceVar(&o.methods, "method", []string{methods}, methodUsage())
+	f.StringVar(&o.backend, "backend", "", backendUsage)
+}
+
+func (o *comparison) open(cmd *cobra.Command) (methods []cam.Method, network *cnn.Model, ds *cifar10.Dataset, backend backends.Backend, err error) {
+	if methods, err = lookup(o.methods); err != nil {
+		return nil, nil, nil, nil, err
+	}
+	if network, err = loadModel(o.model); err != nil {
+		return nil, nil, nil, nil, err
+	}
+	if ds, err = openSplit(cmd.Context(), o.split, o.data); err != nil {
+		return nil, nil, nil, nil, err
+	}
+	backend, err = openBackend(cmd, o.backend)
+	return methods, network, ds, backend, err
+}
+
+// writeFile writes a file whole or not at all.
+func writeFile(path string, write func(w io.Writer) error) error {
+	f, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o644))
+	if err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	defer f.Cleanup() //nolint:errcheck // nothing to clean up after the rename
+	if err := write(f); err != nil {
+		return fmt.Errorf("write: %s: %w", path, err)
+	}
+	return f.CloseAtomicallyReplace()
 }

@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"codeberg.org/sbinet/npyio"
-	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
 	"github.com/camlab-go/camlab/camlib"
@@ -391,16 +390,4 @@ func chunks[T any](v []T, n int) (c [][]T) {
 // writeArray writes slices of slices as a .npy file, whole or not at all.
 func writeArray(path string, v any) error {
 	return writeFile(path, func(w io.Writer) error { return npyio.Write(w, v) })
-}
-
-func writeFile(path string, write func(w io.Writer) error) error {
-	f, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o644))
-	if err != nil {
-		return fmt.Errorf("explain: %w", err)
-	}
-	defer f.Cleanup() //nolint:errcheck // nothing to clean up after the rename
-	if err := write(f); err != nil {
-		return fmt.Errorf("explain: %s: %w", path, err)
-	}
-	return f.CloseAtomicallyReplace()
 }

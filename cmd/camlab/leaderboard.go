@@ -14,9 +14,9 @@ import (
 )
 
 type leaderboardFlags struct {
-	model, data, split, out, backend string
-	methods                          []string
-	options                          measure.BoardOptions
+	comparison
+	out     string
+	options measure.BoardOptions
 }
 
 func newLeaderboard() *cobra.Command {
@@ -40,33 +40,17 @@ say so.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
 	f := c.Flags()
-	f.StringVar(&o.model, "model", "article", modelUsage)
-	f.StringVar(&o.data, "data", "", dataUsage)
-	f.StringVar(&o.split, "split", "test", splitUsage)
-	f.StringSliceVar(&o.methods, "method", []string{"all"}, methodUsage())
+	o.flags(f, "all")
 	f.IntVar(&o.options.Images, "images", 2000, "images, the first of the split")
 	f.IntVar(&o.options.Again, "again", 100, "images for the metrics that make maps over and over")
 	f.IntVar(&o.options.Mosaics, "mosaics", 50, "mosaics of four images for the grid pointing game")
 	f.Uint64Var(&o.options.Seed, "seed", 1, "of everything that is drawn")
 	f.StringVar(&o.out, "out", "out/leaderboard", "folder to write into")
-	f.StringVar(&o.backend, "backend", "", backendUsage)
 	return c
 }
 
 func (o *leaderboardFlags) run(cmd *cobra.Command) error {
-	methods, err := lookup(o.methods)
-	if err != nil {
-		return err
-	}
-	network, _, err := openModel(o.model)
-	if err != nil {
-		return err
-	}
-	ds, err := openSplit(cmd.Context(), o.split, o.data)
-	if err != nil {
-		return err
-	}
-	backend, err := openBackend(cmd, o.backend)
+	methods, network, ds, backend, err := o.open(cmd)
 	if err != nil {
 		return err
 	}

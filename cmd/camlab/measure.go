@@ -12,11 +12,11 @@ import (
 )
 
 type measureFlags struct {
-	model, data, split, backend string
-	methods, metrics            []string
-	images                      int
-	asJSON                      bool
-	options                     measure.Options
+	comparison
+	metrics []string
+	images  int
+	asJSON  bool
+	options measure.Options
 }
 
 // measured is one line of `camlab measure`.
@@ -41,15 +41,11 @@ metric, the mean over the images and its bootstrap 95 % interval. The metrics:
 		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
 	f := c.Flags()
-	f.StringVar(&o.model, "model", "article", modelUsage)
-	f.StringVar(&o.data, "data", "", dataUsage)
-	f.StringVar(&o.split, "split", "test", splitUsage)
-	f.StringSliceVar(&o.methods, "method", []string{"cam"}, methodUsage())
+	o.flags(f, "cam")
 	f.StringSliceVar(&o.metrics, "metric", []string{"all"}, "all, or some of those above")
 	f.IntVar(&o.images, "images", 100, "images, the first of the split")
 	f.IntVar(&o.options.Steps, "steps", 0, "intervals of the deletion and insertion curves (default 8)")
 	f.Uint64Var(&o.options.Seed, "seed", 1, "of everything that is drawn")
-	f.StringVar(&o.backend, "backend", "", backendUsage)
 	f.BoolVar(&o.asJSON, "json", false, jsonUsage)
 	return c
 }
@@ -63,31 +59,18 @@ func metricList() string {
 }
 
 func (o *measureFlags) run(cmd *cobra.Command) error {
-	methods, err := lookup(o.methods)
-	if err != nil {
-		return err
-	}
 	metrics, err := lookupMetrics(o.metrics)
 	if err != nil {
 		return err
 	}
-	network, _, err := openModel(o.model)
-	if err != nil {
-		return err
-	}
-	ds, err := openSplit(cmd.Context(), o.split, o.data)
+	methods, network, ds, backend, err := o.open(cmd)
 	if err != nil {
 		return err
 	}
 	if o.images < 1 || o.images > ds.Len() {
 		return fmt.Errorf("measure: --images %d, want 1 to %d", o.images, ds.Len())
 	}
-	x := cam.FromDataset(ds)
-	x.Pixels, x.N = x.Pixels[:len(x.Pixels)/x.N*o.images], o.images
-	backend, err := openBackend(cmd, o.backend)
-	if err != nil {
-		return err
-	}
+	x := cam.FromDataset(ds).Part(0, o.images)
 	meter, err := measure.New(backend, network, o.options)
 	if err != nil {
 		return err

@@ -1,0 +1,33 @@
+// Package compiled runs compiled graphs without leaving tensors behind.
+package compiled
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/gomlx/gomlx/pkg/core/tensors"
+)
+
+// Call runs a compiled graph and frees its inputs. A panic of a network is
+// returned as an error.
+func Call(exec func(...any) ([]*tensors.Tensor, error), inputs ...*tensors.Tensor) (out []*tensors.Tensor, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("network: %v", r)
+		}
+		for _, t := range inputs {
+			err = errors.Join(err, t.FinalizeAll())
+		}
+	}()
+	args := make([]any, len(inputs))
+	for i, t := range inputs {
+		args[i] = t
+	}
+	return exec(args...)
+}
+
+// Take returns the values of a tensor and frees it.
+func Take[T float32 | int32 | bool](t *tensors.Tensor) ([]T, error) {
+	v, err := tensors.CopyFlatData[T](t)
+	return v, errors.Join(err, t.FinalizeAll())
+}
