@@ -33,12 +33,7 @@ func (m *Model) Gallery(methods []cam.Method, class string, img image.Image) (im
 		if err != nil {
 			return nil, err
 		}
-		share, _ := relative(raw)
-		resized, err := share.Resize(img.Bounds().Dy(), img.Bounds().Dx())
-		if err != nil {
-			return nil, err
-		}
-		heat, err := figure.HeatMap(resized, bar, zoom)
+		_, heat, _, err := relativeHeat(raw, img.Bounds().Size(), bar, zoom)
 		if err != nil {
 			return nil, err
 		}

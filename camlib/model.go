@@ -207,6 +207,16 @@ func relative(m figure.Map) (figure.Map, float32) {
 	return m, largest
 }
 
+// relativeHeat draws a map at the size of its image, relative to its largest size.
+func relativeHeat(raw figure.Map, size image.Point, shading figure.Shading, zoom int) (resized figure.Map, heat image.Image, largest float32, err error) {
+	share, largest := relative(raw)
+	if resized, err = share.Resize(size.Y, size.X); err != nil {
+		return figure.Map{}, nil, 0, err
+	}
+	heat, err = figure.HeatMap(resized, shading, zoom)
+	return resized, heat, largest, err
+}
+
 // Shading returns one scale for all given maps of a method: diverging, with
 // zero in the middle, for a method with signs, else from zero to the highest value.
 func Shading(method cam.Method, maps ...figure.Map) (s figure.Shading, err error) {
@@ -232,16 +242,11 @@ func (m *Maps) row(i int, img image.Image, raw figure.Map, shading figure.Shadin
 	}
 	size := img.Bounds().Size()
 	zoom := max(1, side/max(size.X, size.Y))
-	share, largest := relative(raw)
-	resized, err := share.Resize(size.Y, size.X)
-	if err != nil {
-		return figure.Row{}, err
-	}
 	photo, err := figure.Magnify(img, zoom)
 	if err != nil {
 		return figure.Row{}, err
 	}
-	heat, err := figure.HeatMap(resized, shading, zoom)
+	resized, heat, largest, err := relativeHeat(raw, size, shading, zoom)
 	if err != nil {
 		return figure.Row{}, err
 	}
