@@ -23,7 +23,7 @@ import (
 
 // Options of an [Explainer]. The zero value is the default.
 type Options struct {
-	Batch int // images in one run of a compiled graph at most; 0 is 100
+	Batch int // images in one run of a compiled graph at most; 0 is 32
 	// Chunk bounds the memory of methods that try changes of an image (Score-CAM,
 	// RISE, integrated gradients and others): changed images in one run at most; 0 is 128.
 	Chunk int
@@ -41,6 +41,10 @@ type Options struct {
 	// images of that type.
 	Type dtypes.DType
 }
+
+// cached is how many images a run takes where nothing else is asked for: their
+// activations fit a processor's cache, and more are slower.
+const cached = 32
 
 // Explainer makes maps of one network on one backend. It compiles a graph the
 // first time that it meets a method and a batch shape, leaves the network as
@@ -98,7 +102,7 @@ func New(backend backends.Backend, net Network, opts Options) (*Explainer, error
 			return nil, fmt.Errorf("cam: new: %s of %d, want 0 or more", o.name, o.value)
 		}
 	}
-	opts.Batch, opts.Chunk, opts.Type = cmp.Or(opts.Batch, 100), cmp.Or(opts.Chunk, 128), cmp.Or(opts.Type, dtypes.Float32)
+	opts.Batch, opts.Chunk, opts.Type = cmp.Or(opts.Batch, cached), cmp.Or(opts.Chunk, 128), cmp.Or(opts.Type, dtypes.Float32)
 	if opts.Type != dtypes.Float32 && opts.Type != dtypes.BFloat16 {
 		return nil, fmt.Errorf("cam: new: type %s, want %s or %s", opts.Type, dtypes.Float32, dtypes.BFloat16)
 	}
@@ -248,13 +252,16 @@ func (e *Explainer) explain(ctx stdcontext.Context, method Method, images Images
 	return r, more, nil
 }
 
+// trialChunk is how many changed images one run of trials takes.
+func (e *Explainer) trialChunk() int { return min(e.opts.Chunk, cached) }
+
 // step is how many images go through one run of a method's graph.
 func (e *Explainer) step(method Method, general bool) int {
 	switch {
 	case !general:
 		return e.opts.Batch
 	case method.Trials != nil:
-		return min(e.opts.Batch, max(1, e.opts.Chunk/16)) // the images themselves are passed through once in a chunk
+		return min(e.opts.Batch, max(1, e.trialChunk()/16)) // the images themselves are passed through once in a chunk
 	case method.Variants > 0:
 		return min(e.opts.Batch, max(1, e.opts.Chunk/cmp.Or(e.opts.Samples, method.Variants)))
 	}
@@ -362,7 +369,7 @@ func (e *Explainer) try(ctx stdcontext.Context, method Method, images Images) ([
 func (e *Explainer) buildTrials(method Method, ctx *context.Context, images, start *Node) []*Node {
 	p := e.forward(ctx, images)
 	count := method.Trials.Count(p)
-	n := min(count, max(1, e.opts.Chunk/images.Shape().Dim(0)))
+	n := min(count, max(1, e.trialChunk()/images.Shape().Dim(0)))
 	which := Add(Iota(images.Graph(), shapes.Make(dtypes.Int32, n), 0), start)
 	which = MinScalar(which, float64(count-1))
 	return []*Node{method.Trials.Scores(p, which), Const(images.Graph(), int32(count))}

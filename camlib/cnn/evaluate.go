@@ -37,7 +37,7 @@ type ClassScore struct {
 
 // evaluationBatch is how many images an evaluation takes at a time: a divisor
 // of the test set and of the sample, so that one graph is compiled.
-const evaluationBatch = 250
+const evaluationBatch = 50
 
 // Evaluator runs a model forward over data sets. It compiles once per batch
 // size and may be used by one goroutine at a time.

@@ -172,10 +172,6 @@ func conv(ctx *context.Context, x *Node) *Node {
 	return relu(addBias(ctx, convolve(x, variable(ctx, "weights", x))))
 }
 
-// convolve is the SAME convolution of x with the kernel w. The stride is
-// GoMLX's default, named because its pure-Go backend has none.
-func convolve(x, w *Node) *Node { return Convolve(x, w).Strides(1).PadSame().Done() }
-
 func dense(ctx *context.Context, x *Node) *Node {
 	return addBias(ctx, Dot(x, variable(ctx, "weights", x)))
 }

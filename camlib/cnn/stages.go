@@ -175,7 +175,7 @@ func poolGradient(y, pool, dpool *Node) *Node {
 // input x, given dz, that of its convolution's output.
 func convGradient(ctx *context.Context, x, dz *Node) (weights []*Node, dx *Node) {
 	w := variable(ctx, "weights", x)
-	y := convolve(x, w)
+	y := directConvolution(x, w)
 	g := Gradient(ReduceAllSum(Mul(y, dz)), w, x) // y itself is not computed: only its gradient is used
 	return []*Node{g[0], ReduceSum(dz, 0, 1, 2)}, g[1]
 }

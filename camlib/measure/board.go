@@ -110,8 +110,9 @@ var places = []Column{
 // [MaxBoxAcc] on mosaics, [WithTrigger] and [Blind]. Methods whose maps are those of an
 // earlier one up to a factor share its values. Every mean has a 95 % interval.
 //
-// It stops with ctx's error. A metric that a method cannot have, such as that of a head
-// that CAM does not take, leaves its cell empty; any other failure ends the board.
+// A metric that a method cannot have, such as that of a head that CAM does not take,
+// leaves its cell empty. Any other failure, ctx's too, ends the board: it comes back with
+// the error and the rows that were done.
 func NewBoard(ctx stdcontext.Context, backend backends.Backend, net cam.Network, ds *cifar10.Dataset, opts BoardOptions) (*Board, error) {
 	if opts.Images < 0 || opts.Again < 0 || opts.Mosaics < 0 {
 		return nil, fmt.Errorf("measure: board: %d images, %d again, %d mosaics, want 0 or more", opts.Images, opts.Again, opts.Mosaics)
@@ -139,11 +140,9 @@ func NewBoard(ctx stdcontext.Context, backend backends.Backend, net cam.Network,
 	}{{"random", Random(16, 16, opts.Seed)}, {"centre", Centre(0)}, {"edge", Edge()}, {"uniform", Uniform()}} {
 		b.rows = append(b.rows, &contestant{Row: Row{Name: base.name, Baseline: true}, explain: base.explain})
 	}
-	if err := b.run(ctx, ds); err != nil {
-		return nil, err
-	}
+	err := b.run(ctx, ds)
 	b.rank()
-	return &b.Board, nil
+	return &b.Board, err
 }
 
 func (b *board) run(ctx stdcontext.Context, ds *cifar10.Dataset) error {
@@ -186,8 +185,6 @@ func (b *board) run(ctx stdcontext.Context, ds *cifar10.Dataset) error {
 			return err
 		}
 		row.result.Maps = compared(row.result) // all that later rows need
-	}
-	for _, row := range b.rows {
 		b.Rows = append(b.Rows, row.Row)
 	}
 	return nil

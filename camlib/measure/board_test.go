@@ -2,7 +2,9 @@ package measure_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/csv"
+	"errors"
 	"math"
 	"strings"
 	"testing"
@@ -42,6 +44,18 @@ func TestBoard(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"cam", "gradcam", "xgradcam", "hirescam", "occlusion", "random", "centre", "edge", "uniform"}, said); diff != "" {
 		t.Errorf("progress (-want +got):\n%s", diff)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	part, err := measure.NewBoard(ctx, b, net, cifar10.Sample(), measure.BoardOptions{
+		Methods: methods[1:], Images: 2, Again: 1, Mosaics: 1,
+		Progress: func(done, _ int, _ string) {
+			if done == 1 {
+				cancel()
+			}
+		},
+	})
+	if !errors.Is(err, context.Canceled) || len(part.Rows) != 1 || part.Rows[0].Name != "gradcam" || part.Rows[0].Rank != 1 {
+		t.Errorf("stopped in the second row: error %v, rows %+v, want the first row and the context's error", err, part.Rows)
 	}
 	rows := make(map[string]measure.Row)
 	for i, r := range board.Rows {

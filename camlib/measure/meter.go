@@ -19,7 +19,7 @@ import (
 
 // Options of a [Meter]. The zero value is the default.
 type Options struct {
-	Batch        int   // changed images in one run of the network at most; 0 is 64
+	Batch        int   // changed images in one run of the network at most; 0 is 32
 	Score        Score // what deletion, insertion, ROAD and infidelity look at
 	Steps        int   // intervals of the deletion and insertion curves; 0 is 8
 	Deletion     Fill  // what stands for a deleted pixel; the zero value is Black
@@ -69,7 +69,7 @@ func New(backend backends.Backend, net cam.Network, opts Options) (*Meter, error
 	if err := opts.check(); err != nil {
 		return nil, err
 	}
-	opts.Batch, opts.Steps = cmp.Or(opts.Batch, 64), cmp.Or(opts.Steps, 8)
+	opts.Batch, opts.Steps = cmp.Or(opts.Batch, 32), cmp.Or(opts.Steps, 8)
 	opts.Deletion, opts.Insertion = cmp.Or(opts.Deletion, Black), cmp.Or(opts.Insertion, Blurred)
 	opts.ROAD, opts.Infidelity, opts.Sensitivity = opts.ROAD.orDefault(), opts.Infidelity.orDefault(), opts.Sensitivity.orDefault()
 	return &Meter{backend: backend, net: net, opts: opts}, nil

@@ -225,7 +225,7 @@ func TestMetricsAreTheMethods(t *testing.T) {
 
 func TestDefaults(t *testing.T) {
 	got, want := fmt.Sprintf("%+v", measure.Settings(meter(t, odds(), measure.Options{}))), fmt.Sprintf("%+v", measure.Options{
-		Batch: 64, Steps: 8, Deletion: measure.Black, Insertion: measure.Blurred,
+		Batch: 32, Steps: 8, Deletion: measure.Black, Insertion: measure.Blurred,
 		ROAD:        measure.ROADOptions{Percentages: []float64{20, 40, 60, 80}, Noise: 0.01},
 		Infidelity:  measure.InfidelityOptions{Perturbations: 32, Fill: measure.Black, SD: 0.1},
 		Sensitivity: measure.SensitivityOptions{Radius: 0.02, Samples: 4},

@@ -2,10 +2,13 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"image"
 	"image/color"
 	"image/png"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -313,6 +316,10 @@ func TestExplainOtherLayersAndClasses(t *testing.T) {
 	}
 }
 
+type writerFunc func(p []byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
 // TestMeasureAndLeaderboard are the two commands on a few images.
 func TestMeasureAndLeaderboard(t *testing.T) {
 	if _, _, err := plugin.Find("cpu"); err != nil {
@@ -349,5 +356,19 @@ func TestMeasureAndLeaderboard(t *testing.T) {
 		if b, err := os.ReadFile(filepath.Join(out, name)); err != nil || !strings.Contains(string(b), "grid-pointing") {
 			t.Errorf("%s: error %v, %d bytes, want a board", name, err, len(b))
 		}
+	}
+
+	ctx, cancel := context.WithCancel(t.Context())
+	root := newRoot()
+	root.SetArgs([]string{"leaderboard", "--split", "sample", "--images", "2", "--again", "1", "--mosaics", "1", "--method", "gradcam", "--out", out})
+	root.SetOut(io.Discard)
+	root.SetErr(writerFunc(func(p []byte) (int, error) {
+		if strings.Contains(string(p), "random") { // the row after gradcam's begins
+			cancel()
+		}
+		return len(p), nil
+	}))
+	if err := root.ExecuteContext(ctx); !errors.Is(err, context.Canceled) || !strings.HasSuffix(err.Error(), "the 1 rows that were done are in "+out) {
+		t.Errorf("%v", err)
 	}
 }

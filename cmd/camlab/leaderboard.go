@@ -59,18 +59,21 @@ func (o *leaderboardFlags) run(cmd *cobra.Command) error {
 	o.options.Progress = func(done, all int, what string) {
 		fmt.Fprintf(cmd.ErrOrStderr(), "%5.0f s  %2d of %d  %s\n", time.Since(start).Seconds(), done+1, all, what)
 	}
-	board, err := measure.NewBoard(cmd.Context(), backend, network, ds, o.options)
-	if err != nil {
-		return err
+	board, failed := measure.NewBoard(cmd.Context(), backend, network, ds, o.options)
+	if failed != nil && (board == nil || len(board.Rows) == 0) {
+		return failed
 	}
 	if err := os.MkdirAll(o.out, 0o755); err != nil {
 		return fmt.Errorf("leaderboard: %w", err)
 	}
-	took := time.Since(start)
+	took, whole := time.Since(start), ""
+	if failed != nil {
+		whole = "**Not whole**, it stopped early: "
+	}
 	for name, write := range map[string]func(w io.Writer) error{
 		"leaderboard.md": func(w io.Writer) error {
-			fmt.Fprintf(w, "%d images of the %s split, model %s, seed %d, %s, %.0f minutes.\n\n",
-				board.Images, o.split, o.model, board.Seed, camlib.Describe(backend), took.Minutes())
+			fmt.Fprintf(w, "%s%d images of the %s split, model %s, seed %d, %s, %.0f minutes.\n\n",
+				whole, board.Images, o.split, o.model, board.Seed, camlib.Describe(backend), took.Minutes())
 			return board.Markdown(w)
 		},
 		"leaderboard.csv": board.CSV, "leaderboard.json": board.JSON,
@@ -81,6 +84,9 @@ func (o *leaderboardFlags) run(cmd *cobra.Command) error {
 	}
 	for i, r := range board.Rows {
 		fmt.Fprintf(cmd.OutOrStdout(), "%2d  %-20s mean rank %.1f\n", i+1, r.Name, r.Rank)
+	}
+	if failed != nil {
+		return fmt.Errorf("%w; the %d rows that were done are in %s", failed, len(board.Rows), o.out)
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%.0f s; the tables are in %s\n", took.Seconds(), o.out)
 	return err

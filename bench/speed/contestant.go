@@ -1,0 +1,149 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// request is work for a contestant; peers.py reads it too.
+type request struct {
+	Task    string `json:"task"` // train, epoch, forward, cam, camall, gradcam, scorecam, ablationcam
+	Images  int    `json:"images"`
+	Batch   int    `json:"batch"`
+	Inner   int    `json:"inner"` // changed images in one run, of methods that try them
+	Side    int    `json:"side"`  // of an image, in pixels
+	Augment bool   `json:"augment"`
+	DType   string `json:"dtype"`
+}
+
+// answer is what the work took.
+type answer struct {
+	Version  string  `json:"version,omitempty"` // in the first answer alone
+	Seconds  float64 `json:"seconds"`
+	Prepared float64 `json:"prepared"` // seconds of compiling and warming up, 0 if that was done before
+	Peak     int64   `json:"peak"`     // bytes of memory, at most, until now
+	Skip     string  `json:"skip,omitempty"`
+}
+
+// kind is a sort of contestant.
+type kind struct {
+	name, peer string // peer is its name in peers.py, "" for camlab
+	env        []string
+}
+
+// With these glibc gives large arrays huge pages and keeps them, instead of having the
+// kernel clear fresh ones in every step.
+const malloc = "GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4000000000:glibc.malloc.trim_threshold=40000000000"
+
+var (
+	ours       = kind{"camlab", "", nil}
+	pyTorch    = kind{"PyTorch", "PyTorch", nil}
+	pyTorchM   = kind{"PyTorch, malloc tuned", "PyTorch", []string{malloc}}
+	compiled   = kind{"PyTorch compiled", "PyTorch compiled", nil}
+	tensorFlow = kind{"TensorFlow", "TensorFlow", nil}
+	jax        = kind{"JAX", "JAX", nil}
+	torchCAM   = kind{"torch-cam", "torch-cam", nil}
+	gradCAM    = kind{"pytorch-grad-cam", "pytorch-grad-cam", nil}
+)
+
+//go:embed peers.py
+var script []byte
+
+// command is a contestant's process, on so many processors; 0 is all.
+func (b *bench) command(ctx context.Context, k kind, threads int, args ...string) (*exec.Cmd, error) {
+	line := []string{}
+	if threads > 0 {
+		line = []string{"taskset", "-c", fmt.Sprintf("0-%d", threads-1)}
+	}
+	if k.peer == "" {
+		self, err := os.Executable()
+		if err != nil {
+			return nil, err
+		}
+		line = append(line, self, "-worker", b.folder, "-data", b.flags.data)
+	} else {
+		file := filepath.Join(b.folder, "peers.py")
+		if err := os.WriteFile(file, script, 0o644); err != nil {
+			return nil, err
+		}
+		line = append(line, b.flags.python, file, k.peer, b.folder)
+	}
+	line = append(line, args...)
+	cmd := exec.CommandContext(ctx, line[0], line[1:]...)
+	cmd.Env = append(os.Environ(), k.env...)
+	return cmd, nil
+}
+
+// contestant is a process that waits for work.
+type contestant struct {
+	kind
+	version string
+	cmd     *exec.Cmd
+	in      io.WriteCloser
+	out     *bufio.Scanner
+	log     strings.Builder
+}
+
+// start starts a contestant. What cannot be started has no place in the tables, and why is
+// said once.
+func (b *bench) start(ctx context.Context, k kind, threads int) (*contestant, error) {
+	cmd, err := b.command(ctx, k, threads)
+	if err != nil {
+		return nil, err
+	}
+	c := &contestant{kind: k, cmd: cmd}
+	cmd.Stderr = &c.log
+	if c.in, err = cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	c.out = bufio.NewScanner(out)
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("%s: %w", k.name, err)
+	}
+	hello, err := c.read()
+	if err != nil {
+		return nil, err
+	}
+	c.version = hello.Version
+	return c, nil
+}
+
+func (c *contestant) read() (a answer, err error) {
+	if !c.out.Scan() {
+		err := errors.Join(c.out.Err(), c.cmd.Wait())
+		lines := strings.Split(strings.TrimSpace(c.log.String()), "\n")
+		return a, fmt.Errorf("%s: ended: %w: %s", c.name, err, lines[len(lines)-1])
+	}
+	return a, json.Unmarshal(c.out.Bytes(), &a)
+}
+
+// do has the work done.
+func (c *contestant) do(r request) (answer, error) {
+	line, err := json.Marshal(r)
+	if err != nil {
+		return answer{}, err
+	}
+	if _, err := c.in.Write(append(line, '\n')); err != nil {
+		return answer{}, fmt.Errorf("%s: %w", c.name, err)
+	}
+	return c.read()
+}
+
+// stop ends a contestant.
+func (c *contestant) stop() {
+	c.in.Close()
+	c.cmd.Wait() //nolint:errcheck // its answers are all read
+}

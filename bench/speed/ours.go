@@ -1,0 +1,279 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/gomlx/gomlx/backends"
+
+	"github.com/camlab-go/camlab/camlib"
+	"github.com/camlab-go/camlab/camlib/cam"
+	"github.com/camlab-go/camlab/camlib/cifar10"
+	"github.com/camlab-go/camlab/camlib/cnn"
+)
+
+// work is the contestant camlab: it does what peers.py does.
+func work(ctx context.Context, f flags) error {
+	backend, err := camlib.Backend(camlib.XLACPU)
+	if err != nil {
+		return err
+	}
+	c := &camlab{folder: f.worker, backend: backend}
+	if flag.Arg(0) == "first" {
+		do, err := c.maps("cam", cam.Predicted)(ctx, request{Images: 1, Batch: 1, Side: 32})
+		if err != nil {
+			return err
+		}
+		return do()
+	}
+	out := json.NewEncoder(os.Stdout)
+	if err := out.Encode(answer{Version: camlib.Describe(backend)}); err != nil {
+		return err
+	}
+	lines := bufio.NewScanner(os.Stdin)
+	for lines.Scan() {
+		a, err := c.answer(ctx, lines.Bytes())
+		if err != nil {
+			return err
+		}
+		if err := out.Encode(a); err != nil {
+			return err
+		}
+	}
+	c.forget()
+	return lines.Err()
+}
+
+// camlab does requests. What it prepared for the last one it keeps.
+type camlab struct {
+	folder  string
+	backend backends.Backend
+	last    string
+	do      func() error
+	forget_ func()
+}
+
+func (c *camlab) forget() {
+	if c.forget_ != nil {
+		c.forget_()
+	}
+	c.do, c.forget_ = nil, nil
+}
+
+func (c *camlab) answer(ctx context.Context, line []byte) (a answer, err error) {
+	var r request
+	if err := json.Unmarshal(line, &r); err != nil {
+		return a, err
+	}
+	if string(line) != c.last {
+		c.forget()
+		begin := time.Now()
+		if c.do, err = c.prepare(ctx, r); err != nil {
+			return answer{Skip: err.Error()}, nil
+		}
+		if r.Task != "epoch" {
+			if err := c.do(); err != nil {
+				return answer{Skip: err.Error()}, nil
+			}
+		}
+		c.last, a.Prepared = string(line), time.Since(begin).Seconds()
+	}
+	begin := time.Now()
+	if err := c.do(); err != nil {
+		return a, err
+	}
+	a.Seconds = time.Since(begin).Seconds()
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return a, err
+	}
+	a.Peak = usage.Maxrss * 1024
+	return a, nil
+}
+
+func (c *camlab) prepare(ctx context.Context, r request) (func() error, error) {
+	switch r.Task {
+	case "train":
+		return c.train(ctx, r)
+	case "epoch":
+		return func() error { return c.epoch(ctx, r) }, nil
+	case "forward":
+		return c.forward(ctx, r)
+	case "camall":
+		return c.maps("cam", cam.All)(ctx, r)
+	}
+	return c.maps(r.Task, cam.Predicted)(ctx, r)
+}
+
+// read reads images and labels.
+func (c *camlab) read(name string) (*cifar10.Dataset, error) {
+	pixels, err := os.ReadFile(filepath.Join(c.folder, name+".bin"))
+	if err != nil {
+		return nil, err
+	}
+	labels, err := os.ReadFile(filepath.Join(c.folder, name+"_labels.bin"))
+	if err != nil {
+		return nil, err
+	}
+	ds := &cifar10.Dataset{Pixels: pixels, Labels: labels}
+	for i := range labels {
+		ds.Index = append(ds.Index, i)
+	}
+	return ds, nil
+}
+
+func config(r request) cnn.TrainConfig {
+	c := cnn.TrainConfig{Epochs: 1, BatchSize: r.Batch, Augment: cnn.None}
+	if r.Augment {
+		c.Augment = cnn.FlipCrop
+	}
+	return c
+}
+
+// train makes a training that stands still after each step until it is told to go on.
+func (c *camlab) train(ctx context.Context, r request) (func() error, error) {
+	if r.DType != "float32" {
+		return nil, fmt.Errorf("trains in float32")
+	}
+	train, test, err := c.sets(func(n int) int { return n / r.Batch * r.Batch }) // no smaller last batch
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	steps, next, end := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	o := config(r)
+	o.Epochs, o.OnStep = 1_000_000, func(cnn.Progress) { steps <- struct{}{}; <-next }
+	go func() {
+		_, err := cnn.Train(ctx, c.backend, cnn.New(1), train, test, o)
+		end <- err
+	}()
+	step := func() error {
+		select {
+		case <-steps:
+			return nil
+		case err := <-end:
+			return err
+		}
+	}
+	c.forget_ = func() {
+		cancel()
+		close(next)
+		<-end
+	}
+	if err := step(); err != nil {
+		return nil, err
+	}
+	return func() error {
+		for range r.Images / r.Batch {
+			next <- struct{}{}
+			if err := step(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, nil
+}
+
+// sets reads the training images, as many as size says, and a few to test on.
+func (c *camlab) sets(size func(n int) int) (train, test *cifar10.Dataset, err error) {
+	if train, err = c.read("train"); err != nil {
+		return nil, nil, err
+	}
+	if test, err = c.read("test"); err != nil {
+		return nil, nil, err
+	}
+	return first(train, size(train.Len())), first(test, 10), nil
+}
+
+func first(ds *cifar10.Dataset, n int) *cifar10.Dataset {
+	return &cifar10.Dataset{Split: ds.Split, Pixels: ds.Pixels[:n*len(ds.Pixels)/ds.Len()], Labels: ds.Labels[:n], Index: ds.Index[:n]}
+}
+
+func (c *camlab) epoch(ctx context.Context, r request) error {
+	train, test, err := c.sets(func(n int) int { return n })
+	if err != nil {
+		return err
+	}
+	_, err = cnn.Train(ctx, c.backend, cnn.New(1), train, test, config(r))
+	return err
+}
+
+// test returns the test images; larger ones are made by repeating.
+func (c *camlab) test(r request) (cam.Images, error) {
+	ds, err := c.read("test")
+	if err != nil {
+		return cam.Images{}, err
+	}
+	x := cam.Images{N: r.Images, Height: r.Side, Width: r.Side, Channels: cifar10.Channels}
+	for i := range x.N {
+		for row := range x.Height {
+			for column := range x.Width {
+				at := ((i%ds.Len()*cifar10.Height+row%cifar10.Height)*cifar10.Width + column%cifar10.Width) * x.Channels
+				for _, v := range ds.Pixels[at : at+x.Channels] {
+					x.Pixels = append(x.Pixels, float32(v)/255)
+				}
+			}
+		}
+	}
+	return x, nil
+}
+
+func (c *camlab) model() (*cnn.Model, error) { return cnn.Load(filepath.Join(c.folder, cnn.ModelFile)) }
+
+func (c *camlab) forward(ctx context.Context, r request) (func() error, error) {
+	m, err := c.model()
+	if err != nil {
+		return nil, err
+	}
+	x, err := c.test(r)
+	if err != nil {
+		return nil, err
+	}
+	_ = x
+	e, err := cnn.NewEvaluator(c.backend, m)
+	if err != nil {
+		return nil, err
+	}
+	ds, err := c.read("test")
+	if err != nil {
+		return nil, err
+	}
+	ds = first(ds, r.Images)
+	return func() error {
+		_, err := e.Scores(ctx, ds)
+		return err
+	}, nil
+}
+
+// maps makes the maps of a method.
+func (c *camlab) maps(name string, target cam.Target) func(ctx context.Context, r request) (func() error, error) {
+	return func(ctx context.Context, r request) (func() error, error) {
+		m, err := c.model()
+		if err != nil {
+			return nil, err
+		}
+		method, err := cam.Lookup(name)
+		if err != nil {
+			return nil, err
+		}
+		x, err := c.test(r)
+		if err != nil {
+			return nil, err
+		}
+		e, err := cam.New(c.backend, m, cam.Options{Batch: r.Batch, Chunk: r.Inner})
+		if err != nil {
+			return nil, err
+		}
+		return func() error {
+			_, err := e.Explain(ctx, method, x, target)
+			return err
+		}, nil
+	}
+}

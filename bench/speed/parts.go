@@ -1,0 +1,279 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+)
+
+// bench is a measurement that runs.
+type bench struct {
+	flags   flags
+	folder  string
+	results *results
+	missing map[string]bool // contestants that cannot be started
+}
+
+// part is one of the table's sections.
+type part struct {
+	name string
+	run  func(ctx context.Context, b *bench) ([]table, error)
+}
+
+var parts = []part{
+	{"training", training}, {"epoch", epoch}, {"maps", maps}, {"start", start}, {"growth", growth},
+}
+
+// item is a row: work, and the batch sizes of which each contestant takes its best.
+type item struct {
+	name    string
+	request request
+	batches []int
+	inner   []int // the same for the changed images of one run
+}
+
+func images(task string, n, batch int) request {
+	return request{Task: task, Images: n, Batch: batch, Side: 32, DType: "float32"}
+}
+
+func training(ctx context.Context, b *bench) ([]table, error) {
+	step := images("train", 8*128, 128)
+	augmented, half := step, step
+	augmented.Augment, half.DType, half.Images = true, "bfloat16", 2*128
+	all, err := b.race(ctx, []kind{ours, pyTorch, pyTorchM, compiled, tensorFlow, jax}, 0, b.flags.rounds, []item{
+		{"float32", step, nil, nil}, {"float32, flipped and cropped at random", augmented, nil, nil}, {"bfloat16 (PyTorch: autocast)", half, nil, nil},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return []table{
+		all.table("Training step, batch 128, Adam", "images/s", rate),
+		all.table("Start of a training: loading the images, building, compiling, the first eight steps", "s", prepared),
+	}, nil
+}
+
+func epoch(ctx context.Context, b *bench) ([]table, error) {
+	r := images("epoch", 50_000, 125)
+	r.Augment = true
+	all, err := b.race(ctx, []kind{ours, pyTorch, tensorFlow, jax}, 0, 1, []item{{"50,000 images, batch 125, flipped and cropped at random", r, nil, nil}})
+	if err != nil {
+		return nil, err
+	}
+	return []table{
+		all.table("An epoch, from reading the files on", "s", seconds),
+		all.table("Most memory that the process had", "MB", peak),
+	}, nil
+}
+
+func maps(ctx context.Context, b *bench) ([]table, error) {
+	n, sizes := b.flags.images, []int{32, 64, 128, 256}
+	part := max(n/b.flags.rounds, 1)
+	all, err := b.race(ctx, []kind{ours, pyTorch, pyTorchM, compiled, tensorFlow, jax, torchCAM, gradCAM}, 0, b.flags.rounds, []item{
+		{"forward pass", images("forward", n, 0), sizes, nil},
+		{"CAM of one class", images("cam", n, 0), sizes, nil},
+		{"CAM of all ten classes (torch-cam: CAM of one, pytorch-grad-cam: Grad-CAM of one)", images("camall", n, 0), sizes, nil},
+		{"Grad-CAM", images("gradcam", n, 0), sizes, nil},
+		{"Score-CAM, all 128 channels", images("scorecam", part, 10), nil, sizes},
+		{"Ablation-CAM", images("ablationcam", part, 10), nil, sizes},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return []table{all.table(fmt.Sprintf("Maps of %d test images", n), "images/s", rate)}, nil
+}
+
+func start(ctx context.Context, b *bench) ([]table, error) {
+	all := &race{rows: []string{"from the process's start to its end, one map of one image"}, values: make(map[key][]sample)}
+	for range b.flags.rounds {
+		for _, k := range []kind{ours, pyTorch, tensorFlow, jax, torchCAM} {
+			if b.missing[k.name] {
+				continue
+			}
+			cmd, err := b.command(ctx, k, 0, "first")
+			if err != nil {
+				return nil, err
+			}
+			begin := time.Now()
+			if err := cmd.Run(); err != nil {
+				if ctx.Err() != nil {
+					return nil, ctx.Err()
+				}
+				b.skip(k, err)
+				continue
+			}
+			s := sample{answer: answer{Seconds: time.Since(begin).Seconds()}}
+			if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+				s.Peak = usage.Maxrss * 1024
+			}
+			all.add(0, k, s)
+		}
+	}
+	return []table{all.table("Start (torch-cam and camlab: CAM; the others: scores)", "s", seconds), all.table("Memory of that", "MB", peak)}, nil
+}
+
+func growth(ctx context.Context, b *bench) ([]table, error) {
+	var tables []table
+	var items []item
+	for _, batch := range []int{1, 8, 64, 256, 1024} {
+		items = append(items, item{fmt.Sprintf("forward, batch %d", batch), images("forward", max(64, batch), batch), nil, nil})
+	}
+	for _, side := range []int{64, 128, 224} {
+		r := images("forward", 8*(224/side)*(224/side), 8)
+		r.Side = side
+		items = append(items, item{fmt.Sprintf("forward, %d×%d pixels, batch 8", side, side), r, nil, nil})
+	}
+	for _, batch := range []int{8, 32, 512} {
+		items = append(items, item{fmt.Sprintf("training step, batch %d", batch), images("train", max(256, batch), batch), nil, nil})
+	}
+	all, err := b.race(ctx, []kind{ours, pyTorch, tensorFlow, jax}, 0, 3, items)
+	if err != nil {
+		return nil, err
+	}
+	tables = append(tables, all.table("Other sizes", "images/s", rate))
+	all, err = b.race(ctx, []kind{ours, pyTorch, tensorFlow, jax}, 1, 3, []item{
+		{"forward, batch 128", images("forward", 512, 128), nil, nil}, {"training step, batch 128", images("train", 256, 128), nil, nil},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return append(tables, all.table("On one processor", "images/s", rate)), nil
+}
+
+// race is what contestants took for rows of work.
+type race struct {
+	rows     []string
+	kinds    []kind
+	versions map[string]string
+	values   map[key][]sample
+}
+
+type key struct {
+	row  int
+	name string
+}
+
+// sample is one turn.
+type sample struct {
+	answer
+	request request
+}
+
+// race has the contestants take turns at each item.
+func (b *bench) race(ctx context.Context, kinds []kind, threads, rounds int, items []item) (*race, error) {
+	r := &race{versions: make(map[string]string), values: make(map[key][]sample)}
+	var all []*contestant
+	defer func() {
+		for _, c := range all {
+			c.stop()
+		}
+	}()
+	for _, k := range kinds {
+		if b.missing[k.name] {
+			continue
+		}
+		c, err := b.start(ctx, k, threads)
+		if err != nil {
+			if k.peer == "" || ctx.Err() != nil {
+				return nil, err
+			}
+			b.skip(k, err)
+			continue
+		}
+		all = append(all, c)
+		r.kinds, r.versions[k.name] = append(r.kinds, k), c.version
+	}
+	for i, it := range items {
+		r.rows = append(r.rows, it.name)
+		requests, first := make(map[*contestant]request), make(map[*contestant]answer)
+		for _, c := range all {
+			best, a, err := c.best(it)
+			if err != nil {
+				return nil, err
+			}
+			if a.Skip != "" {
+				fmt.Fprintf(os.Stderr, "%s, %s: %s\n", it.name, c.name, a.Skip)
+				continue
+			}
+			requests[c], first[c] = best, a
+		}
+		for range rounds {
+			for _, c := range all {
+				if _, ok := requests[c]; !ok {
+					continue
+				}
+				a, ok := first[c]
+				if !ok || rounds > 1 {
+					var err error
+					if a, err = c.do(requests[c]); err != nil {
+						return nil, err
+					}
+					if a.Skip != "" {
+						return nil, fmt.Errorf("%s, %s: %s", it.name, c.name, a.Skip)
+					}
+				}
+				a.Prepared = max(a.Prepared, first[c].Prepared)
+				r.add(i, c.kind, sample{a, requests[c]})
+				fmt.Fprintf(os.Stderr, "%s, %s: %.2f s\n", it.name, c.name, a.Seconds)
+			}
+		}
+	}
+	return r, nil
+}
+
+func (b *bench) skip(k kind, err error) {
+	fmt.Fprintf(os.Stderr, "%s skipped: %v\n", k.name, err)
+	if b.missing == nil {
+		b.missing = make(map[string]bool)
+	}
+	b.missing[k.name] = true
+}
+
+func (r *race) add(row int, k kind, s sample) {
+	at := key{row, k.name}
+	if r.values[at] == nil && !has(r.kinds, k) {
+		r.kinds = append(r.kinds, k)
+	}
+	r.values[at] = append(r.values[at], s)
+}
+
+func has(kinds []kind, k kind) bool {
+	for _, other := range kinds {
+		if other.name == k.name {
+			return true
+		}
+	}
+	return false
+}
+
+// best returns the request with the contestant's best batch size and its answer.
+func (c *contestant) best(it item) (best request, first answer, err error) {
+	first.Skip = "nothing to do"
+	sizes := it.batches
+	if it.inner != nil {
+		sizes = it.inner
+	}
+	if sizes == nil {
+		sizes = []int{it.request.Batch}
+	}
+	for _, size := range sizes {
+		r := it.request
+		if it.inner != nil {
+			r.Inner = size
+		} else {
+			r.Batch = size
+		}
+		a, err := c.do(r)
+		if err != nil {
+			return best, first, err
+		}
+		if a.Skip != "" {
+			return best, a, nil
+		}
+		if first.Skip != "" || a.Seconds < first.Seconds {
+			best, first = r, a
+		}
+	}
+	return best, first, nil
+}

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// table is rows of contestants' values, one for each round.
+type table struct {
+	Title   string   `json:"title"`
+	Unit    string   `json:"unit"`
+	Columns []column `json:"columns"`
+	Rows    []row    `json:"rows"`
+}
+
+type column struct {
+	Name    string `json:"name"`
+	Version string `json:"version,omitempty"`
+}
+
+type row struct {
+	Name  string               `json:"name"`
+	Cells map[string][]float64 `json:"cells"` // by contestant
+	Batch map[string]int       `json:"batch"` // which each was best at
+}
+
+// value reads a sample; higher says whether more of it is better.
+type value struct {
+	of     func(s sample) float64
+	higher bool
+}
+
+var (
+	rate     = value{func(s sample) float64 { return float64(s.request.Images) / s.Seconds }, true}
+	seconds  = value{func(s sample) float64 { return s.Seconds }, false}
+	prepared = value{func(s sample) float64 { return s.Prepared }, false}
+	peak     = value{func(s sample) float64 { return float64(s.Peak) / 1e6 }, false}
+)
+
+// table reads a race.
+func (r *race) table(title, unit string, v value) table {
+	t := table{Title: title, Unit: unit}
+	for _, k := range r.kinds {
+		t.Columns = append(t.Columns, column{k.name, r.versions[k.name]})
+	}
+	for i, name := range r.rows {
+		line := row{name, make(map[string][]float64), make(map[string]int)}
+		for _, k := range r.kinds {
+			for _, s := range r.values[key{i, k.name}] {
+				line.Cells[k.name] = append(line.Cells[k.name], v.of(s))
+				line.Batch[k.name] = max(s.request.Inner, s.request.Batch)
+			}
+		}
+		t.Rows = append(t.Rows, line)
+	}
+	return t
+}
+
+func (t table) higher() bool { return strings.HasSuffix(t.Unit, "/s") }
+
+// median of some values.
+func median(v []float64) float64 {
+	v = slices.Sorted(slices.Values(v))
+	if n := len(v); n%2 == 0 {
+		return (v[n/2-1] + v[n/2]) / 2
+	}
+	return v[len(v)/2]
+}
+
+// against returns how many times better camlab is than a peer: the median over the rounds.
+func (t table) against(r row, peer string) float64 {
+	mine, theirs := r.Cells[ours.name], r.Cells[peer]
+	var ratios []float64
+	for i := range min(len(mine), len(theirs)) {
+		ratio := mine[i] / theirs[i]
+		if !t.higher() {
+			ratio = 1 / ratio
+		}
+		ratios = append(ratios, ratio)
+	}
+	return median(ratios)
+}
+
+// markdown writes a table: medians, in brackets the least and the largest, and camlab
+// against the best peer.
+func (t table) markdown(w io.Writer) {
+	fmt.Fprintf(w, "### %s (%s)\n\n|  |", t.Title, t.Unit)
+	for _, c := range t.Columns {
+		fmt.Fprintf(w, " %s |", c.Name)
+	}
+	fmt.Fprintf(w, " camlab is better by |\n|---|%s---|\n", strings.Repeat("---|", len(t.Columns)))
+	for _, r := range t.Rows {
+		fmt.Fprintf(w, "| %s |", r.Name)
+		best, against := "", 0.0
+		for _, c := range t.Columns {
+			v := r.Cells[c.Name]
+			if len(v) == 0 {
+				fmt.Fprint(w, " – |")
+				continue
+			}
+			fmt.Fprintf(w, " %s", number(median(v)))
+			if len(v) > 1 {
+				fmt.Fprintf(w, " (%s–%s)", number(slices.Min(v)), number(slices.Max(v)))
+			}
+			fmt.Fprint(w, " |")
+			if c.Name != ours.name && len(r.Cells[ours.name]) > 0 {
+				if a := t.against(r, c.Name); best == "" || a < against {
+					best, against = c.Name, a
+				}
+			}
+		}
+		if best == "" {
+			fmt.Fprint(w, " – |\n")
+			continue
+		}
+		fmt.Fprintf(w, " **%.2f ×** (%s) |\n", against, best)
+	}
+	fmt.Fprintln(w)
+}
+
+func number(v float64) string {
+	if v < 100 {
+		return fmt.Sprintf("%.3g", v)
+	}
+	return fmt.Sprintf("%.0f", v)
+}
+
+// machine says when and where a part was measured.
+func (r *results) machine(part string) {
+	cpu := runtime.GOARCH
+	if info, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		field := func(name string) string {
+			_, rest, _ := strings.Cut(string(info), name)
+			rest, _, _ = strings.Cut(rest, "\n")
+			return strings.Trim(rest, "\t :")
+		}
+		var vector []string
+		for _, f := range strings.Fields(field("\nflags")) {
+			if slices.Contains([]string{"avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16"}, f) {
+				vector = append(vector, f)
+			}
+		}
+		cpu = fmt.Sprintf("%s (%s)", field("\nmodel name"), strings.Join(vector, ", "))
+	}
+	r.Machine[part] = fmt.Sprintf("%s, %s, %d processors, %s", time.Now().Format(time.DateOnly), cpu, runtime.NumCPU(), runtime.Version())
+}
+
+// write writes RESULTS.md and results.json.
+func (r *results) write(folder string) error {
+	text, err := json.MarshalIndent(r, "", " ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(folder, "results.json"), append(text, '\n'), 0o644); err != nil {
+		return err
+	}
+	var s strings.Builder
+	s.WriteString(`# Speed beside other libraries
+
+Written by ` + "`make bench`" + `. The contestants are processes that take turns, A B C A B C …, so that the drift of the machine meets all of them. A value is the median of the rounds, in brackets the least and the largest. "Better by" is the median over the rounds of camlab's value against that of the best peer in the same round. Each contestant has the batch size that is best for it where the row does not name one.
+
+`)
+	versions := make(map[string]string)
+	for _, p := range parts {
+		tables := r.Parts[p.name]
+		if len(tables) == 0 {
+			continue
+		}
+		fmt.Fprintf(&s, "## %s\n\n%s.\n\n", strings.ToUpper(p.name[:1])+p.name[1:], r.Machine[p.name])
+		for _, t := range tables {
+			t.markdown(&s)
+			for _, c := range t.Columns {
+				if c.Version != "" {
+					versions[c.Name] = c.Version
+				}
+			}
+		}
+	}
+	s.WriteString("## Versions\n\n")
+	for _, name := range sortedKeys(versions) {
+		fmt.Fprintf(&s, "- %s: %s\n", name, versions[name])
+	}
+	return os.WriteFile(filepath.Join(folder, "RESULTS.md"), []byte(s.String()), 0o644)
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	var keys []string
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -1,0 +1,130 @@
+package cnn
+
+import (
+	"strings"
+
+	. "github.com/gomlx/gomlx/pkg/core/graph"
+	"github.com/gomlx/gomlx/pkg/core/shapes"
+
+	"github.com/camlab-go/camlab/internal/backend"
+)
+
+// convolve is the SAME convolution of x [n, h, w, in] with the kernel w
+// [3, 3, in, out], in the way that the backend computes fastest. All ways
+// differ by rounding alone.
+func convolve(x, w *Node) *Node {
+	b := x.Graph().Backend()
+	switch {
+	case backend.IsGo(b):
+		return columnsConvolution(x, w)
+	case strings.Contains(DescribeBackend(b), "CPU") && tileable(x, w):
+		return tiledConvolution(x, w)
+	}
+	return directConvolution(x, w)
+}
+
+// directConvolution leaves it to the backend. The stride is GoMLX's default,
+// named because its pure-Go backend has none.
+func directConvolution(x, w *Node) *Node { return Convolve(x, w).Strides(1).PadSame().Done() }
+
+// columnsConvolution is one matrix product: each pixel's 3×3 neighbourhood is a
+// row of 9·in numbers. The pure-Go backend multiplies matrices far faster than
+// it convolves, and has the gradient of all of this.
+func columnsConvolution(x, w *Node) *Node {
+	d, k := x.Shape().Dimensions, w.Shape().Dimensions
+	x = rimmed(x)
+	var columns []*Node
+	for i := range 3 {
+		for j := range 3 {
+			columns = append(columns, Slice(x, AxisRange(), AxisRange(i, i+d[1]), AxisRange(j, j+d[2])))
+		}
+	}
+	y := Dot(Reshape(Concatenate(columns, -1), d[0]*d[1]*d[2], 9*d[3]), Reshape(w, 9*d[3], k[3]))
+	return Reshape(y, d[0], d[1], d[2], k[3])
+}
+
+// rimmed puts a rim of zeros around images, by Concatenate since Pad has no
+// gradient.
+func rimmed(x *Node) *Node {
+	zeros := func(axis int) *Node {
+		s := x.Shape().Clone()
+		s.Dimensions[axis] = 1
+		return Zeros(x.Graph(), shapes.Make(x.DType(), s.Dimensions...))
+	}
+	for axis := 1; axis <= 2; axis++ {
+		x = Concatenate([]*Node{zeros(axis), x, zeros(axis)}, axis)
+	}
+	return x
+}
+
+// tileable tells whether tiledConvolution takes a convolution and pays: it has
+// as many channels out as in, and so many that the sums over them are most of
+// the work.
+func tileable(x, w *Node) bool {
+	d, k := x.Shape().Dimensions, w.Shape().Dimensions
+	return d[1]%4 == 0 && d[2]%4 == 0 && k[2] == k[3] && k[2] >= 64
+}
+
+// tiledConvolution is Winograd's convolution, see winograd.go, of all 6×6 tiles D at
+// once,
+//
+//	Y = (A⊗A)ᵀ [ (G⊗G) g ∘ (B⊗B)ᵀ D ],   ∘ a matrix product for each of the 36 places:
+//
+// three products of matrices and a quarter of the multiplications. Its gradient
+// is that of directConvolution: GoMLX's own of these products is many times slower.
+func tiledConvolution(x, w *Node) *Node {
+	g, dtype := x.Graph(), x.DType()
+	d := x.Shape().Dimensions
+	n, th, tw, c := d[0], d[1]/4, d[2]/4, d[3]
+	tiles := n * th * tw
+	square := func(m matrix) *Node { return ConstAsDType(g, dtype, m.square()) }
+	padded := rimmed(x)
+	var pixels []*Node
+	for i := range 6 {
+		for j := range 6 {
+			p := Slice(padded, AxisRange(), AxisRange(i, i+4*th-3).Stride(4), AxisRange(j, j+4*tw-3).Stride(4))
+			pixels = append(pixels, Reshape(p, 1, tiles, c))
+		}
+	}
+	v := Einsum("kp,ptc->ktc", square(inputBT), Concatenate(pixels, 0))
+	u := Reshape(Dot(square(kernelG), Reshape(w, 9, c*c)), 36, c, c)
+	y := Dot(square(outputAT), Reshape(Einsum("kti,kio->kto", v, u), 36, tiles*c))
+	y = TransposeAllAxes(Reshape(y, 4, 4, n, th, tw, c), 2, 3, 0, 4, 1, 5)
+	return withGradient(Reshape(y, d...), x, w, directConvolution)
+}
+
+// square returns m ⊗ m, row by row what [matrix.transform] does to a square of numbers.
+func (m matrix) square() [][]float64 {
+	var out [][]float64
+	for _, a := range m {
+		for _, b := range m {
+			var row []float64
+			for _, p := range a {
+				for _, q := range b {
+					row = append(row, p*q)
+				}
+			}
+			out = append(out, row)
+		}
+	}
+	return out
+}
+
+// withGradient returns y, of x's shape, with the gradient of f(x, w) instead of
+// its own.
+//
+// GoMLX has custom gradients of an identity only. So z is x and w behind such an
+// identity, and y + z − z, with y and the second z constant to the gradient, has
+// y's value, while y's gradient arrives at z.
+func withGradient(y, x, w *Node, f func(x, w *Node) *Node) *Node {
+	size, dims, kernel := x.Shape().Size(), x.Shape().Dimensions, w.Shape().Dimensions
+	flat := func(x, w *Node) *Node { return Concatenate([]*Node{Reshape(x, -1), Reshape(w, -1)}, 0) }
+	front := func(z *Node) *Node { return Reshape(Slice(z, AxisRange(0, size)), dims...) }
+	z := IdentityWithCustomGradient(flat(x, w), func(z, v *Node) *Node {
+		x, w := front(z), Reshape(Slice(z, AxisRangeToEnd(size)), kernel...)
+		grad := Gradient(ReduceAllSum(Mul(f(x, w), StopGradient(front(v)))), x, w)
+		return flat(grad[0], grad[1])
+	})
+	x = front(z)
+	return Add(StopGradient(y), Sub(x, StopGradient(x)))
+}
