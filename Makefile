@@ -15,7 +15,7 @@ GO_FILES     = $(shell find . -name '*.go' -not -path './.venv/*' -not -path './
 # Freed memory is kept for the next step's buffers, of hundreds of MB.
 KEEP_BUFFERS := GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4000000000:glibc.malloc.trim_threshold=40000000000
 
-.PHONY: help demo test setup setup-lab format vet lint unit test-notebooks notebooks lab train leaderboard data doctor bench-cell fmt clean
+.PHONY: help demo test setup setup-lab format vet lint unit test-notebooks notebooks lab train leaderboard data doctor bench bench-cell fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,14 +67,22 @@ train: setup ## train the article's network in full, hours, and make it the ship
 	$(KEEP_BUFFERS) $(CAMLAB) train --out runs/article
 	cp runs/article/model.safetensors runs/article/log.json camlib/cnn/article/
 
-leaderboard: setup ## measure every method by every metric on 2,000 test images, into out/leaderboard
+leaderboard: setup ## measure every method by every metric on 2,000 test images, half an hour, and publish the table
 	$(CAMLAB) leaderboard --out out/leaderboard
+	cp out/leaderboard/leaderboard.json camlib/measure/article/
+	cp out/leaderboard/leaderboard.md out/leaderboard/leaderboard.csv docs/
 
 data: setup ## download CIFAR-10 and check it
 	$(CAMLAB) data --download
 
 doctor: setup ## check everything that notebooks and training depend on
 	@$(CAMLAB) doctor
+
+PEERS := .venv-peers
+
+bench: setup ## measure speed beside PyTorch, TensorFlow and JAX into bench/RESULTS.md; ONLY=training measures one part
+	@test -x $(PEERS)/bin/python || { python3 -m venv $(PEERS) && $(PEERS)/bin/pip install -q -r bench/speed/requirements.txt; } || echo "the libraries to compare with cannot be installed; they are left out"
+	go run ./bench/speed $(if $(ONLY),-only $(ONLY))
 
 bench-cell: setup ## time a cell that shows a heat map, part by part; BEFORE=CHECKOUT compares with that one's kernel
 	go run ./bench/cell $(if $(BEFORE),-before $(BEFORE))
@@ -83,4 +91,4 @@ fmt: ## format the Go code
 	gofmt -w $(GO_FILES)
 
 clean: ## remove .venv and out (not runs, which holds trainings)
-	rm -rf .venv out
+	rm -rf .venv .venv-peers out

@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"github.com/gomlx/gomlx/backends"
+	"github.com/gomlx/gomlx/pkg/core/graph"
+	"github.com/gomlx/gomlx/pkg/core/tensors"
+	gomlx "github.com/gomlx/gomlx/pkg/ml/context"
 
 	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/cam"
@@ -227,7 +230,8 @@ func (c *camlab) test(r request) (cam.Images, error) {
 
 func (c *camlab) model() (*cnn.Model, error) { return cnn.Load(filepath.Join(c.folder, cnn.ModelFile)) }
 
-func (c *camlab) forward(ctx context.Context, r request) (func() error, error) {
+// forward is the network as graph code runs it, a batch at a time.
+func (c *camlab) forward(_ context.Context, r request) (func() error, error) {
 	m, err := c.model()
 	if err != nil {
 		return nil, err
@@ -236,19 +240,29 @@ func (c *camlab) forward(ctx context.Context, r request) (func() error, error) {
 	if err != nil {
 		return nil, err
 	}
-	_ = x
-	e, err := cnn.NewEvaluator(c.backend, m)
+	exec, err := gomlx.NewExec(c.backend, m.Context(), func(ctx *gomlx.Context, x *graph.Node) *graph.Node {
+		return m.Head(ctx, m.Features(ctx, x))
+	})
 	if err != nil {
 		return nil, err
 	}
-	ds, err := c.read("test")
-	if err != nil {
-		return nil, err
+	var parts []*tensors.Tensor
+	for start := 0; start < x.N; start += r.Batch {
+		p := x.Part(start, min(start+r.Batch, x.N))
+		parts = append(parts, tensors.FromFlatDataAndDimensions(p.Pixels, p.N, p.Height, p.Width, p.Channels))
 	}
-	ds = first(ds, r.Images)
 	return func() error {
-		_, err := e.Scores(ctx, ds)
-		return err
+		for _, p := range parts {
+			out, err := exec.Exec(p)
+			if err != nil {
+				return err
+			}
+			if _, err := tensors.CopyFlatData[float32](out[0]); err != nil {
+				return err
+			}
+			out[0].MustFinalizeAll()
+		}
+		return nil
 	}, nil
 }
 

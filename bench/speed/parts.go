@@ -42,7 +42,7 @@ func training(ctx context.Context, b *bench) ([]table, error) {
 	step := images("train", 8*128, 128)
 	augmented, half := step, step
 	augmented.Augment, half.DType, half.Images = true, "bfloat16", 2*128
-	all, err := b.race(ctx, []kind{ours, pyTorch, pyTorchM, compiled, tensorFlow, jax}, 0, b.flags.rounds, []item{
+	all, err := b.race(ctx, []kind{ours, oursM, pyTorch, pyTorchM, compiled, tensorFlow, jax}, 0, b.flags.rounds, []item{
 		{"float32", step, nil, nil}, {"float32, flipped and cropped at random", augmented, nil, nil}, {"bfloat16 (PyTorch: autocast)", half, nil, nil},
 	})
 	if err != nil {

@@ -223,8 +223,11 @@ func (e *Explainer) explain(ctx stdcontext.Context, method Method, images Images
 			return nil, nil, fmt.Errorf("cam: %s: stopped after %d of %d images: %w", method.Name, start, images.N, err)
 		}
 		general := method.Linear == nil || e.general.Load() || method.Sums && !target.form.additive()
-		end := min(start+e.step(method, general), images.N)
-		b, err := e.batch(ctx, method, target, kind, general, images.Part(start, end), goals.part(start, end))
+		step := e.step(method, general)
+		end := min(start+step, images.N)
+		begin := max(0, end-step) // the last run goes over some images again rather than have another graph compiled
+		b, err := e.batch(ctx, method, target, kind, general, images.Part(begin, end), goals.part(begin, end))
+		b = b.from(start-begin, end-begin)
 		if err == nil {
 			err = b.check(method.Name, start, goals.part(start, end))
 		}
@@ -267,6 +270,18 @@ func (e *Explainer) step(method Method, general bool) int {
 	}
 	return e.opts.Batch
 }
+
+// from returns what a run of n images gave from one of them on.
+func (b batch) from(first, n int) batch {
+	b.maps, b.scores = after(b.maps, first, n), after(b.scores, first, n)
+	b.predicted, b.chosen = after(b.predicted, first, n), after(b.chosen, first, n)
+	b.finite, b.misfit = after(b.finite, first, n), after(b.misfit, first, n)
+	b.explained, b.marks = after(b.explained, first, n), after(b.marks, first, n)
+	b.total, b.act = after(b.total, first, n), after(b.act, first, n)
+	return b
+}
+
+func after[T any](values []T, first, n int) []T { return values[len(values)/n*first:] }
 
 // batch runs a method on images that fit in one run.
 func (e *Explainer) batch(ctx stdcontext.Context, method Method, target Target, kind output, general bool, images Images, goals goals) (b batch, err error) {

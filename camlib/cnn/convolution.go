@@ -57,12 +57,12 @@ func rimmed(x *Node) *Node {
 	return x
 }
 
-// tileable tells whether tiledConvolution takes a convolution and pays: it has
-// as many channels out as in, and so many that the sums over them are most of
-// the work.
+// tileable tells whether tiledConvolution takes a convolution, with as many
+// channels out as in, and pays: the sums over the channels are most of the work,
+// and so many images make up for the half second more that XLA compiles.
 func tileable(x, w *Node) bool {
 	d, k := x.Shape().Dimensions, w.Shape().Dimensions
-	return d[1]%4 == 0 && d[2]%4 == 0 && k[2] == k[3] && k[2] >= 64
+	return d[0] >= 16 && d[1]%4 == 0 && d[2]%4 == 0 && k[2] == k[3] && k[2] >= 64
 }
 
 // tiledConvolution is Winograd's convolution, see winograd.go, of all 6×6 tiles D at
@@ -79,14 +79,15 @@ func tiledConvolution(x, w *Node) *Node {
 	tiles := n * th * tw
 	square := func(m matrix) *Node { return ConstAsDType(g, dtype, m.square()) }
 	padded := rimmed(x)
-	var pixels []*Node
+	var rows, pixels []*Node
 	for i := range 6 {
-		for j := range 6 {
-			p := Slice(padded, AxisRange(), AxisRange(i, i+4*th-3).Stride(4), AxisRange(j, j+4*tw-3).Stride(4))
-			pixels = append(pixels, Reshape(p, 1, tiles, c))
-		}
+		rows = append(rows, InsertAxes(Slice(padded, AxisRange(), AxisRange(i, i+4*th-3).Stride(4)), 0))
 	}
-	v := Einsum("kp,ptc->ktc", square(inputBT), Concatenate(pixels, 0))
+	byRow := Concatenate(rows, 0) // [6, n, th, 4 tw + 2, c]
+	for j := range 6 {
+		pixels = append(pixels, InsertAxes(Slice(byRow, AxisRange(), AxisRange(), AxisRange(), AxisRange(j, j+4*tw-3).Stride(4)), 1))
+	}
+	v := Einsum("kp,ptc->ktc", square(inputBT), Reshape(Concatenate(pixels, 1), 36, tiles, c))
 	u := Reshape(Dot(square(kernelG), Reshape(w, 9, c*c)), 36, c, c)
 	y := Dot(square(outputAT), Reshape(Einsum("kti,kio->kto", v, u), 36, tiles*c))
 	y = TransposeAllAxes(Reshape(y, 4, 4, n, th, tw, c), 2, 3, 0, 4, 1, 5)
