@@ -29,7 +29,7 @@ func directConvolution(x, w *Node) *Node { return Convolve(x, w).Strides(1).PadS
 
 // columnsConvolution is one matrix product: each pixel's 3×3 neighbourhood is a
 // row of 9·in numbers. The pure-Go backend multiplies matrices far faster than
-// it convolves, and has the gradient of all of this.
+// it convolves.
 func columnsConvolution(x, w *Node) *Node {
 	d, k := x.Shape().Dimensions, w.Shape().Dimensions
 	x = rimmed(x)

@@ -201,3 +201,37 @@ func TestBoardAsText(t *testing.T) {
 		t.Errorf("error %v, want one that names the images", err)
 	}
 }
+
+// TestPublished: the board in the tree is of all methods as they are now.
+func TestPublished(t *testing.T) {
+	b, err := measure.Published()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.Images < 2000 {
+		t.Errorf("%d images, want 2,000 or more", b.Images)
+	}
+	names := map[string]bool{"random": true, "centre": true, "edge": true, "uniform": true}
+	for _, m := range cam.Methods() {
+		names[m.Name] = true
+	}
+	for _, r := range b.Rows {
+		if !names[r.Name] {
+			t.Errorf("row %s, want methods and baselines, each once", r.Name)
+		}
+		delete(names, r.Name)
+		for k, e := range r.Cells {
+			if e != nil && !(e.Low <= e.Mean && e.Mean <= e.High && e.N == b.Columns[k].N) {
+				t.Errorf("%s, %s: %v, want a mean of %d inside its interval", r.Name, b.Columns[k].Name, e, b.Columns[k].N)
+			}
+		}
+	}
+	if len(names) > 0 {
+		t.Errorf("rows for %v are missing; `make leaderboard`", names)
+	}
+	for _, m := range measure.Metrics() {
+		if b.Column(m.Name) < 0 {
+			t.Errorf("column %s is missing; `make leaderboard`", m.Name)
+		}
+	}
+}
