@@ -58,7 +58,7 @@ notebooks: setup ## run every notebook in full and keep the outputs (hours)
 	cp out/03_explorer_02_3.png docs/03_explorer.png
 	cp out/04_importing_camlib_06_1.png docs/04_importing_camlib.png
 	cp out/05_training_lab_04_1.png docs/05_training_lab.png
-	cp out/06_which_method_04_1.png docs/06_which_method.png
+	cp out/06_which_method_02_1.png docs/06_which_method.png
 	cp out/07_atlas_06_1.png docs/07_atlas.png
 
 lab: setup-lab ## open JupyterLab on the notebooks, with completion and help

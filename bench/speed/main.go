@@ -43,12 +43,13 @@ func main() {
 	flag.StringVar(&f.worker, "worker", "", "folder; be the contestant camlab (for this program's own use)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	run := measure
 	if f.worker != "" {
 		run = work
 	}
-	if err := run(ctx, f); err != nil {
+	err := run(ctx, f)
+	stop()
+	if err != nil {
 		fmt.Fprintf(os.Stderr, "bench: speed: %v\n", err)
 		os.Exit(1)
 	}

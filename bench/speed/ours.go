@@ -60,14 +60,14 @@ type camlab struct {
 	backend backends.Backend
 	last    string
 	do      func() error
-	forget_ func()
+	end     func()
 }
 
 func (c *camlab) forget() {
-	if c.forget_ != nil {
-		c.forget_()
+	if c.end != nil {
+		c.end()
 	}
-	c.do, c.forget_ = nil, nil
+	c.do, c.end = nil, nil
 }
 
 func (c *camlab) answer(ctx context.Context, line []byte) (a answer, err error) {
@@ -150,25 +150,25 @@ func (c *camlab) train(ctx context.Context, r request) (func() error, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	steps, next, end := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	steps, next, over := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	o := config(r)
 	o.Epochs, o.OnStep = 1_000_000, func(cnn.Progress) { steps <- struct{}{}; <-next }
 	go func() {
 		_, err := cnn.Train(ctx, c.backend, cnn.New(1), train, test, o)
-		end <- err
+		over <- err
 	}()
 	step := func() error {
 		select {
 		case <-steps:
 			return nil
-		case err := <-end:
+		case err := <-over:
 			return err
 		}
 	}
-	c.forget_ = func() {
+	c.end = func() {
 		cancel()
 		close(next)
-		<-end
+		<-over //nolint:errcheck // it says that it was stopped
 	}
 	if err := step(); err != nil {
 		return nil, err

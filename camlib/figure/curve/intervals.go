@@ -58,7 +58,7 @@ func (c Intervals) PNG() ([]byte, error) {
 		}
 		right := width - edge - (names + each*vg.Length(i+1))
 		p := c.plot(i)
-		p.Draw(draw.Crop(all, left, -right-edge-4, 0, -edge))
+		p.Draw(draw.Crop(all, left, -right-edge-14, 0, -edge)) // the last number of one axis keeps off the first of the next
 	}
 	var buf bytes.Buffer
 	if _, err := canvas.WriteTo(&buf); err != nil {
