@@ -384,17 +384,32 @@ func TestGradCAMOfAnyHead(t *testing.T) {
 	near(t, "map", got.Maps, want.Maps, 1e-5)
 }
 
-// TestOneCompilationPerShape counts how often the network is built.
+// TestOneCompilationPerShape counts how often the network is built, and holds batches
+// to all images at once.
 func TestOneCompilationPerShape(t *testing.T) {
 	net := newToy()
 	e := explainer(t, backend(t, camlib.PureGo), net, cam.Options{Batch: 4})
 	for range 5 {
 		for _, target := range []cam.Target{cam.Predicted, cam.Class(1), cam.ClassNamed("doe")} {
-			explain(t, e, method(t, "cam"), picture(9, 4, 6), target) // batches of 4, 4 and 1
+			explain(t, e, method(t, "cam"), picture(9, 4, 6), target) // batches of 4, 4 and the last 4
 		}
 	}
+	if got := net.built.Load(); got != 1 {
+		t.Errorf("built %d times, want once: the last batch is as large as the others", got)
+	}
+	explain(t, e, method(t, "cam"), picture(3, 4, 6), cam.Predicted)
 	if got := net.built.Load(); got != 2 {
-		t.Errorf("built %d times, want 2: once for each batch shape", got)
+		t.Errorf("built %d times, want once more for fewer images than a batch", got)
+	}
+	whole := explainer(t, backend(t, camlib.PureGo), newToy(), cam.Options{Batch: 9})
+	for _, name := range []string{"cam", "gradcam", "scorecam"} {
+		got, want := explain(t, e, method(t, name), picture(9, 4, 6), cam.All), explain(t, whole, method(t, name), picture(9, 4, 6), cam.All)
+		near(t, name+": maps", got.Maps, want.Maps, 1e-6)
+		near(t, name+": scores", got.Scores, want.Scores, 1e-6)
+		near(t, name+": explained", got.Score, want.Score, 1e-6)
+		if !slices.Equal(got.Class, want.Class) || !slices.Equal(got.Outcome, want.Outcome) || !slices.Equal(got.Predicted, want.Predicted) {
+			t.Errorf("%s: classes %v, predicted %v, outcomes %v, want %v, %v, %v", name, got.Class, got.Predicted, got.Outcome, want.Class, want.Predicted, want.Outcome)
+		}
 	}
 }
 
