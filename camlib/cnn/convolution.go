@@ -59,10 +59,11 @@ func rimmed(x *Node) *Node {
 
 // tileable tells whether tiledConvolution takes a convolution, with as many
 // channels out as in, and pays: the sums over the channels are most of the work,
-// and so many images make up for the half second more that XLA compiles.
+// so many images make up for the quarter second more that XLA compiles, and so few
+// tiles stay in a processor's cache.
 func tileable(x, w *Node) bool {
 	d, k := x.Shape().Dimensions, w.Shape().Dimensions
-	return d[0] >= 16 && d[1]%4 == 0 && d[2]%4 == 0 && k[2] == k[3] && k[2] >= 64
+	return d[0] >= 16 && d[0]*d[1]*d[2] <= 64*16*16 && d[1]%4 == 0 && d[2]%4 == 0 && k[2] == k[3] && k[2] >= 64
 }
 
 // tiledConvolution is Winograd's convolution, see winograd.go, of all 6×6 tiles D at
