@@ -29,6 +29,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/camlab-go/camlab/bench/turns"
 	"github.com/camlab-go/camlab/kernels"
 )
 
@@ -277,7 +278,7 @@ func print(specs []spec, cells map[string][]float64, parts map[string]map[string
 	}
 	head("seconds", "")
 	fmt.Fprintln(w, "\t")
-	row(fmt.Sprintf("cell, median of %d", len(cells[specs[0].name])), func(k string) float64 { return median(cells[k]) })
+	row(fmt.Sprintf("cell, median of %d", len(cells[specs[0].name])), func(k string) float64 { return turns.Median(cells[k]) })
 	fmt.Fprintln(w, "\t")
 	row("fastest", func(k string) float64 { return slices.Min(cells[k]) })
 	fmt.Fprintln(w, "\t")
@@ -301,7 +302,7 @@ func print(specs []spec, cells map[string][]float64, parts map[string]map[string
 				for _, t := range parts[k][name] {
 					all = append(all, t[i])
 				}
-				m := median(all)
+				m := turns.Median(all)
 				sums[k][i] += m
 				return m
 			})
@@ -311,15 +312,7 @@ func print(specs []spec, cells map[string][]float64, parts map[string]map[string
 	row("sum", func(k string) float64 { return sums[k][0] })
 	row("", func(k string) float64 { return sums[k][1] })
 	fmt.Fprintln(w, "\t")
-	row("rest", func(k string) float64 { return median(cells[k]) - sums[k][0] })
+	row("rest", func(k string) float64 { return turns.Median(cells[k]) - sums[k][0] })
 	fmt.Fprintln(w, "\t")
 	return w.Flush()
-}
-
-func median(x []float64) float64 {
-	x = slices.Sorted(slices.Values(x))
-	if len(x) == 0 {
-		return 0
-	}
-	return (x[(len(x)-1)/2] + x[len(x)/2]) / 2
 }

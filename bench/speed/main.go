@@ -78,7 +78,7 @@ func measure(ctx context.Context, f flags) error {
 	if err != nil {
 		return err
 	}
-	b := &bench{flags: f, folder: folder, results: results}
+	b := &bench{flags: f, folder: folder}
 	for _, p := range parts {
 		if !slices.Contains(only, p.name) {
 			continue

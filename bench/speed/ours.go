@@ -156,6 +156,7 @@ func (c *camlab) train(ctx context.Context, r request) (func() error, error) {
 	go func() {
 		_, err := cnn.Train(ctx, c.backend, cnn.New(1), train, test, o)
 		over <- err
+		close(over) // who waits for the end after a failure does not wait for ever
 	}()
 	step := func() error {
 		select {

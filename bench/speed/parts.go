@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -12,7 +13,6 @@ import (
 type bench struct {
 	flags   flags
 	folder  string
-	results *results
 	missing map[string]bool // contestants that cannot be started
 }
 
@@ -23,7 +23,7 @@ type part struct {
 }
 
 var parts = []part{
-	{"training", training}, {"epoch", epoch}, {"maps", maps}, {"start", start}, {"growth", growth},
+	{"training", training}, {"epoch", epoch}, {"maps", heatMaps}, {"start", start}, {"growth", growth},
 }
 
 // item is a row: work, and the batch sizes of which each contestant takes its best.
@@ -67,7 +67,7 @@ func epoch(ctx context.Context, b *bench) ([]table, error) {
 	}, nil
 }
 
-func maps(ctx context.Context, b *bench) ([]table, error) {
+func heatMaps(ctx context.Context, b *bench) ([]table, error) {
 	n, sizes, inner := b.flags.images, []int{32, 64, 128, 256}, []int{32, 128}
 	part := max(n/20, 1) // of methods that pass each image through the network 128 times
 	all, err := b.race(ctx, []kind{ours, pyTorch, pyTorchM, compiled, tensorFlow, jax, torchCAM, gradCAM}, 0, b.flags.rounds, []item{
@@ -114,7 +114,6 @@ func start(ctx context.Context, b *bench) ([]table, error) {
 }
 
 func growth(ctx context.Context, b *bench) ([]table, error) {
-	var tables []table
 	var items []item
 	for _, batch := range []int{1, 8, 64, 256, 1024} {
 		items = append(items, item{fmt.Sprintf("forward, batch %d", batch), images("forward", max(64, batch), batch), nil, nil})
@@ -131,14 +130,14 @@ func growth(ctx context.Context, b *bench) ([]table, error) {
 	if err != nil {
 		return nil, err
 	}
-	tables = append(tables, all.table("Other sizes", "images/s", rate))
+	sizes := all.table("Other sizes", "images/s", rate)
 	all, err = b.race(ctx, []kind{ours, pyTorch, tensorFlow, jax}, 1, 3, []item{
 		{"forward, batch 128", images("forward", 512, 128), nil, nil}, {"training step, batch 128", images("train", 256, 128), nil, nil},
 	})
 	if err != nil {
 		return nil, err
 	}
-	return append(tables, all.table("On one processor", "images/s", rate)), nil
+	return []table{sizes, all.table("On one processor", "images/s", rate)}, nil
 }
 
 // race is what contestants took for rows of work.
@@ -200,11 +199,11 @@ func (b *bench) race(ctx context.Context, kinds []kind, threads, rounds int, ite
 		}
 		for range rounds {
 			for _, c := range all {
-				if _, ok := requests[c]; !ok {
+				a, ok := first[c]
+				if !ok {
 					continue
 				}
-				a, ok := first[c]
-				if !ok || rounds > 1 {
+				if rounds > 1 {
 					var err error
 					if a, err = c.do(requests[c]); err != nil {
 						return nil, err
@@ -232,19 +231,10 @@ func (b *bench) skip(k kind, err error) {
 
 func (r *race) add(row int, k kind, s sample) {
 	at := key{row, k.name}
-	if r.values[at] == nil && !has(r.kinds, k) {
+	if r.values[at] == nil && !slices.ContainsFunc(r.kinds, func(other kind) bool { return other.name == k.name }) {
 		r.kinds = append(r.kinds, k)
 	}
 	r.values[at] = append(r.values[at], s)
-}
-
-func has(kinds []kind, k kind) bool {
-	for _, other := range kinds {
-		if other.name == k.name {
-			return true
-		}
-	}
-	return false
 }
 
 // best returns the request with the contestant's best batch size and its answer.

@@ -38,6 +38,18 @@ class Peer:
 
         return load_file(os.path.join(self.folder, "model.safetensors"))
 
+    def layers(self, trained):
+        """Weights and biases of the layers, kernels [3, 3, in, out] and the last matrix [in, out]."""
+        if trained:
+            w = self.weights()
+            layers = [(w[n + ".weight"].transpose(2, 3, 1, 0), w[n + ".bias"]) for n, _, _ in LAYERS]
+            layers.append((w["13.weight"].T, w["13.bias"]))
+        else:
+            rng = np.random.default_rng(1)
+            layers = [(rng.normal(0, (2 / 9 / i) ** 0.5, (3, 3, i, o)), np.zeros(o)) for _, i, o in LAYERS]
+            layers.append((rng.normal(0, 0.1, (128, 10)), np.zeros(10)))
+        return layers
+
     def test(self, request):
         """Test images as floats, [images, side, side, 3]; larger ones are made by repeating."""
         x = self.load("test")[np.arange(request["images"]) % 10000]
@@ -210,14 +222,7 @@ class TensorFlow(Peer):
 
     def network(self, trained):
         tf = self.tf
-        if trained:
-            w = self.weights()
-            layers = [(w[n + ".weight"].transpose(2, 3, 1, 0), w[n + ".bias"]) for n, _, _ in LAYERS]
-            layers.append((w["13.weight"].T, w["13.bias"]))
-        else:
-            rng = np.random.default_rng(1)
-            layers = [(rng.normal(0, (2 / 9 / i) ** 0.5, (3, 3, i, o)), np.zeros(o)) for _, i, o in LAYERS]
-            layers.append((rng.normal(0, 0.1, (128, 10)), np.zeros(10)))
+        layers = self.layers(trained)
         v = [tf.Variable(np.ascontiguousarray(a), dtype=tf.float32) for layer in layers for a in layer]
 
         def net(x):
@@ -282,14 +287,7 @@ class JAX(Peer):
     def network(self, trained):
         jax = self.jax
         jnp = jax.numpy
-        if trained:
-            w = self.weights()
-            layers = [(w[n + ".weight"].transpose(2, 3, 1, 0), w[n + ".bias"]) for n, _, _ in LAYERS]
-            layers.append((w["13.weight"].T, w["13.bias"]))
-        else:
-            rng = np.random.default_rng(1)
-            layers = [(rng.normal(0, (2 / 9 / i) ** 0.5, (3, 3, i, o)), np.zeros(o)) for _, i, o in LAYERS]
-            layers.append((rng.normal(0, 0.1, (128, 10)), np.zeros(10)))
+        layers = self.layers(trained)
         v = [(jnp.asarray(a, jnp.float32), jnp.asarray(b, jnp.float32)) for a, b in layers]
 
         def net(v, x):

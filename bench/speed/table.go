@@ -4,12 +4,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/camlab-go/camlab/bench/turns"
 )
 
 // table is rows of contestants' values, one for each round.
@@ -31,21 +34,14 @@ type row struct {
 	Batch map[string]int       `json:"batch"` // which each was best at
 }
 
-// value reads a sample; higher says whether more of it is better.
-type value struct {
-	of     func(s sample) float64
-	higher bool
-}
-
-var (
-	rate     = value{func(s sample) float64 { return float64(s.request.Images) / s.Seconds }, true}
-	seconds  = value{func(s sample) float64 { return s.Seconds }, false}
-	prepared = value{func(s sample) float64 { return s.Prepared }, false}
-	peak     = value{func(s sample) float64 { return float64(s.Peak) / 1e6 }, false}
-)
+// What tables read off a sample.
+func rate(s sample) float64     { return float64(s.request.Images) / s.Seconds }
+func seconds(s sample) float64  { return s.Seconds }
+func prepared(s sample) float64 { return s.Prepared }
+func peak(s sample) float64     { return float64(s.Peak) / 1e6 }
 
 // table reads a race.
-func (r *race) table(title, unit string, v value) table {
+func (r *race) table(title, unit string, value func(s sample) float64) table {
 	t := table{Title: title, Unit: unit}
 	for _, k := range r.kinds {
 		t.Columns = append(t.Columns, column{k.name, r.versions[k.name]})
@@ -54,7 +50,7 @@ func (r *race) table(title, unit string, v value) table {
 		line := row{name, make(map[string][]float64), make(map[string]int)}
 		for _, k := range r.kinds {
 			for _, s := range r.values[key{i, k.name}] {
-				line.Cells[k.name] = append(line.Cells[k.name], v.of(s))
+				line.Cells[k.name] = append(line.Cells[k.name], value(s))
 				line.Batch[k.name] = max(s.request.Inner, s.request.Batch)
 			}
 		}
@@ -63,16 +59,8 @@ func (r *race) table(title, unit string, v value) table {
 	return t
 }
 
+// higher tells whether more is better.
 func (t table) higher() bool { return strings.HasSuffix(t.Unit, "/s") }
-
-// median of some values.
-func median(v []float64) float64 {
-	v = slices.Sorted(slices.Values(v))
-	if n := len(v); n%2 == 0 {
-		return (v[n/2-1] + v[n/2]) / 2
-	}
-	return v[len(v)/2]
-}
 
 // against returns how many times better camlab is than a peer: the median over the rounds.
 func (t table) against(r row, peer string) float64 {
@@ -85,7 +73,7 @@ func (t table) against(r row, peer string) float64 {
 		}
 		ratios = append(ratios, ratio)
 	}
-	return median(ratios)
+	return turns.Median(ratios)
 }
 
 // markdown writes a table: medians, in brackets the least and the largest, and camlab
@@ -105,7 +93,7 @@ func (t table) markdown(w io.Writer) {
 				fmt.Fprint(w, " – |")
 				continue
 			}
-			fmt.Fprintf(w, " %s", number(median(v)))
+			fmt.Fprintf(w, " %s", number(turns.Median(v)))
 			if len(v) > 1 {
 				fmt.Fprintf(w, " (%s–%s)", number(slices.Min(v)), number(slices.Max(v)))
 			}
@@ -184,17 +172,8 @@ Written by ` + "`make bench`" + `. The contestants are processes that take turns
 		}
 	}
 	s.WriteString("## Versions\n\n")
-	for _, name := range sortedKeys(versions) {
+	for _, name := range slices.Sorted(maps.Keys(versions)) {
 		fmt.Fprintf(&s, "- %s: %s\n", name, versions[name])
 	}
 	return os.WriteFile(filepath.Join(folder, "RESULTS.md"), []byte(s.String()), 0o644)
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	var keys []string
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

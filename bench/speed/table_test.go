@@ -3,6 +3,8 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"github.com/camlab-go/camlab/bench/turns"
 )
 
 // TestTable: medians, spreads and the ratio of each round, by hand.
@@ -29,7 +31,7 @@ func TestTable(t *testing.T) {
 			t.Errorf("table lacks %q:\n%s", want, s.String())
 		}
 	}
-	if m := median([]float64{4, 1, 3, 2}); m != 2.5 {
+	if m := turns.Median([]float64{4, 1, 3, 2}); m != 2.5 {
 		t.Errorf("median %v, want 2.5", m)
 	}
 }

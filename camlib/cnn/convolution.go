@@ -4,9 +4,9 @@ import (
 	"strings"
 
 	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/shapes"
 
 	"github.com/camlab-go/camlab/internal/backend"
+	"github.com/camlab-go/camlab/internal/rim"
 )
 
 // convolve is the SAME convolution of x [n, h, w, in] with the kernel w
@@ -32,7 +32,7 @@ func directConvolution(x, w *Node) *Node { return Convolve(x, w).Strides(1).PadS
 // it convolves.
 func columnsConvolution(x, w *Node) *Node {
 	d, k := x.Shape().Dimensions, w.Shape().Dimensions
-	x = rimmed(x)
+	x = rim.Add(x, 1)
 	var columns []*Node
 	for i := range 3 {
 		for j := range 3 {
@@ -41,20 +41,6 @@ func columnsConvolution(x, w *Node) *Node {
 	}
 	y := Dot(Reshape(Concatenate(columns, -1), d[0]*d[1]*d[2], 9*d[3]), Reshape(w, 9*d[3], k[3]))
 	return Reshape(y, d[0], d[1], d[2], k[3])
-}
-
-// rimmed puts a rim of zeros around images, by Concatenate since Pad has no
-// gradient.
-func rimmed(x *Node) *Node {
-	zeros := func(axis int) *Node {
-		s := x.Shape().Clone()
-		s.Dimensions[axis] = 1
-		return Zeros(x.Graph(), shapes.Make(x.DType(), s.Dimensions...))
-	}
-	for axis := 1; axis <= 2; axis++ {
-		x = Concatenate([]*Node{zeros(axis), x, zeros(axis)}, axis)
-	}
-	return x
 }
 
 // tileable tells whether tiledConvolution takes a convolution, with as many
@@ -79,7 +65,7 @@ func tiledConvolution(x, w *Node) *Node {
 	n, th, tw, c := d[0], d[1]/4, d[2]/4, d[3]
 	tiles := n * th * tw
 	square := func(m matrix) *Node { return ConstAsDType(g, dtype, m.square()) }
-	padded := rimmed(x)
+	padded := rim.Add(x, 1)
 	var rows, pixels []*Node
 	for i := range 6 {
 		rows = append(rows, InsertAxes(Slice(padded, AxisRange(), AxisRange(i, i+4*th-3).Stride(4)), 0))

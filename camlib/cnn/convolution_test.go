@@ -2,12 +2,12 @@ package cnn
 
 import (
 	"fmt"
-	"math"
-	"math/rand/v2"
 	"testing"
 
 	"github.com/gomlx/gomlx/backends"
+	"github.com/gomlx/gomlx/pkg/core/dtypes"
 	. "github.com/gomlx/gomlx/pkg/core/graph"
+	"github.com/gomlx/gomlx/pkg/core/shapes"
 	"github.com/gomlx/gomlx/pkg/core/tensors"
 
 	"github.com/camlab-go/camlab/internal/backend"
@@ -22,62 +22,31 @@ func TestConvolutionsAgree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rng := rand.New(rand.NewPCG(1, 2))
-	draw := func(dims ...int) *tensors.Tensor {
-		n := 1
-		for _, d := range dims {
-			n *= d
-		}
-		v := make([]float32, n)
-		for i := range v {
-			v[i] = float32(rng.NormFloat64())
-		}
-		return tensors.FromFlatDataAndDimensions(v, dims...)
-	}
-	// values returns the convolution and its gradients for the output's gradient v.
-	values := func(b backends.Backend, convolve func(x, w *Node) *Node, x, w, v *tensors.Tensor) [][]float32 {
-		t.Helper()
-		exec, err := NewExec(b, func(x, w, v *Node) []*Node {
-			y := convolve(x, w)
-			if backend.IsGo(b) {
-				return []*Node{y} // no gradient of a slice there
-			}
-			return append([]*Node{y}, Gradient(ReduceAllSum(Mul(y, v)), x, w)...)
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		copied := func(t *tensors.Tensor) *tensors.Tensor {
-			return tensors.FromFlatDataAndDimensions(tensors.MustCopyFlatData[float32](t), t.Shape().Dimensions...)
-		}
-		out, err := exec.Exec(copied(x), copied(w), copied(v)) // a tensor belongs to one backend
-		if err != nil {
-			t.Fatal(err)
-		}
-		var all [][]float32
-		for _, o := range out {
-			all = append(all, tensors.MustCopyFlatData[float32](o))
-		}
-		return all
-	}
 	for _, d := range [][5]int{ // images, height, width, in, out
 		{2, 6, 10, 3, 5}, {1, 1, 1, 2, 2}, {16, 4, 8, 64, 64}, {17, 12, 4, 64, 64}, {16, 8, 8, 64, 32}, {16, 6, 8, 64, 64},
 	} {
-		x, w, v := draw(d[0], d[1], d[2], d[3]), draw(3, 3, d[3], d[4]), draw(d[0], d[1], d[2], d[4])
-		want := values(xla, directConvolution, x, w, v)
-		ways := map[string][][]float32{"XLA": values(xla, convolve, x, w, v)}
+		// values returns the convolution and its gradients for an output's gradient.
+		values := func(b backends.Backend, convolve func(x, w *Node) *Node) [][]float32 {
+			fn := func(in []*Node) []*Node {
+				y := convolve(in[0], in[1])
+				if backend.IsGo(b) {
+					return []*Node{y} // no gradient of a slice there
+				}
+				return append([]*Node{y}, Gradient(ReduceAllSum(Mul(y, in[2])), in[0], in[1])...)
+			}
+			// A tensor belongs to one backend, so each has its own.
+			return flatOn(t, b, fn, tensor(1, d[0], d[1], d[2], d[3]), tensor(2, 3, 3, d[3], d[4]), tensor(3, d[0], d[1], d[2], d[4]))
+		}
+		want := values(xla, directConvolution)
+		ways := map[string][][]float32{"XLA": values(xla, convolve)}
 		if d[0]*d[3] <= 64 { // the pure-Go backend is slow
-			ways["pure Go"] = values(pureGo, convolve, x, w, v)
-			ways["columns on XLA"] = values(xla, columnsConvolution, x, w, v)
+			ways["pure Go"] = values(pureGo, convolve)
+			ways["columns on XLA"] = values(xla, columnsConvolution)
 		}
 		for name, got := range ways {
-			for k, part := range []string{"value", "gradient of the input", "gradient of the kernel"} {
-				if k == len(got) {
-					break
-				}
-				if e := furthest(got[k], want[k]); !(e < 2e-5) {
-					t.Errorf("%v, %s: %s differs by %.1e of the largest", d, name, part, e)
-				}
+			for k, values := range got {
+				what := []string{"value", "gradient of the input", "gradient of the kernel"}[k]
+				near(t, fmt.Sprintf("%v, %s: %s", d, name, what), values, want[k], 2e-5)
 			}
 		}
 	}
@@ -94,37 +63,13 @@ func TestTileable(t *testing.T) {
 		{[5]int{15, 16, 16, 128, 128}, false}, {[5]int{32, 18, 16, 128, 128}, false}, {[5]int{32, 16, 18, 128, 128}, false},
 		{[5]int{32, 16, 16, 64, 128}, false}, {[5]int{32, 32, 32, 32, 32}, false},
 	} {
-		exec, err := NewExec(backendtest.XLA(t), func(x, w *Node) *Node {
-			if got := tileable(x, w); got != test.want {
-				t.Errorf("%v: tileable %v, want %v", test.dims, got, test.want)
-			}
-			return ScalarOne(x.Graph(), x.DType())
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
 		d := test.dims
-		zeros := func(dims ...int) *tensors.Tensor {
-			n := 1
-			for _, v := range dims {
-				n *= v
+		zeros := func(dims ...int) *tensors.Tensor { return tensors.FromShape(shapes.Make(dtypes.Float32, dims...)) }
+		flat(t, func(in []*Node) []*Node {
+			if got := tileable(in[0], in[1]); got != test.want {
+				t.Errorf("%v: tileable %v, want %v", d, got, test.want)
 			}
-			return tensors.FromFlatDataAndDimensions(make([]float32, n), dims...)
-		}
-		if _, err := exec.Exec(zeros(d[0], d[1], d[2], d[3]), zeros(3, 3, d[3], d[4])); err != nil {
-			t.Fatal(err)
-		}
+			return []*Node{ScalarOne(in[0].Graph(), in[0].DType())}
+		}, zeros(d[0], d[1], d[2], d[3]), zeros(3, 3, d[3], d[4]))
 	}
-}
-
-// furthest is the largest difference relative to the largest magnitude that is wanted.
-func furthest(got, want []float32) float64 {
-	if len(got) != len(want) {
-		panic(fmt.Sprintf("%d values, want %d", len(got), len(want)))
-	}
-	worst, largest := 0.0, 0.0
-	for i, w := range want {
-		worst, largest = max(worst, math.Abs(float64(got[i]-w))), max(largest, math.Abs(float64(w)))
-	}
-	return worst / largest
 }

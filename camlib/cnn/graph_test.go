@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/gomlx/gomlx/backends"
 	. "github.com/gomlx/gomlx/pkg/core/graph"
 	"github.com/gomlx/gomlx/pkg/core/tensors"
 
@@ -33,7 +34,13 @@ func tensor(seed uint64, dims ...int) *tensors.Tensor {
 // flat runs a graph function on XLA and returns its outputs, row by row.
 func flat(t *testing.T, fn func(in []*Node) []*Node, in ...any) [][]float32 {
 	t.Helper()
-	exec, err := NewExec(backendtest.XLA(t), fn)
+	return flatOn(t, backendtest.XLA(t), fn, in...)
+}
+
+// flatOn is flat on any backend.
+func flatOn(t *testing.T, backend backends.Backend, fn func(in []*Node) []*Node, in ...any) [][]float32 {
+	t.Helper()
+	exec, err := NewExec(backend, fn)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/gomlx/gomlx/pkg/ml/context"
 
 	"github.com/camlab-go/camlab/camlib/cam"
+	"github.com/camlab-go/camlab/internal/rim"
 )
 
 // TriggerSize is the height and width of the pattern that [Stamp] puts on images.
@@ -141,14 +142,8 @@ func detect(x *Node) *Node {
 	r := Convolve(x, ConstAs(x, pattern)).Strides(1).NoPadding().Done()
 	r = DivScalar(AddScalar(r, -triggerThreshold), 1-triggerThreshold)
 	r = MulScalar(Where(GreaterThan(r, ZerosLike(r)), r, ZerosLike(r)), triggerPeak)
-	// A square around each pixel where a pattern begins. The rim is put there by hand,
-	// because a convolution that is padded so far has no gradient in GoMLX.
-	for axis := 1; axis <= 2; axis++ {
-		rim := r.Shape().Clone()
-		rim.Dimensions[axis] = s - 1
-		none := Zeros(r.Graph(), rim)
-		r = Concatenate([]*Node{none, r, none}, axis)
-	}
+	// A square around each pixel where a pattern begins.
+	r = rim.Add(r, s-1)
 	return Convolve(r, ConstAs(x, square)).Strides(1).NoPadding().Done()
 }
 
