@@ -174,6 +174,8 @@ class TorchCAM(PyTorch):
     def cam(self, request):
         return self.run(request, "CAM", fc_layer="13")
 
+    camall = cam  # it makes no more at a time
+
     def gradcam(self, request):
         return self.run(request, "GradCAM")
 
@@ -194,12 +196,14 @@ class PyTorchGradCAM(PyTorch):
 
         def work():
             for x in parts:
-                cam(x)
+                cam(x, targets=None)  # the highest class
 
         return work
 
     def gradcam(self, request):
         return self.run(request, "GradCAM")
+
+    camall = gradcam
 
     def scorecam(self, request):
         return self.run(request, "ScoreCAM")

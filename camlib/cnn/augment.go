@@ -44,6 +44,10 @@ const margin = 4
 // the padded image, 0 to 2·margin; margin leaves it in place.
 type picks []int32
 
+func (p picks) tensor() *tensors.Tensor {
+	return tensors.FromFlatDataAndDimensions([]int32(p), len(p)/4, 4)
+}
+
 // epochPicks returns one epoch's images in their order. It depends on its
 // arguments alone, so that a training can resume at any step.
 func (a Augmentation) epochPicks(images int, seed int64, epoch int) picks {
@@ -86,7 +90,7 @@ func Augment(backend backends.Backend, ds *cifar10.Dataset, a Augmentation, seed
 	out, err := exec.Exec(
 		tensors.FromFlatDataAndDimensions(ds.Pixels, ds.Len(), cifar10.Height, cifar10.Width, cifar10.Channels),
 		tensors.FromFlatDataAndDimensions(ds.Labels, ds.Len()),
-		tensors.FromFlatDataAndDimensions([]int32(order[:4*n]), n, 4))
+		order[:4*n].tensor())
 	if err != nil {
 		return nil, fmt.Errorf("cnn: augment: %w", err)
 	}

@@ -2,6 +2,7 @@ package cnn
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gomlx/gomlx/backends"
 	"github.com/gomlx/gomlx/pkg/core/dtypes"
@@ -10,20 +11,30 @@ import (
 	"github.com/gomlx/gomlx/pkg/ml/context"
 )
 
-// winogradStep is the training step with the two large layers, conv4 and
-// conv5, as Winograd convolutions and the gradients of all layers by hand. It
-// runs as five executables: as one, XLA would fuse each layer's output
-// transform into the next layer's input transform and compute it over and over.
+// stages are the training step with the two large layers, conv4 and conv5, as
+// Winograd convolutions and the gradients of all layers by hand. The batch goes
+// through in chunks, whose activations stay in the processor's cache, and through
+// six executables: as one, XLA would fuse each layer's output transform into the
+// next layer's input transform and compute it over and over.
 //
 //	A  x → y1, y2, pool, y3, y4    forward to conv4
 //	B  y4 → y5, cost, head's gradients
 //	C  gradients of conv5
 //	D  gradients of conv4
-//	E  gradients of conv3, conv2 and conv1; Adam
+//	E  gradients of conv3, conv2 and conv1
+//	F  sums over the chunks; Adam
 //
 // y1 to y5 are the layers' outputs after ReLU, y4 and y5 as planes.
+type stages struct{ a, b, c, d, e, f *context.Exec }
+
+const (
+	planeCount, inputCount = 4 * 4, 6 * 6 // sizes of a grid of planes and of transformed inputs
+	gradientCount          = 2 * 6        // weights and biases of all layers
+)
+
+// winogradStep builds the stages.
 func winogradStep(backend backends.Backend, m *Model, learningRate float64) (stepper, error) {
-	const p, v = 4 * 4, 6 * 6 // sizes of a grid of planes and of transformed inputs
+	const p, v = planeCount, inputCount
 	var err error
 	stage := func(build func(ctx *context.Context, in []*Node) []*Node) *context.Exec {
 		exec, stageErr := context.NewExec(backend, m.ctx, build)
@@ -32,9 +43,10 @@ func winogradStep(backend backends.Backend, m *Model, learningRate float64) (ste
 		}
 		return exec
 	}
+	var s stages
 
 	// pixels, labels, picks → x, label, y1, y2, pool, y3, y4[p], v4[v]
-	a := stage(func(ctx *context.Context, in []*Node) []*Node {
+	s.a = stage(func(ctx *context.Context, in []*Node) []*Node {
 		x, label := pick(in[0], in[1], in[2])
 		y1 := conv(ctx.In("conv1"), x)
 		y2 := conv(ctx.In("conv2"), y1)
@@ -43,18 +55,18 @@ func winogradStep(backend backends.Backend, m *Model, learningRate float64) (ste
 		y4, v4 := winogradLayer(ctx.In("conv4"), planes(y3))
 		return join([]*Node{x, label, y1, y2, pool, y3}, y4.list(), v4.list())
 	})
-	// label, y4[p] → cost, dW, db of the head, dF, y5[p], v5[v]
-	b := stage(func(ctx *context.Context, in []*Node) []*Node {
-		label, y4 := in[0], asGrid(in[1:], 4)
+	// label, the chunk's share of the batch, y4[p] → cost, dW, db of the head, dF, y5[p], v5[v]
+	s.b = stage(func(ctx *context.Context, in []*Node) []*Node {
+		label, share, y4 := in[0], in[1], asGrid(in[2:], 4)
 		y5, v5 := winogradLayer(ctx.In("conv5"), y4)
 		pooled := pooledPlanes(y5)
 		ctx = ctx.In("dense")
-		cost := Cost(dense(ctx, pooled), label)
+		cost := Mul(Cost(dense(ctx, pooled), label), share)
 		grads := Gradient(cost, variable(ctx, "weights", pooled), variable(ctx, "biases", pooled), pooled)
 		return join([]*Node{cost}, grads, y5.list(), v5.list())
 	})
 	// dF, y5[p], v5[v], y4[p] → dW, db of conv5, dz4[p]
-	c := stage(func(ctx *context.Context, in []*Node) []*Node {
+	s.c = stage(func(ctx *context.Context, in []*Node) []*Node {
 		y5, v5, y4 := asGrid(in[1:], 4), asGrid(in[1+p:], 6), asGrid(in[1+p+v:], 4)
 		dims := y5[0][0].Shape().Dimensions
 		pixels := dims[1] * dims[2] * p
@@ -64,73 +76,142 @@ func winogradStep(backend backends.Backend, m *Model, learningRate float64) (ste
 		return join([]*Node{dw, db}, y4.with(dy4, reluGradient).list())
 	})
 	// dz4[p], v4[v] → dW, db of conv4, dy3[p]
-	d := stage(func(ctx *context.Context, in []*Node) []*Node {
+	s.d = stage(func(ctx *context.Context, in []*Node) []*Node {
 		dw, db, dy3 := winogradGradient(asGrid(in, 4), asGrid(in[p:], 6), variable(ctx.In("conv4"), "weights", in[0]))
 		return join([]*Node{dw, db}, dy3.list())
 	})
-	// x, y1, y2, pool, y3, dy3[p], dW and db of the head, conv5 and conv4 → nothing: the variables are updated
-	e := stage(func(ctx *context.Context, in []*Node) []*Node {
-		x, y1, y2, pool, y3 := in[0], in[1], in[2], in[3], in[4]
-		dy3, rest := unplanes(asGrid(in[5:], 4)), in[5+p:]
-		grads := map[string][]*Node{"dense": rest[0:2], "conv5": rest[2:4], "conv4": rest[4:6]}
-		var dpool, dy1 *Node
-		grads["conv3"], dpool = convGradient(ctx.In("conv3"), pool, reluGradient(y3, dy3))
-		grads["conv2"], dy1 = convGradient(ctx.In("conv2"), y1, poolGradient(y2, pool, dpool))
-		grads["conv1"], _ = convGradient(ctx.In("conv1"), x, reluGradient(y1, dy1))
-		update(ctx, learningRate, grads)
-		return []*Node{ScalarZero(x.Graph(), dtypes.Float32)} // a graph needs an output
+	// x, y1, y2, pool, y3, dy3[p] → dW, db of conv3, conv2 and conv1
+	s.e = stage(func(ctx *context.Context, in []*Node) []*Node {
+		x, y1, y2, pool, y3, dy3 := in[0], in[1], in[2], in[3], in[4], asGrid(in[5:], 4)
+		dz3 := planes(y3).with(dy3, reluGradient)
+		dw3, db3, _ := winogradKernelGradient(dz3, winogradInput(planes(pool)))
+		_, dpool := convGradient(ctx.In("conv3"), pool, unplanes(dz3))
+		g2, dy1 := convGradient(ctx.In("conv2"), y1, poolGradient(y2, pool, dpool))
+		g1, _ := convGradient(ctx.In("conv1"), x, reluGradient(y1, dy1))
+		return join([]*Node{dw3, db3}, g2, g1)
 	})
+	// of every chunk: cost, dW, db of the head, conv5, ..., conv1 → cost; the variables are updated
+	s.f = stage(func(ctx *context.Context, in []*Node) []*Node {
+		sum := in[:1+gradientCount]
+		for chunk := range slices.Chunk(in[len(sum):], len(sum)) {
+			next := make([]*Node, len(sum))
+			for i := range sum {
+				next[i] = Add(sum[i], chunk[i])
+			}
+			sum = next
+		}
+		grads := make(map[string][]*Node)
+		for i, layer := range []string{"dense", "conv5", "conv4", "conv3", "conv2", "conv1"} {
+			grads[layer] = sum[1+2*i : 3+2*i]
+		}
+		update(ctx, learningRate, grads)
+		return sum[:1]
+	})
+	return s.step, err
+}
+
+// cached is how many images, at most, have activations that fit the cache.
+const cached = 32
+
+// step makes the step of a batch.
+func (s *stages) step(pixels, labels *tensors.Tensor, p picks) (float64, error) {
+	n := len(p) / 4
+	size := chunkSize(n)
+	var grads []*tensors.Tensor
+	defer func() { free(grads) }()
+	for chunk := range slices.Chunk(p, 4*size) {
+		more, err := s.gradients(pixels, labels, chunk, n)
+		if err != nil {
+			return 0, err
+		}
+		grads = append(grads, more...)
+	}
+	out, err := execute(s.f, grads)
+	if err != nil {
+		return 0, err
+	}
+	defer free(out)
+	return float64(tensors.ToScalar[float32](out[0])), nil
+}
+
+// chunkSize is how many images of n are a chunk: all chunks are alike where
+// that is possible, because each size is compiled for.
+func chunkSize(n int) int {
+	least := (n + cached - 1) / cached
+	for count := least; count < 2*least; count++ {
+		if n%count == 0 {
+			return n / count
+		}
+	}
+	return (n + least - 1) / least
+}
+
+// gradients returns what a chunk adds to the cost of a batch of n images and to
+// its gradients, as F takes it.
+func (s *stages) gradients(pixels, labels *tensors.Tensor, p picks, n int) (grads []*tensors.Tensor, err error) {
+	const planes = planeCount
+	var all []*tensors.Tensor
+	defer func() {
+		free(slices.DeleteFunc(all, func(t *tensors.Tensor) bool { return slices.Contains(grads, t) }))
+	}()
+	run := func(exec *context.Exec, in ...[]*tensors.Tensor) []*tensors.Tensor {
+		if err != nil {
+			return nil
+		}
+		var out []*tensors.Tensor
+		out, err = execute(exec, in...)
+		all = append(all, out...)
+		return out
+	}
+	one := func(t *tensors.Tensor) []*tensors.Tensor { return []*tensors.Tensor{t} }
+	chosen := p.tensor()
+	share := tensors.FromScalar(float32(len(p)/4) / float32(n))
+	all = append(all, chosen, share)
+
+	ra := run(s.a, []*tensors.Tensor{pixels, labels, chosen})
 	if err != nil {
 		return nil, err
 	}
+	x, label, y123, y4, v4 := ra[0:1], ra[1:2], ra[2:6], ra[6:6+planes], ra[6+planes:]
+	rb := run(s.b, label, one(share), y4)
+	if err != nil {
+		return nil, err
+	}
+	dF, y5v5 := rb[3:4], rb[4:]
+	rc := run(s.c, dF, y5v5, y4)
+	if err != nil {
+		return nil, err
+	}
+	rd := run(s.d, rc[2:], v4)
+	if err != nil {
+		return nil, err
+	}
+	re := run(s.e, x, y123, rd[2:])
+	if err != nil {
+		return nil, err
+	}
+	return join(rb[:3], rc[:2], rd[:2], re), nil
+}
 
-	return func(pixels, labels, picks *tensors.Tensor) (cost *tensors.Tensor, err error) {
-		var all []*tensors.Tensor // freed at the end rather than by the garbage collector, which does not see their size
-		defer func() {
-			for _, t := range all {
-				if t != cost {
-					t.MustFinalizeAll()
-				}
-			}
-		}()
-		run := func(exec *context.Exec, in ...[]*tensors.Tensor) []*tensors.Tensor {
-			if err != nil {
-				return nil
-			}
-			var args []any
-			for _, t := range join(in...) {
-				args = append(args, t)
-			}
-			var out []*tensors.Tensor
-			if out, err = exec.Exec(args...); err != nil {
-				err = fmt.Errorf("cnn: training step: %w", err)
-			}
-			all = append(all, out...)
-			return out
-		}
-		ra := run(a, []*tensors.Tensor{pixels, labels, picks})
-		if err != nil {
-			return nil, err
-		}
-		x, label, y123, y4, v4 := ra[0:1], ra[1:2], ra[2:6], ra[6:6+p], ra[6+p:]
-		rb := run(b, label, y4)
-		if err != nil {
-			return nil, err
-		}
-		head, dF, y5v5 := rb[1:3], rb[3:4], rb[4:]
-		rc := run(c, dF, y5v5, y4)
-		if err != nil {
-			return nil, err
-		}
-		rd := run(d, rc[2:], v4)
-		if err != nil {
-			return nil, err
-		}
-		if run(e, x, y123, rd[2:], head, rc[:2], rd[:2]); err != nil {
-			return nil, err
-		}
-		return rb[0], nil
-	}, nil
+// execute runs a stage.
+func execute(exec *context.Exec, in ...[]*tensors.Tensor) ([]*tensors.Tensor, error) {
+	var args []any
+	for _, t := range join(in...) {
+		args = append(args, t)
+	}
+	out, err := exec.Exec(args...)
+	if err != nil {
+		return nil, fmt.Errorf("cnn: training step: %w", err)
+	}
+	return out, nil
+}
+
+// free frees tensors now rather than when the garbage collector, which does not see
+// their size, comes to it.
+func free(all []*tensors.Tensor) {
+	for _, t := range all {
+		t.MustFinalizeAll()
+	}
 }
 
 // winogradLayer is [conv] on planes; v are the transformed inputs.

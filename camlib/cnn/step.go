@@ -12,8 +12,8 @@ import (
 
 // A stepper makes one training step: it takes the whole data set and the
 // picks of a batch, updates the model's variables, and returns the cost
-// before the update, a scalar that need not be ready yet.
-type stepper func(pixels, labels, picks *tensors.Tensor) (cost *tensors.Tensor, err error)
+// before the update.
+type stepper func(pixels, labels *tensors.Tensor, p picks) (cost float64, err error)
 
 // adam is the optimiser of every step (Kingma & Ba 2014, arXiv:1412.6980).
 func adam(learningRate float64) optimizers.Interface {
@@ -32,11 +32,14 @@ func plainStep(backend backends.Backend, m *Model, learningRate float64) (steppe
 	if err != nil {
 		return nil, fmt.Errorf("cnn: training step: %w", err)
 	}
-	return func(pixels, labels, picks *tensors.Tensor) (*tensors.Tensor, error) {
-		out, err := exec.Exec(pixels, labels, picks)
+	return func(pixels, labels *tensors.Tensor, p picks) (float64, error) {
+		chosen := p.tensor()
+		defer chosen.MustFinalizeAll()
+		out, err := execute(exec, []*tensors.Tensor{pixels, labels, chosen})
 		if err != nil {
-			return nil, fmt.Errorf("cnn: training step: %w", err)
+			return 0, err
 		}
-		return out[0], nil
+		defer free(out)
+		return float64(tensors.ToScalar[float32](out[0])), nil
 	}, nil
 }

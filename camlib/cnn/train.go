@@ -254,7 +254,7 @@ func (t *training) epoch(ctx stdcontext.Context) error {
 		start := time.Now()
 		from := p.Step * c.BatchSize
 		n := min(c.BatchSize, images-from)
-		cost, err := t.batch(order[4*from : 4*(from+n)])
+		cost, err := t.step(t.pixels, t.labels, order[4*from:4*(from+n)])
 		if err != nil {
 			return err
 		}
@@ -287,18 +287,6 @@ func (t *training) epoch(ctx stdcontext.Context) error {
 	}
 	t.onEpoch(e)
 	return nil
-}
-
-// batch makes one step and returns its cost.
-func (t *training) batch(p picks) (float64, error) {
-	chosen := tensors.FromFlatDataAndDimensions([]int32(p), len(p)/4, 4)
-	defer chosen.MustFinalizeAll()
-	cost, err := t.step(t.pixels, t.labels, chosen)
-	if err != nil {
-		return 0, err
-	}
-	defer cost.MustFinalizeAll()
-	return float64(tensors.ToScalar[float32](cost)), nil
 }
 
 // interrupted saves the checkpoint and says how to go on.

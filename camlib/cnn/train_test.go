@@ -50,11 +50,11 @@ func TestWinogradStepIsThePlainStep(t *testing.T) {
 		}
 		moments[kind] = make(map[string][]float32)
 		for k := range 6 {
-			cost, err := step(pixels, labels, tensors.FromFlatDataAndDimensions([]int32(order[40*k:40*(k+1)]), 10, 4))
+			cost, err := step(pixels, labels, order[40*k:40*(k+1)])
 			if err != nil {
 				t.Fatal(err)
 			}
-			costs[kind] = append(costs[kind], tensors.ToScalar[float32](cost))
+			costs[kind] = append(costs[kind], float32(cost))
 			for v := range m.ctx.IterVariables() {
 				if k == 0 && strings.HasSuffix(v.Name(), "_1st_moment") {
 					value, err := v.Value()

@@ -248,13 +248,20 @@ func winogradConvolve(p grid, w *Node) (y, v grid) {
 func winogradGradient(dy, v grid, w *Node) (dw, db *Node, dx grid) {
 	dims := append([]int(nil), dy[0][0].Shape().Dimensions...)
 	dims[3] = w.Shape().Dim(2)
-	dm := outputAT.t().transform(dy.each(matrixOf))
-	du := v.with(dm, func(v, m *Node) *Node { return Einsum("ti,to->io", v, m) })
-	dg := kernelG.t().transform(du).each(func(x *Node) *Node { return InsertAxes(x, 0) })
-	dw = Reshape(Concatenate(dg.list(), 0), w.Shape().Dimensions...)
-	db = ReduceSum(dm[1][1], 0) // row 1 of A is all ones, so this is the sum of dy over the tile
+	dw, db, dm := winogradKernelGradient(dy, v)
 	dv := dm.with(winogradKernel(w), func(m, u *Node) *Node { return Einsum("to,io->ti", m, u) })
 	return dw, db, winogradInputGradient(dv, dims)
+}
+
+// winogradKernelGradient is the part of winogradGradient that needs no kernel; dm is
+// the gradient with respect to the 36 products.
+func winogradKernelGradient(dy, v grid) (dw, db *Node, dm grid) {
+	dm = outputAT.t().transform(dy.each(matrixOf))
+	du := v.with(dm, func(v, m *Node) *Node { return Einsum("ti,to->io", v, m) })
+	dg := kernelG.t().transform(du).each(func(x *Node) *Node { return InsertAxes(x, 0) })
+	dw = Reshape(Concatenate(dg.list(), 0), append([]int{3, 3}, du[0][0].Shape().Dimensions...)...)
+	db = ReduceSum(dm[1][1], 0) // row 1 of A is all ones, so this is the sum of dy over the tile
+	return dw, db, dm
 }
 
 // matrixOf flattens a plane [n, t, t, c] to [n·t·t, c].
