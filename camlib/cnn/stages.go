@@ -5,34 +5,29 @@ import (
 	"slices"
 
 	"github.com/gomlx/gomlx/backends"
-	"github.com/gomlx/gomlx/pkg/core/dtypes"
 	. "github.com/gomlx/gomlx/pkg/core/graph"
 	"github.com/gomlx/gomlx/pkg/core/tensors"
 	"github.com/gomlx/gomlx/pkg/ml/context"
 )
 
 // stages are the training step with the two large layers, conv4 and conv5, as
-// Winograd convolutions and the gradients of all layers by hand. The batch goes
-// through in chunks, whose activations stay in the processor's cache, and through
-// six executables: as one, XLA would fuse each layer's output transform into the
-// next layer's input transform and compute it over and over.
+// Winograd convolutions and the gradients of all layers by hand. They are five
+// executables: as one, XLA would fuse each layer's output transform into the next
+// layer's input transform and compute it over and over.
 //
 //	A  x → y1, y2, pool, y3, y4    forward to conv4
 //	B  y4 → y5, cost, head's gradients
 //	C  gradients of conv5
 //	D  gradients of conv4
 //	E  gradients of conv3, conv2 and conv1
-//	F  sums over the chunks; Adam
 //
 // y1 to y5 are the layers' outputs after ReLU, y4 and y5 as planes.
-type stages struct{ a, b, c, d, e, f *context.Exec }
+type stages struct{ a, b, c, d, e *context.Exec }
 
-const (
-	planeCount, inputCount = 4 * 4, 6 * 6 // sizes of a grid of planes and of transformed inputs
-	gradientCount          = 2 * 6        // weights and biases of all layers
-)
+// The sizes of a grid of planes and of transformed inputs.
+const planeCount, inputCount = 4 * 4, 6 * 6
 
-// winogradStep builds the stages.
+// winogradStep is the step of the stages.
 func winogradStep(backend backends.Backend, m *Model, learningRate float64) (stepper, error) {
 	const p, v = planeCount, inputCount
 	var err error
@@ -90,65 +85,14 @@ func winogradStep(backend backends.Backend, m *Model, learningRate float64) (ste
 		g1, _ := convGradient(ctx.In("conv1"), x, reluGradient(y1, dy1))
 		return join([]*Node{dw3, db3}, g2, g1)
 	})
-	// of every chunk: cost, dW, db of the head, conv5, ..., conv1 → cost; the variables are updated
-	s.f = stage(func(ctx *context.Context, in []*Node) []*Node {
-		sum := in[:1+gradientCount]
-		for chunk := range slices.Chunk(in[len(sum):], len(sum)) {
-			next := make([]*Node, len(sum))
-			for i := range sum {
-				next[i] = Add(sum[i], chunk[i])
-			}
-			sum = next
-		}
-		grads := make(map[string][]*Node)
-		for i, layer := range []string{"dense", "conv5", "conv4", "conv3", "conv2", "conv1"} {
-			grads[layer] = sum[1+2*i : 3+2*i]
-		}
-		update(ctx, learningRate, grads)
-		return sum[:1]
-	})
-	return s.step, err
-}
-
-// cached is how many images, at most, have activations that fit the cache.
-const cached = 32
-
-// step makes the step of a batch.
-func (s *stages) step(pixels, labels *tensors.Tensor, p picks) (float64, error) {
-	n := len(p) / 4
-	size := chunkSize(n)
-	var grads []*tensors.Tensor
-	defer func() { free(grads) }()
-	for chunk := range slices.Chunk(p, 4*size) {
-		more, err := s.gradients(pixels, labels, chunk, n)
-		if err != nil {
-			return 0, err
-		}
-		grads = append(grads, more...)
-	}
-	out, err := execute(s.f, grads)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	defer free(out)
-	return float64(tensors.ToScalar[float32](out[0])), nil
+	return chunkedStep(backend, m, learningRate, s.gradients)
 }
 
-// chunkSize is how many images of n are a chunk: all chunks are alike where
-// that is possible, because each size is compiled for.
-func chunkSize(n int) int {
-	least := (n + cached - 1) / cached
-	for count := least; count < 2*least; count++ {
-		if n%count == 0 {
-			return n / count
-		}
-	}
-	return (n + least - 1) / least
-}
-
-// gradients returns what a chunk adds to the cost of a batch of n images and to
-// its gradients, as F takes it.
-func (s *stages) gradients(pixels, labels *tensors.Tensor, p picks, n int) (grads []*tensors.Tensor, err error) {
+// gradients is what [chunkedStep] asks for.
+func (s *stages) gradients(pixels, labels, chosen, share *tensors.Tensor) (grads []*tensors.Tensor, err error) {
 	const planes = planeCount
 	var all []*tensors.Tensor
 	defer func() {
@@ -164,9 +108,6 @@ func (s *stages) gradients(pixels, labels *tensors.Tensor, p picks, n int) (grad
 		return out
 	}
 	one := func(t *tensors.Tensor) []*tensors.Tensor { return []*tensors.Tensor{t} }
-	chosen := p.tensor()
-	share := tensors.FromScalar(float32(len(p)/4) / float32(n))
-	all = append(all, chosen, share)
 
 	ra := run(s.a, []*tensors.Tensor{pixels, labels, chosen})
 	if err != nil {
@@ -193,27 +134,6 @@ func (s *stages) gradients(pixels, labels *tensors.Tensor, p picks, n int) (grad
 	return join(rb[:3], rc[:2], rd[:2], re), nil
 }
 
-// execute runs a stage.
-func execute(exec *context.Exec, in ...[]*tensors.Tensor) ([]*tensors.Tensor, error) {
-	var args []any
-	for _, t := range join(in...) {
-		args = append(args, t)
-	}
-	out, err := exec.Exec(args...)
-	if err != nil {
-		return nil, fmt.Errorf("cnn: training step: %w", err)
-	}
-	return out, nil
-}
-
-// free frees tensors now rather than when the garbage collector, which does not see
-// their size, comes to it.
-func free(all []*tensors.Tensor) {
-	for _, t := range all {
-		t.MustFinalizeAll()
-	}
-}
-
 // winogradLayer is [conv] on planes; v are the transformed inputs.
 func winogradLayer(ctx *context.Context, x grid) (y, v grid) {
 	y, v = winogradConvolve(x, variable(ctx, "weights", x[0][0]))
@@ -233,58 +153,4 @@ func pooledPlanes(p grid) *Node {
 		sum = x
 	}
 	return DivScalar(sum, float64(pixels))
-}
-
-// reluGradient is the gradient before a ReLU with output y, given that after it.
-func reluGradient(y, dy *Node) *Node {
-	return Where(GreaterThan(y, ZerosLike(y)), dy, ZerosLike(y))
-}
-
-// poolGradient is the gradient before the ReLU with output y, [n, h, w, c],
-// which [maxPool] follows, given that after the pool.
-func poolGradient(y, pool, dpool *Node) *Node {
-	d := y.Shape().Dimensions
-	up := func(x *Node) *Node {
-		x = BroadcastToDims(InsertAxes(x, 2, 3), d[0], d[1]/2, 2, d[2]/2, 2, d[3])
-		return Reshape(x, d...)
-	}
-	largest := LogicalAnd(Equal(y, up(pool)), GreaterThan(y, ZerosLike(y)))
-	return Where(largest, up(dpool), ZerosLike(y))
-}
-
-// convGradient returns the gradients of a layer's weights and biases and of its
-// input x, given dz, that of its convolution's output.
-func convGradient(ctx *context.Context, x, dz *Node) (weights []*Node, dx *Node) {
-	w := variable(ctx, "weights", x)
-	y := directConvolution(x, w)
-	g := Gradient(ReduceAllSum(Mul(y, dz)), w, x) // y itself is not computed: only its gradient is used
-	return []*Node{g[0], ReduceSum(dz, 0, 1, 2)}, g[1]
-}
-
-// update makes Adam's update of all layers, given their gradients by scope.
-func update(ctx *context.Context, learningRate float64, grads map[string][]*Node) {
-	g := grads["dense"][0].Graph()
-	byName := make(map[string]*Node)
-	for scope, wb := range grads {
-		byName[context.ScopeSeparator+scope+context.ScopeSeparator+"weights"] = wb[0]
-		byName[context.ScopeSeparator+scope+context.ScopeSeparator+"biases"] = wb[1]
-	}
-	var ordered []*Node // as Adam goes through them
-	for v := range ctx.IterVariables() {
-		if grad, ok := byName[v.ScopeAndName()]; ok {
-			v.ValueGraph(g) // makes it one of the graph's variables
-			ordered = append(ordered, grad)
-		}
-	}
-	adam(learningRate).(interface {
-		UpdateGraphWithGradients(ctx *context.Context, grads []*Node, dtype dtypes.DType)
-	}).UpdateGraphWithGradients(ctx, ordered, dtypes.Float32)
-}
-
-// join concatenates.
-func join[T any](lists ...[]T) (all []T) {
-	for _, l := range lists {
-		all = append(all, l...)
-	}
-	return all
 }
