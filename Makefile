@@ -12,9 +12,6 @@ LINTER_PKG  := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 NOTEBOOKS   := $(wildcard notebooks/*.ipynb)
 GO_FILES     = $(shell find . -name '*.go' -not -path './.venv/*' -not -path './out/*')
 
-# Freed memory is kept for the next step's buffers, of hundreds of MB.
-KEEP_BUFFERS := GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4000000000:glibc.malloc.trim_threshold=40000000000
-
 .PHONY: help demo test setup setup-lab format vet lint unit test-notebooks notebooks lab train leaderboard data doctor bench bench-cell fmt clean
 
 help: ## list the targets
@@ -65,7 +62,7 @@ lab: setup-lab ## open JupyterLab on the notebooks, with completion and help
 	.venv/bin/jupyter lab --notebook-dir=notebooks
 
 train: setup ## train the article's network in full, hours, and make it the shipped one; goes on where it stopped
-	$(KEEP_BUFFERS) $(CAMLAB) train --out runs/article
+	$(CAMLAB) train --out runs/article
 	cp runs/article/model.safetensors runs/article/log.json camlib/cnn/article/
 
 leaderboard: setup ## measure every method by every metric on 2,000 test images, half an hour, and publish the table

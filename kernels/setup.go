@@ -130,6 +130,9 @@ func (s *setup) run(ctx context.Context) error {
 	})
 	group.Go(func() error { errs[2] = s.goParts(ctx); return nil })
 	_ = group.Wait() // never an error: they are in errs
+	if s.report.Plugin != "" && errs[2] == nil {
+		errs = append(errs, s.step("XLA flags", func() (string, bool, error) { return s.flags(ctx) }))
+	}
 	err = s.step("kernels", func() (string, bool, error) {
 		specs, changed, err := s.Install(s.KernelDir(), false)
 		s.report.Kernels = specs

@@ -46,7 +46,6 @@ const malloc = "GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshol
 
 var (
 	ours       = kind{"camlab", "", nil}
-	oursM      = kind{"camlab, malloc tuned", "", []string{malloc}}
 	pyTorch    = kind{"PyTorch", "PyTorch", nil}
 	pyTorchM   = kind{"PyTorch, malloc tuned", "PyTorch", []string{malloc}}
 	compiled   = kind{"PyTorch compiled", "PyTorch compiled", nil}

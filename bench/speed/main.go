@@ -66,6 +66,9 @@ func measure(ctx context.Context, f flags) error {
 			return fmt.Errorf("-only %q, want some of training,epoch,maps,start,growth", name)
 		}
 	}
+	if err := os.MkdirAll(f.out, 0o755); err != nil {
+		return err
+	}
 	folder, err := os.MkdirTemp("", "camlab-speed-")
 	if err != nil {
 		return err

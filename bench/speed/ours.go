@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
-	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -137,14 +136,14 @@ func config(r request) cnn.TrainConfig {
 	if r.Augment {
 		c.Augment = cnn.FlipCrop
 	}
+	if r.DType == "bfloat16" {
+		c.Step = cnn.BFloat16
+	}
 	return c
 }
 
 // train makes a training that stands still after each step until it is told to go on.
 func (c *camlab) train(ctx context.Context, r request) (func() error, error) {
-	if r.DType != "float32" {
-		return nil, fmt.Errorf("trains in float32")
-	}
 	train, test, err := c.sets(func(n int) int { return n / r.Batch * r.Batch }) // no smaller last batch
 	if err != nil {
 		return nil, err

@@ -42,7 +42,7 @@ func training(ctx context.Context, b *bench) ([]table, error) {
 	step := images("train", 8*128, 128)
 	augmented, half := step, step
 	augmented.Augment, half.DType, half.Images = true, "bfloat16", 128
-	all, err := b.race(ctx, []kind{ours, oursM, pyTorch, pyTorchM, compiled, tensorFlow, jax}, 0, b.flags.rounds, []item{
+	all, err := b.race(ctx, []kind{ours, pyTorch, pyTorchM, compiled, tensorFlow, jax}, 0, b.flags.rounds, []item{
 		{"float32", step, nil, nil}, {"float32, flipped and cropped at random", augmented, nil, nil}, {"bfloat16 (PyTorch: autocast)", half, nil, nil},
 	})
 	if err != nil {
@@ -68,7 +68,7 @@ func epoch(ctx context.Context, b *bench) ([]table, error) {
 }
 
 func heatMaps(ctx context.Context, b *bench) ([]table, error) {
-	n, sizes, inner := b.flags.images, []int{32, 64, 128, 256}, []int{32, 128}
+	n, sizes, inner := b.flags.images, []int{25, 50, 125, 250}, []int{32, 128}
 	part := max(n/20, 1) // of methods that pass each image through the network 128 times
 	all, err := b.race(ctx, []kind{ours, pyTorch, pyTorchM, compiled, tensorFlow, jax, torchCAM, gradCAM}, 0, b.flags.rounds, []item{
 		{"forward pass", images("forward", n, 0), sizes, nil},

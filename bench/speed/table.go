@@ -98,7 +98,7 @@ func (t table) markdown(w io.Writer) {
 				fmt.Fprintf(w, " (%s–%s)", number(slices.Min(v)), number(slices.Max(v)))
 			}
 			fmt.Fprint(w, " |")
-			if c.Name != ours.name && c.Name != oursM.name && len(r.Cells[ours.name]) > 0 {
+			if c.Name != ours.name && len(r.Cells[ours.name]) > 0 {
 				if a := t.against(r, c.Name); best == "" || a < against {
 					best, against = c.Name, a
 				}

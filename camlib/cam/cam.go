@@ -30,10 +30,7 @@ var cam = Method{
 	Name:   "cam",
 	Unit:   "score",
 	Signed: true,
-	// With v_c = ∂y/∂y_c of the explained y, the map is Σ_c v_c M_c.
-	Map: func(p *Pass) *Node {
-		return ReduceSum(Mul(p.ClassMaps(), InsertAxes(p.Coefficients, -1, -1)), 1)
-	},
+	Map:    (*Pass).classMap,
 	Total: func(p *Pass, m *Node) *Node {
 		if !p.form.additive() {
 			return nil

@@ -83,6 +83,7 @@ const (
 	topClasses               // maps [batch, k, height, width]
 	withAct                  // allClasses, with activations and head weights
 	trials                   // scores of a method's trials
+	activations
 )
 
 // New returns an explainer of a network. It fails when the network has weights
@@ -223,7 +224,7 @@ func (e *Explainer) explain(ctx stdcontext.Context, method Method, images Images
 			return nil, nil, fmt.Errorf("cam: %s: stopped after %d of %d images: %w", method.Name, start, images.N, err)
 		}
 		general := method.Linear == nil || e.general.Load() || method.Sums && !target.form.additive()
-		step := e.step(method, general)
+		step := e.step(method, general, images.N)
 		end := min(start+step, images.N)
 		begin := max(0, end-step) // the last run goes over some images again rather than have another graph compiled
 		b, err := e.batch(ctx, method, target, kind, general, images.Part(begin, end), goals.part(begin, end))
@@ -255,16 +256,18 @@ func (e *Explainer) explain(ctx stdcontext.Context, method Method, images Images
 	return r, more, nil
 }
 
-// trialChunk is how many changed images one run of trials takes.
-func (e *Explainer) trialChunk() int { return min(e.opts.Chunk, cached) }
-
-// step is how many images go through one run of a method's graph.
-func (e *Explainer) step(method Method, general bool) int {
+// step is how many images, of n, go through one run of a method's graph.
+func (e *Explainer) step(method Method, general bool, n int) int {
 	switch {
 	case !general:
 		return e.opts.Batch
 	case method.Trials != nil:
-		return min(e.opts.Batch, max(1, e.trialChunk()/16)) // the images themselves are passed through once in a chunk
+		// Trials run one image at a time, and none twice for the last run's sake.
+		step := min(e.opts.Batch, e.opts.Chunk, 8, n)
+		for n%step != 0 {
+			step--
+		}
+		return step
 	case method.Variants > 0:
 		return min(e.opts.Batch, max(1, e.opts.Chunk/cmp.Or(e.opts.Samples, method.Variants)))
 	}
@@ -347,47 +350,60 @@ func (e *Explainer) try(ctx stdcontext.Context, method Method, images Images) ([
 	if err != nil {
 		return nil, err
 	}
-	var chunks [][]float32 // [batch, n, classes] each
-	var n, count, classes int
-	for start := 0; start == 0 || start < count; start += n {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		out, err := compiled.Call(exec.Exec, images.tensor(), tensors.FromScalar(int32(start)))
-		if err != nil {
-			return nil, err
-		}
-		n, classes = out[0].Shape().Dim(1), out[0].Shape().Dim(2)
-		scores, err := compiled.Take[float32](out[0])
-		if err != nil {
-			return nil, err
-		}
-		c, err := compiled.Take[int32](out[1])
-		if err != nil {
-			return nil, err
-		}
-		count, chunks = int(c[0]), append(chunks, scores)
+	forward, err := e.exec(method, task{output: activations})
+	if err != nil {
+		return nil, err
 	}
-	all := make([]float32, 0, images.N*count*classes)
+	out, err := compiled.Call(forward.Exec, images.tensor())
+	if err != nil {
+		return nil, err
+	}
+	dims := slices.Clone(out[0].Shape().Dimensions)
+	dims[0] = 1
+	acts, err := compiled.Take[float32](out[0])
+	if err != nil {
+		return nil, err
+	}
+	size := len(acts) / images.N
+	var all []float32
 	for i := range images.N {
-		rest := count * classes
-		for _, c := range chunks {
-			row := c[i*n*classes : (i+1)*n*classes]
-			row = row[:min(rest, len(row))] // the last chunk may reach past the end
-			all, rest = append(all, row...), rest-len(row)
+		image := images.Part(i, i+1)
+		whole := math.MaxInt // what all holds after this image
+		for start := 0; len(all) < whole; {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			act := tensors.FromFlatDataAndDimensions(acts[i*size:(i+1)*size], dims...)
+			out, err := compiled.Call(exec.Exec, image.tensor(), act, tensors.FromScalar(int32(start)))
+			if err != nil {
+				return nil, err
+			}
+			n, classes := out[0].Shape().Dim(1), out[0].Shape().Dim(2)
+			scores, err := compiled.Take[float32](out[0])
+			if err != nil {
+				return nil, err
+			}
+			count, err := compiled.Take[int32](out[1])
+			if err != nil {
+				return nil, err
+			}
+			whole = (i + 1) * int(count[0]) * classes
+			all, start = append(all, scores[:min(len(scores), whole-len(all))]...), start+n // the last run may reach past the end
 		}
 	}
 	return all, nil
 }
 
-// buildTrials is the graph of a chunk of a method's trials, from number start on.
-func (e *Explainer) buildTrials(method Method, ctx *context.Context, images, start *Node) []*Node {
-	p := e.forward(ctx, images)
+// buildTrials is the graph of a chunk of a method's trials of one image, from number
+// start on. The image's own activations are an input: to compute them beside the
+// trials' slows these down.
+func (e *Explainer) buildTrials(method Method, ctx *context.Context, image, act, start *Node) []*Node {
+	p := e.pass(newPass(network{e.net, ctx, e.opts.Type}, image, act))
 	count := method.Trials.Count(p)
-	n := min(count, max(1, e.trialChunk()/images.Shape().Dim(0)))
-	which := Add(Iota(images.Graph(), shapes.Make(dtypes.Int32, n), 0), start)
+	n := min(count, e.opts.Chunk, cached)
+	which := Add(Iota(image.Graph(), shapes.Make(dtypes.Int32, n), 0), start)
 	which = MinScalar(which, float64(count-1))
-	return []*Node{method.Trials.Scores(p, which), Const(images.Graph(), int32(count))}
+	return []*Node{method.Trials.Scores(p, which), Const(image.Graph(), int32(count))}
 }
 
 // exec returns the executor of a task, which compiles for each batch shape.
@@ -399,7 +415,11 @@ func (e *Explainer) exec(method Method, t task) (*context.Exec, error) {
 	}
 	exec, err := context.NewExec(e.backend, e.net.Context(), func(ctx *context.Context, in []*Node) []*Node {
 		if t.output == trials {
-			return e.buildTrials(method, ctx, in[0], in[1])
+			return e.buildTrials(method, ctx, in[0], in[1], in[2])
+		}
+		if t.output == activations {
+			act, _ := network{e.net, ctx, e.opts.Type}.explained(in[0])
+			return []*Node{act}
 		}
 		return e.build(method, t, ctx, in)
 	})
@@ -413,7 +433,11 @@ func (e *Explainer) exec(method Method, t task) (*context.Exec, error) {
 
 // forward starts a graph.
 func (e *Explainer) forward(ctx *context.Context, images *Node) *Pass {
-	p := newForward(network{e.net, ctx, e.opts.Type}, images)
+	return e.pass(newForward(network{e.net, ctx, e.opts.Type}, images))
+}
+
+// pass gives a pass the explainer's options.
+func (e *Explainer) pass(p *Pass) *Pass {
 	p.keep, p.samples = e.opts.Channels, e.opts.Samples
 	return p
 }
@@ -441,7 +465,11 @@ func (e *Explainer) build(method Method, t task, ctx *context.Context, in []*Nod
 			chosen = Stack(highest(p.Scores, t.top), 1)
 		}
 		for j := range chosen.Shape().Dim(1) {
-			each = append(each, p.ofClass(Squeeze(Slice(chosen, AxisRange(), AxisElem(j)), 1)))
+			q := p.ofClass(Squeeze(Slice(chosen, AxisRange(), AxisElem(j)), 1))
+			if t.output != topClasses && t.form == (form{}) {
+				q.only = &j
+			}
+			each = append(each, q)
 		}
 	}
 	equation := method.Map
@@ -466,7 +494,7 @@ func (e *Explainer) build(method Method, t task, ctx *context.Context, in []*Nod
 	if misfit == nil {
 		misfit = ZerosLike(ReduceMax(p.Scores, 1)) // the method takes any head
 	}
-	finite := ReduceLogicalAnd(IsFinite(p.Act), 1, 2) // of each channel: XLA compiles that twice as fast as of all
+	finite := IsFinite(p.size()) // one value that is not makes the mean so
 	out := []*Node{Stack(maps, 1), p.Scores, predicted, finite, misfit, chosen, Stack(explained, 1), Stack(marks, 1)}
 	if totals != nil {
 		out = append(out, Stack(totals, 1))

@@ -54,4 +54,9 @@ var gradCAM = Method{
 
 // meanCAM is CAM of the explained score over Z, what the gradient methods come to
 // for a linear head, in whose gradient w_k/Z no place differs from another.
-func (p *Pass) meanCAM() *Node { return DivScalar(weighted(p.Act, p.Weights()), p.places()) }
+func (p *Pass) meanCAM() *Node {
+	if p.only != nil {
+		return DivScalar(p.classMap(), p.places())
+	}
+	return DivScalar(weighted(p.Act, p.Weights()), p.places())
+}

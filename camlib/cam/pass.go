@@ -41,6 +41,7 @@ type Pass struct {
 	layers  []*Node // the activations after each layer of a Layered network, else nil
 	score   *Node
 	choice  *Node // v, [batch, classes]: y = Σ_c v_c y_c, or of the probabilities
+	only    *int  // the class, where y is one class's score and the same class for all images; else nil
 	form    form
 	keep    int     // how many channels trials may mask; 0 is all
 	samples int     // how many copies of an image to average over; 0 is the method's own number
@@ -65,14 +66,27 @@ type linear struct {
 
 // newForward builds a pass for which nothing is chosen yet to be explained.
 func newForward(n network, images *Node) *Pass {
-	p := &Pass{Images: images, network: n, linear: &linear{}}
+	act, layers := n.explained(images)
+	p := newPass(n, images, act)
+	p.layers = layers
+	return p
+}
+
+// explained is the layer that maps explain, and all layers up to it of a Layered network.
+func (n network) explained(images *Node) (act *Node, layers []*Node) {
 	orFail(ErrShape, func() {
 		if l, ok := n.net.(Layered); ok {
-			p.Act, p.layers = n.throughLayers(l, images)
+			act, layers = n.throughLayers(l, images)
 		} else {
-			p.Act = n.features(images)
+			act = n.features(images)
 		}
 	}, "images shaped %s: the network takes none such", images.Shape())
+	return act, layers
+}
+
+// newPass builds a pass of images whose activations are known.
+func newPass(n network, images, act *Node) *Pass {
+	p := &Pass{Images: images, Act: act, network: n, linear: &linear{}}
 	if p.Act.Rank() != 4 {
 		panic(fmt.Errorf("cam: network: Features returns %s, want [batch, height, width, channels]", p.Act.Shape()))
 	}
@@ -114,7 +128,7 @@ func (p *Pass) explain(v *Node) {
 
 // combine sets v itself, whatever the form.
 func (p *Pass) combine(v *Node) {
-	p.choice = v
+	p.choice, p.only = v, nil
 	p.score = Squeeze(p.Value(InsertAxes(p.Scores, 1)), 1)
 	if p.form.quantity == probability || p.form.quantity == function {
 		v = Gradient(ReduceAllSum(p.score), p.Scores)[0]
@@ -217,6 +231,14 @@ func (p *Pass) ClassMaps() *Node {
 	return l.maps
 }
 
+// classMap is [CAM] of the explained score, Σ_c v_c M_c.
+func (p *Pass) classMap() *Node {
+	if p.only != nil {
+		return Squeeze(Slice(p.ClassMaps(), AxisRange(), AxisElem(*p.only)), 1)
+	}
+	return ReduceSum(Mul(p.ClassMaps(), InsertAxes(p.Coefficients, -1, -1)), 1)
+}
+
 // Weights returns ∂y/∂F_k = Σ_c v_c w_kc, [batch, channels], of a head that is
 // pooling and a linear layer: what the gradient of y is, times Z, at every place.
 // It fails as [Pass.ClassMaps] does.
@@ -252,10 +274,13 @@ const wantLinear = "want a network that ends in global average pooling and a lin
 // activations, mean_ij M_c = Σ_k w_kc mean_ij A_k, which is less to compile.
 func misfit(p *Pass, l *linear) *Node {
 	residual := Sub(Add(Dot(ReduceMean(p.Act, 1, 2), l.weights), l.bias), p.Scores)
-	size := Add(Dot(ReduceMean(Abs(p.Act), 1, 2), Abs(l.weights)), Abs(l.bias))
+	size := Add(Dot(p.size(), Abs(l.weights)), Abs(l.bias))
 	tiny := ConstAs(size, 1e-30) // all may be zero
 	return ReduceMax(Div(Abs(residual), Add(size, tiny)), 1)
 }
+
+// size is mean_ij |A_k|, [batch, channels].
+func (p *Pass) size() *Node { return ReduceMean(Abs(p.Act), 1, 2) }
 
 // orFail runs f and turns its panic into one with an error of a kind.
 func orFail(kind error, f func(), format string, args ...any) {

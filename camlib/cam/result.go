@@ -77,6 +77,9 @@ func (r *Result) at(m int) []float32 {
 // add appends a batch.
 func (r *Result) add(b batch, kind output) {
 	r.Height, r.Width, r.NumClasses = b.height, b.width, b.classes
+	if r.Maps == nil { // room for all images at once: growing by and by costs as much as a batch
+		r.Maps = make([]float32, 0, len(b.maps)/len(b.predicted)*r.N)
+	}
 	r.Maps = append(r.Maps, b.maps...)
 	r.Scores = append(r.Scores, b.scores...)
 	r.Score = append(r.Score, b.explained...)

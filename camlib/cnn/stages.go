@@ -29,6 +29,14 @@ const planeCount, inputCount = 4 * 4, 6 * 6
 
 // winogradStep is the step of the stages.
 func winogradStep(backend backends.Backend, m *Model, learningRate float64) (stepper, error) {
+	s, err := newStages(backend, m)
+	if err != nil {
+		return nil, err
+	}
+	return chunkedStep(backend, m, learningRate, s.gradients)
+}
+
+func newStages(backend backends.Backend, m *Model) (*stages, error) {
 	const p, v = planeCount, inputCount
 	var err error
 	stage := func(build func(ctx *context.Context, in []*Node) []*Node) *context.Exec {
@@ -85,10 +93,7 @@ func winogradStep(backend backends.Backend, m *Model, learningRate float64) (ste
 		g1, _ := convGradient(ctx.In("conv1"), x, reluGradient(y1, dy1))
 		return join([]*Node{dw3, db3}, g2, g1)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return chunkedStep(backend, m, learningRate, s.gradients)
+	return &s, err
 }
 
 // gradients is what [chunkedStep] asks for.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -12,12 +13,14 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/gomlx/gomlx/pkg/core/graph"
 	"github.com/spf13/cobra"
 
 	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/cifar10"
+	"github.com/camlab-go/camlab/camlib/cnn"
 	"github.com/camlab-go/camlab/internal/plugin"
 	"github.com/camlab-go/camlab/kernels"
 )
@@ -42,6 +45,7 @@ const mendSetup = "run `camlab setup`"
 func newDoctor() *cobra.Command {
 	var asJSON bool
 	var probe string
+	var sample bool
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check everything that notebooks and training depend on",
@@ -49,6 +53,9 @@ func newDoctor() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if probe != "" {
 				return probeBackend(cmd, probe)
+			}
+			if sample {
+				return timeSample(cmd)
 			}
 			env, err := kernels.FindEnv()
 			if err != nil {
@@ -78,7 +85,10 @@ func newDoctor() *cobra.Command {
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, jsonUsage)
 	c.Flags().StringVar(&probe, "probe", "", "run one small computation on this backend and print what ran it")
-	_ = c.Flags().MarkHidden("probe") // fails only for a flag that does not exist
+	c.Flags().BoolVar(&sample, "sample", false, "for each line of input do a piece of a training step and print the seconds it took")
+	for _, own := range []string{"probe", "sample"} {
+		_ = c.Flags().MarkHidden(own) // fails only for a flag that does not exist
+	}
 	return c
 }
 
@@ -198,6 +208,10 @@ func checkPlugin(ctx context.Context, env kernels.Env) finding {
 	if err != nil {
 		return failed(fmt.Sprintf("remove %s and run `camlab setup`", path), "%s (%s) does not compute: %v", path, source, err)
 	}
+	flags, err := os.ReadFile(filepath.Join(filepath.Dir(path), plugin.FlagsFile))
+	if err == nil {
+		source += ", XLA_FLAGS=" + strings.TrimSpace(string(flags))
+	}
 	return ok("%s (%s)", out, source)
 }
 
@@ -220,6 +234,27 @@ func probeBackend(cmd *cobra.Command, name string) error {
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s, devices: %d\n", camlib.Describe(b), b.NumDevices())
 	return err
+}
+
+// timeSample is what `camlab setup` compares XLA's flags by.
+func timeSample(cmd *cobra.Command) error {
+	b, err := camlib.Backend(camlib.XLACPU)
+	if err != nil {
+		return err
+	}
+	run, err := cnn.Sample(b)
+	if err != nil {
+		return fmt.Errorf("doctor: %w", err)
+	}
+	fmt.Fprintln(cmd.OutOrStdout(), "ready")
+	for lines := bufio.NewScanner(cmd.InOrStdin()); lines.Scan(); {
+		start := time.Now()
+		if err := run(); err != nil {
+			return fmt.Errorf("doctor: %w", err)
+		}
+		fmt.Fprintln(cmd.OutOrStdout(), time.Since(start).Seconds())
+	}
+	return nil
 }
 
 // checkKernels asks Jupyter itself which of our kernels it finds, and looks at
