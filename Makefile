@@ -15,7 +15,7 @@ GO_FILES     = $(shell find . -name '*.go' -not -path './.venv/*' -not -path './
 # Freed memory is kept for the next step's buffers, of hundreds of MB.
 KEEP_BUFFERS := GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4000000000:glibc.malloc.trim_threshold=40000000000
 
-.PHONY: help demo test setup setup-lab format vet lint unit test-notebooks notebooks lab train leaderboard data doctor bench bench-cell fmt clean
+.PHONY: help demo test setup setup-lab format vet lint unit test-notebooks notebooks lab train leaderboard data doctor bench bench-cell release lint-k8s fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,8 +88,22 @@ bench: setup ## measure speed beside PyTorch, TensorFlow and JAX into bench/RESU
 bench-cell: setup ## time a cell that shows a heat map, part by part; BEFORE=CHECKOUT compares with that one's kernel
 	go run ./bench/cell $(if $(BEFORE),-before $(BEFORE))
 
+TOOLS := .venv-release
+
+$(TOOLS)/stamp: release/requirements.txt
+	python3 -m venv $(TOOLS)
+	$(TOOLS)/bin/pip install -q -r $<
+	@touch $@
+
+release: $(TOOLS)/stamp ## make the archives, bills of materials and checksums of a release into out/release
+	@rm -rf out/release
+	go run ./release -zig "$(CURDIR)/$(TOOLS)/bin/python -m ziglang"
+
+lint-k8s: $(TOOLS)/stamp ## check the Kubernetes manifests of docker/k8s by the schemas of Kubernetes
+	@for v in 1.32 1.37; do $(TOOLS)/bin/kubernetes-validate --strict -k $$v.0 docker/k8s/explain-job.yaml || exit 1; done
+
 fmt: ## format the Go code
 	gofmt -w $(GO_FILES)
 
 clean: ## remove .venv and out (not runs, which holds trainings)
-	rm -rf .venv .venv-peers out
+	rm -rf .venv .venv-peers .venv-release out
