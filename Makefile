@@ -97,7 +97,7 @@ $(TOOLS)/stamp: release/requirements.txt
 
 release: $(TOOLS)/stamp ## make the archives, bills of materials and checksums of a release into out/release
 	@rm -rf out/release
-	go run ./release -zig "$(CURDIR)/$(TOOLS)/bin/python -m ziglang"
+	go run ./release -python $(TOOLS)/bin/python
 
 lint-k8s: $(TOOLS)/stamp ## check the Kubernetes manifests of docker/k8s by the schemas of Kubernetes
 	@for v in 1.32 1.37; do $(TOOLS)/bin/kubernetes-validate --strict -k $$v.0 docker/k8s/explain-job.yaml || exit 1; done

@@ -37,10 +37,10 @@ var targets = []target{
 
 func main() {
 	out := flag.String("out", "out/release", "folder to write into, new or empty")
-	zig := flag.String("zig", "zig", "command of the C compiler zig, which builds for every platform; more words of it are its first arguments")
+	python := flag.String("python", "python3", "path of a Python that has the package ziglang, the C compiler for every platform")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, *out, strings.Fields(*zig))
+	err := run(ctx, *out, *python)
 	stop()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "release: %v\n", err)
@@ -49,7 +49,14 @@ func main() {
 }
 
 // run makes a release of the checkout in the working directory.
-func run(ctx context.Context, out string, zig []string) error {
+func run(ctx context.Context, out, python string) error {
+	python, err := exec.LookPath(python)
+	if err == nil {
+		python, err = filepath.Abs(python) // cgo calls it in other folders
+	}
+	if err != nil {
+		return err
+	}
 	if there, err := os.ReadDir(out); err == nil && len(there) > 0 {
 		return fmt.Errorf("%s is not empty, want a new folder", out)
 	}
@@ -67,7 +74,7 @@ func run(ctx context.Context, out string, zig []string) error {
 	}
 	for _, t := range targets {
 		fmt.Printf("%s/%s\n", t.os, t.arch)
-		if err := t.release(ctx, tmp, out, zig, when); err != nil {
+		if err := t.release(ctx, tmp, out, python, when); err != nil {
 			return fmt.Errorf("%s/%s: %w", t.os, t.arch, err)
 		}
 	}
@@ -92,10 +99,10 @@ func commitTime(ctx context.Context) (time.Time, error) {
 }
 
 // release builds one platform's archive and bill of materials.
-func (t target) release(ctx context.Context, tmp, out string, zig []string, when time.Time) error {
+func (t target) release(ctx context.Context, tmp, out, python string, when time.Time) error {
 	program := filepath.Join(tmp, t.os+"-"+t.arch, "camlab")
 	// The linker is Go's: zig's and the system's would add code of their own.
-	if _, err := command(ctx, t.env(zig), "go", "build", "-trimpath", "-buildvcs=true", "-ldflags=-s -w -buildid= -linkmode=internal", "-o", program, "./cmd/camlab"); err != nil {
+	if _, err := command(ctx, t.env(python), "go", "build", "-trimpath", "-buildvcs=true", "-ldflags=-s -w -buildid= -linkmode=internal", "-o", program, "./cmd/camlab"); err != nil {
 		return err
 	}
 	info, err := buildinfo.ReadFile(program)
@@ -106,7 +113,7 @@ func (t target) release(ctx context.Context, tmp, out string, zig []string, when
 	if strings.HasSuffix(version, "+dirty") {
 		return errors.New("the checkout has changes or files that are not committed, want none")
 	}
-	modules, err := linked(ctx, t.env(zig), info)
+	modules, err := linked(ctx, t.env(python), info)
 	if err != nil {
 		return err
 	}
@@ -138,28 +145,19 @@ func (t target) release(ctx context.Context, tmp, out string, zig []string, when
 
 // env is the environment of the go commands of a platform, free of what the
 // user's own sets for the code that is built.
-func (t target) env(zig []string) []string {
+func (t target) env(python string) []string {
 	env := []string{"GOOS=" + t.os, "GOARCH=" + t.arch, "GOAMD64=v1", "GOARM64=v8.0", "GOFLAGS=", "GOEXPERIMENT=", "CGO_ENABLED=0",
 		"CGO_CFLAGS=", "CGO_CPPFLAGS=", "CGO_LDFLAGS="}
 	if t.zig != "" {
-		env = append(env, "CGO_ENABLED=1", "CC="+quoted(append(zig, "cc", "-target", t.zig)))
+		env = append(env, "CGO_ENABLED=1", "CC='"+python+"' -m ziglang cc -target "+t.zig)
 	}
 	return env
-}
-
-// quoted joins words so that the go command takes them apart again.
-func quoted(words []string) string {
-	var q []string
-	for _, w := range words {
-		q = append(q, "'"+w+"'")
-	}
-	return strings.Join(q, " ")
 }
 
 // bill writes the program's bill of materials, without the number and the time
 // that would tell two of the same program apart.
 func (t target) bill(ctx context.Context, program, version, path string) error {
-	_, err := command(ctx, []string{"GOFLAGS="}, "go", "run", "-trimpath", sbomTool, "bin", "-json", "-std", "-licenses", "-noserial", "-notimestamp",
+	_, err := command(ctx, []string{"GOFLAGS="}, "go", "run", "-trimpath", sbomTool, "bin", "-json", "-std", "-noserial", "-notimestamp",
 		"-version", version, "-output", path, program)
 	return err
 }
