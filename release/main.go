@@ -110,6 +110,9 @@ func (t target) release(ctx context.Context, tmp, out, python string, when time.
 		return err
 	}
 	version := info.Main.Version
+	if version == "(devel)" {
+		return errors.New("go build finds no version here, want a clone made by git (it does not look into git's worktrees)")
+	}
 	if strings.HasSuffix(version, "+dirty") {
 		return errors.New("the checkout has changes or files that are not committed, want none")
 	}
