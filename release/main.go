@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -143,14 +144,16 @@ func (t target) release(ctx context.Context, tmp, out, python string, when time.
 	if err := os.WriteFile(filepath.Join(out, name+".tar.gz"), archive.Bytes(), 0o644); err != nil {
 		return err
 	}
-	return t.bill(ctx, program, version, filepath.Join(out, name+".cdx.json"))
+	return bill(ctx, program, version, filepath.Join(out, name+".cdx.json"))
 }
 
-// env is the environment of the go commands of a platform, free of what the
-// user's own sets for the code that is built.
+// plain is an environment of go commands without what the user's own sets for
+// the code that is built.
+var plain = []string{"GOAMD64=v1", "GOARM64=v8.0", "GOFLAGS=", "GOEXPERIMENT=", "CGO_ENABLED=0", "CGO_CFLAGS=", "CGO_CPPFLAGS=", "CGO_LDFLAGS="}
+
+// env is the environment of the go commands of a platform.
 func (t target) env(python string) []string {
-	env := []string{"GOOS=" + t.os, "GOARCH=" + t.arch, "GOAMD64=v1", "GOARM64=v8.0", "GOFLAGS=", "GOEXPERIMENT=", "CGO_ENABLED=0",
-		"CGO_CFLAGS=", "CGO_CPPFLAGS=", "CGO_LDFLAGS="}
+	env := append(slices.Clone(plain), "GOOS="+t.os, "GOARCH="+t.arch)
 	if t.zig != "" {
 		env = append(env, "CGO_ENABLED=1", "CC='"+python+"' -m ziglang cc -target "+t.zig)
 	}
@@ -158,9 +161,10 @@ func (t target) env(python string) []string {
 }
 
 // bill writes the program's bill of materials, without the number and the time
-// that would tell two of the same program apart.
-func (t target) bill(ctx context.Context, program, version, path string) error {
-	_, err := command(ctx, []string{"GOFLAGS="}, "go", "run", "-trimpath", sbomTool, "bin", "-json", "-std", "-noserial", "-notimestamp",
+// that would tell two of the same program apart. The tool itself is in it, with
+// its hashes.
+func bill(ctx context.Context, program, version, path string) error {
+	_, err := command(ctx, plain, "go", "run", "-trimpath", sbomTool, "bin", "-json", "-std", "-noserial", "-notimestamp",
 		"-version", version, "-output", path, program)
 	return err
 }

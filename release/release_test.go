@@ -161,6 +161,33 @@ func TestNoticesOfCamlab(t *testing.T) {
 	}
 }
 
+// TestCamlabWithoutCgo is the program for platforms to which cgo does not reach.
+func TestCamlabWithoutCgo(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "camlab")
+	build := exec.Command("go", "build", "-o", program, "./cmd/camlab")
+	build.Dir, build.Env = "..", append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, c := range []struct {
+		args, want string
+		fails      bool
+	}{
+		{"version", "plugin none: built without cgo, which loads one", false},
+		{"doctor", "none: this camlab was built without cgo, which loads one, so the pure-Go backend computes", false},
+		{"explain --split sample --index 7", "camlab: built without cgo, which loads XLA's plugin, so the pure-Go backend computes", false},
+		{"explain --split sample --index 7", "7: predicted frog", false},
+		{"explain --split sample --index 7 --backend xla:cpu", "camlab: camlib: backend: plugin: cpu: this camlab was built without cgo, which loads plugins; it has the pure-Go backend only", true},
+	} {
+		cmd := exec.Command(program, strings.Fields(c.args)...)
+		cmd.Dir = t.TempDir()
+		out, err := cmd.CombinedOutput()
+		if (err != nil) != c.fails || !strings.Contains(string(out), c.want) {
+			t.Errorf("camlab %s: %v, %q; want %q", c.args, err, out, c.want)
+		}
+	}
+}
+
 func TestReleaseSaysWhatIsWrong(t *testing.T) {
 	full := t.TempDir()
 	if err := os.WriteFile(filepath.Join(full, "x"), nil, 0o644); err != nil {
