@@ -77,7 +77,9 @@ var (
 // a module may hold others' code. Every module has to have one.
 func notices(modules []module) ([]byte, error) {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "camlab, which is under the licence in LICENSE, holds code of the %d modules below, each under its own.\n", len(modules))
+	fmt.Fprintf(&b, `camlab, which is under the licence in LICENSE, holds code of the %d modules below, each under its own.
+It also holds 1,000 images of CIFAR-10 and a network trained on it: A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009.
+`, len(modules))
 	for _, m := range modules {
 		fmt.Fprintf(&b, "\n%s\n%s %s\n", strings.Repeat("=", 80), m.path, m.version)
 		files, err := m.licences()
