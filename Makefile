@@ -15,7 +15,7 @@ GO_FILES     = $(shell find . -name '*.go' -not -path './.venv/*' -not -path './
 # Freed memory is kept for the next step's buffers, of hundreds of MB.
 KEEP_BUFFERS := GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4000000000:glibc.malloc.trim_threshold=40000000000
 
-.PHONY: help demo test setup setup-lab format vet lint unit test-notebooks notebooks lab train leaderboard data doctor bench bench-cell release lint-k8s fmt clean
+.PHONY: help demo test setup setup-lab format vet lint unit test-notebooks notebooks lab train leaderboard data doctor bench bench-cell release lint-deploy fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -99,8 +99,9 @@ release: $(TOOLS)/stamp ## make the archives, bills of materials and checksums o
 	@rm -rf out/release
 	go run ./release -python $(TOOLS)/bin/python
 
-lint-k8s: $(TOOLS)/stamp ## check the Kubernetes manifests of docker/k8s by the schemas of Kubernetes
+lint-deploy: $(TOOLS)/stamp ## check docker/k8s: the Job by the schemas of Kubernetes, the values of JupyterHub's chart as YAML
 	@for v in 1.32 1.37; do $(TOOLS)/bin/kubernetes-validate --strict -k $$v.0 docker/k8s/explain-job.yaml || exit 1; done
+	@$(TOOLS)/bin/python -c 'import sys, yaml; yaml.safe_load(open(sys.argv[1]))' docker/k8s/zero-to-jupyterhub.yaml
 
 fmt: ## format the Go code
 	gofmt -w $(GO_FILES)

@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -413,6 +414,48 @@ func TestExplainFolders(t *testing.T) {
 	}
 	if _, err := command(t, "explain", dir, "--shard", "2/3", "--out", out); err == nil || !strings.Contains(err.Error(), "would both be written as a, want different names") {
 		t.Errorf("error %v of two pictures of one name in another shard", err)
+	}
+}
+
+// TestExplainJob runs what the pods of docker/k8s's Job would run, on a folder
+// of as many pictures as it has parts.
+func TestExplainJob(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "docker", "k8s", "explain-job.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	completions := regexp.MustCompile(`completions: (\d+)`).FindSubmatch(text)
+	args := regexp.MustCompile(`\n +args:\n((?: +- .*\n)+)`).FindSubmatch(text)
+	if completions == nil || args == nil {
+		t.Fatal("no completions or args in the Job")
+	}
+	n, err := strconv.Atoi(string(completions[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	images, maps := t.TempDir(), t.TempDir()
+	for i := range n {
+		f, err := os.Create(filepath.Join(images, fmt.Sprintf("%d.png", i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(png.Encode(f, cifar10.Sample().Image(i)), f.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range n {
+		fill := strings.NewReplacer("/data/images", images, "/data/maps", maps, "$(JOB_COMPLETION_INDEX)", strconv.Itoa(i), "=xla:cpu", "=go")
+		var line []string
+		for arg := range strings.Lines(string(args[1])) {
+			arg, _, _ = strings.Cut(strings.TrimSpace(arg), " #")
+			line = append(line, fill.Replace(strings.TrimPrefix(arg, "- ")))
+		}
+		if _, err := command(t, line...); err != nil {
+			t.Fatalf("part %d: %v", i, err)
+		}
+		if _, err := os.Stat(filepath.Join(maps, fmt.Sprintf("shard-%05d-of-%05d", i, n), "manifest.json")); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
