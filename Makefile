@@ -12,7 +12,7 @@ LINTER_PKG  := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 NOTEBOOKS   := $(wildcard notebooks/*.ipynb)
 GO_FILES     = $(shell find . -name '*.go' -not -path './.venv/*' -not -path './out/*')
 
-.PHONY: help demo test setup setup-lab format vet lint unit test-notebooks notebooks lab train leaderboard data doctor bench bench-cell fmt clean
+.PHONY: help demo test setup setup-lab format vet lint unit test-notebooks notebooks lab train leaderboard data doctor bench bench-cell release lint-deploy fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,8 +85,23 @@ bench: setup ## measure speed beside PyTorch, TensorFlow and JAX into bench/RESU
 bench-cell: setup ## time a cell that shows a heat map, part by part; BEFORE=CHECKOUT compares with that one's kernel
 	go run ./bench/cell $(if $(BEFORE),-before $(BEFORE))
 
+TOOLS := .venv-release
+
+$(TOOLS)/stamp: release/requirements.txt
+	python3 -m venv $(TOOLS)
+	$(TOOLS)/bin/pip install -q -r $<
+	@touch $@
+
+release: $(TOOLS)/stamp ## make the archives, bills of materials and checksums of a release into out/release
+	@rm -rf out/release
+	go run ./release -python $(TOOLS)/bin/python
+
+lint-deploy: $(TOOLS)/stamp ## check docker/k8s: the Job by the schemas of Kubernetes, the values of JupyterHub's chart as YAML
+	@for v in 1.32 1.37; do $(TOOLS)/bin/kubernetes-validate --strict -k $$v.0 docker/k8s/explain-job.yaml || exit 1; done
+	@$(TOOLS)/bin/python -c 'import sys, yaml; yaml.safe_load(open(sys.argv[1]))' docker/k8s/zero-to-jupyterhub.yaml
+
 fmt: ## format the Go code
 	gofmt -w $(GO_FILES)
 
 clean: ## remove .venv and out (not runs, which holds trainings)
-	rm -rf .venv .venv-peers out
+	rm -rf .venv .venv-peers .venv-release out

@@ -19,6 +19,7 @@ import (
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/cifar10"
 	"github.com/camlab-go/camlab/camlib/cnn"
+	"github.com/camlab-go/camlab/internal/plugin"
 )
 
 // The texts of the flags that several commands share.
@@ -82,7 +83,11 @@ func openBackend(cmd *cobra.Command, name string) (backends.Backend, error) {
 		return nil, err
 	}
 	if name == "" && os.Getenv(backends.ConfigEnvVar) == "" && camlib.IsPureGo(b) {
-		fmt.Fprintln(cmd.ErrOrStderr(), "camlab: no XLA plugin found, so the pure-Go backend computes: hundreds of times slower and no training; `camlab setup` installs the plugin")
+		why, mend := "no XLA plugin found", "; `camlab setup` installs the plugin"
+		if !plugin.Loads {
+			why, mend = "built without cgo, which loads XLA's plugin", ""
+		}
+		fmt.Fprintf(cmd.ErrOrStderr(), "camlab: %s, so the pure-Go backend computes: hundreds of times slower and no training%s\n", why, mend)
 	}
 	return b, nil
 }

@@ -49,7 +49,10 @@ func newDoctor() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check everything that notebooks and training depend on",
-		Args:  cobra.NoArgs,
+		Long: `Doctor checks everything that notebooks and training depend on and says what
+mends what is missing. Outside a checkout, as with a release, it checks what the
+command line alone needs: the XLA plugin and the data.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if probe != "" {
 				return probeBackend(cmd, probe)
@@ -58,12 +61,13 @@ func newDoctor() *cobra.Command {
 				return timeSample(cmd)
 			}
 			env, err := kernels.FindEnv()
-			if err != nil {
-				return err
-			}
+			outside := err != nil
 			failed := false
 			var all []finding
 			for _, check := range checks {
+				if outside && !check.outside {
+					continue
+				}
 				f := check.run(cmd.Context(), env)
 				f.Check = check.name
 				failed = failed || f.State == stateFailed
@@ -102,20 +106,29 @@ func (f finding) String() string {
 
 // checks in the order in which one depends on another.
 var checks = []struct {
-	name string
-	run  func(context.Context, kernels.Env) finding
+	name    string
+	run     func(context.Context, kernels.Env) finding
+	outside bool // needs no checkout; the environment is then the zero one
 }{
-	{"Go", checkGo},
-	{"gcc", checkGCC},
-	{"disk space", checkDisk},
-	{"Jupyter", checkJupyter},
-	{"GoNB", programCheck("gonb", stateFailed, "no cell runs without it", mendSetup)},
-	{"goimports", programCheck("goimports", stateFailed, "no cell runs without it", mendSetup)},
-	{"gopls", programCheck("gopls", stateWarning, "no completion and help in JupyterLab", "run `camlab setup --lab`")},
-	{"XLA plugin", checkPlugin},
-	{"kernels", checkKernels},
-	{"import camlib", checkImport},
-	{"data", checkData},
+	{"checkout", checkCheckout, true},
+	{"Go", checkGo, false},
+	{"gcc", checkGCC, false},
+	{"disk space", checkDisk, false},
+	{"Jupyter", checkJupyter, false},
+	{"GoNB", programCheck("gonb", stateFailed, "no cell runs without it", mendSetup), false},
+	{"goimports", programCheck("goimports", stateFailed, "no cell runs without it", mendSetup), false},
+	{"gopls", programCheck("gopls", stateWarning, "no completion and help in JupyterLab", "run `camlab setup --lab`"), false},
+	{"XLA plugin", checkPlugin, true},
+	{"kernels", checkKernels, false},
+	{"import camlib", checkImport, false},
+	{"data", checkData, true},
+}
+
+func checkCheckout(_ context.Context, env kernels.Env) finding {
+	if env.Root == "" {
+		return warning("run camlab inside one for notebooks", "none here; what notebooks need is not checked")
+	}
+	return ok("%s", env.Root)
 }
 
 func ok(format string, args ...any) finding {
@@ -196,9 +209,16 @@ func programCheck(name, state, without, mend string) func(context.Context, kerne
 // checkPlugin loads the plugin in a process of its own, which a broken library
 // may take down.
 func checkPlugin(ctx context.Context, env kernels.Env) finding {
+	if !plugin.Loads {
+		return warning("", "none: this camlab was built without cgo, which loads one, so the pure-Go backend computes, hundreds of times slower")
+	}
 	path, source, err := plugin.Find("cpu")
 	if err != nil {
-		return warning(mendSetup, "none: the pure-Go backend computes, hundreds of times slower")
+		mend := mendSetup
+		if env.Root == "" {
+			mend = "name the folder of one in " + plugin.PathEnv
+		}
+		return warning(mend, "none: the pure-Go backend computes, hundreds of times slower")
 	}
 	exe, err := os.Executable()
 	if err != nil {

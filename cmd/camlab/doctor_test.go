@@ -112,6 +112,30 @@ func TestDoctorJSONAndStatus(t *testing.T) {
 	}
 }
 
+// TestDoctorOutsideACheckout is the doctor of a release: what it cannot check is
+// no failure, and what it advises can be done without a checkout.
+func TestDoctorOutsideACheckout(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv("HOME", t.TempDir()) // where a plugin and data may lie
+	t.Setenv("CAMLAB_DATA", t.TempDir())
+	t.Setenv(plugin.PathEnv, t.TempDir())
+	if path, source, err := plugin.Find("cpu"); err == nil {
+		t.Skipf("a plugin in %s: %s", source, path)
+	}
+	text, err := command(t, "doctor")
+	if err != nil {
+		t.Errorf("doctor: %v, want warnings only", err)
+	}
+	for _, want := range []string{"warning  checkout", "warning  XLA plugin      none: the pure-Go backend computes, hundreds of times slower; name the folder of one in PJRT_PLUGIN_LIBRARY_PATH", "data"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("doctor prints %q, want %q", text, want)
+		}
+	}
+	if strings.Contains(text, "Jupyter") || strings.Contains(text, "setup") {
+		t.Errorf("doctor prints %q, want nothing of a checkout's environment", text)
+	}
+}
+
 func TestKernelsCommand(t *testing.T) {
 	t.Chdir(emptyCheckout(t).Root)
 	run := func(args ...string) (string, error) {

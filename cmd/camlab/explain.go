@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -26,6 +27,7 @@ type manifest struct {
 	Model       string      `json:"model"`
 	ModelSHA256 string      `json:"model_sha256"` // of its weights in .safetensors form
 	Split       string      `json:"split,omitempty"`
+	Shard       string      `json:"shard,omitempty"` // as asked for: which of all images these are
 	Images      []explained `json:"images"`
 	Classes     []string    `json:"classes"`
 	Class       string      `json:"class"` // as asked for
@@ -66,17 +68,16 @@ type explained struct {
 const photoPolicy = "the largest centred square, resized to 32×32 by Catmull-Rom"
 
 type explainFlags struct {
-	model, data, split, class, out, backend, layer string
-	index                                          []int
-	methods                                        []string
-	asJSON, smooth                                 bool
-	options                                        cam.Options
+	model, data, split, class, out, backend, layer, shard string
+	index, methods                                        []string
+	asJSON, smooth                                        bool
+	options                                               cam.Options
 }
 
 func newExplain() *cobra.Command {
 	var o explainFlags
 	c := &cobra.Command{
-		Use:   "explain [IMAGE...]",
+		Use:   "explain [IMAGE|FOLDER...]",
 		Short: "Draw class activation maps of CIFAR-10 images or of pictures from disk",
 		Long: `Explain makes class activation maps and writes into --out
 
@@ -87,7 +88,14 @@ func newExplain() *cobra.Command {
   manifest.json                         what they were made of and with
 
 A method's name is written in lower case and without punctuation there (gradcampp).
-A picture from disk is cut to its largest centred square and made 32×32.
+A picture from disk is cut to its largest centred square and made 32×32; a
+folder stands for the pictures in it, in the order of their names.
+
+With --shard i/n the images are cut into n runs of neighbours, as long as each
+other to one image, and only run i, from 0, is explained, into a folder of its
+own in --out (shard-00003-of-00008). The arrays of all shards, joined in the
+order of the folders' names, are those of one run over all images.
+manifest.json is written last: where it is, all else is whole.
 
 What is explained is a class's score before the softmax. --class takes
 
@@ -98,7 +106,8 @@ What is explained is a class's score before the softmax. --class takes
   "centred frog"          the score less the mean of all classes' scores`,
 		Example: `  camlab explain --split sample --index 3,7,11 --method cam,gradcam
   camlab explain --split sample --index 3 --method all --class "top 2"
-  camlab explain --model runs/article --class frog photo.jpg`,
+  camlab explain --model runs/article --class frog photo.jpg
+  camlab explain --split test --index all --shard 3/8`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			m, err := o.run(cmd, args)
 			if err != nil {
@@ -118,7 +127,8 @@ What is explained is a class's score before the softmax. --class takes
 	f.StringVar(&o.model, "model", "article", modelUsage)
 	f.StringVar(&o.data, "data", "", dataUsage)
 	f.StringVar(&o.split, "split", "test", splitUsage)
-	f.IntSliceVar(&o.index, "index", nil, "images of the split, by their index in it; of the sample, by their index in the test set")
+	f.StringSliceVar(&o.index, "index", nil, "images of the split, by their index in it, or all; of the sample, by their index in the test set")
+	f.StringVar(&o.shard, "shard", "", "explain only part i of n, as in 3/8; the first is 0")
 	f.StringSliceVar(&o.methods, "method", []string{"cam"}, methodUsage())
 	f.StringVar(&o.class, "class", "predicted", "what to explain, see above")
 	f.StringVar(&o.layer, "layer", "", "layer whose activations are explained, conv1 to conv5 (default the last)")
@@ -156,11 +166,15 @@ func (o *explainFlags) run(cmd *cobra.Command, files []string) (*manifest, error
 	if err != nil {
 		return nil, err
 	}
+	part, err := parsePart(o.shard)
+	if err != nil {
+		return nil, err
+	}
 	network, sum, err := openModel(o.model)
 	if err != nil {
 		return nil, err
 	}
-	s, err := o.subjects(cmd.Context(), files)
+	s, err := o.subjects(cmd.Context(), files, part)
 	if err != nil {
 		return nil, err
 	}
@@ -198,12 +212,19 @@ func (o *explainFlags) run(cmd *cobra.Command, files []string) (*manifest, error
 		}
 		results = append(results, r)
 	}
+	if o.shard != "" {
+		o.out = filepath.Join(o.out, fmt.Sprintf("shard-%05d-of-%05d", part.i, part.n))
+	}
 	if err := os.MkdirAll(o.out, 0o755); err != nil {
+		return nil, fmt.Errorf("explain: %w", err)
+	}
+	last := filepath.Join(o.out, "manifest.json") // says that all is there, so an earlier run's goes first
+	if err := os.Remove(last); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("explain: %w", err)
 	}
 	v := readVersions()
 	m := &manifest{
-		Model: o.model, ModelSHA256: sum, Images: s.infos, Classes: network.Classes(), Class: o.class,
+		Model: o.model, ModelSHA256: sum, Shard: o.shard, Images: s.infos, Classes: network.Classes(), Class: o.class,
 		Layer: o.layer, Smooth: o.smooth, Resize: cam.AlignCorners.String(), Backend: camlib.Describe(backend), Versions: v,
 	}
 	if !camlib.IsPureGo(backend) {
@@ -240,16 +261,42 @@ func (o *explainFlags) run(cmd *cobra.Command, files []string) (*manifest, error
 			return nil, err
 		}
 	}
-	return m, writeFile(filepath.Join(o.out, "manifest.json"), func(w io.Writer) error { return printJSON(w, m) })
+	return m, writeFile(last, func(w io.Writer) error { return printJSON(w, m) })
 }
 
-// subjects reads the images that the flags or the arguments name.
-func (o *explainFlags) subjects(ctx context.Context, files []string) (*subjects, error) {
+// part is one of n parts of a list, 0 ≤ i < n.
+type part struct{ i, n int }
+
+// parsePart reads --shard; without it all is one part.
+func parsePart(text string) (part, error) {
+	if text == "" {
+		return part{0, 1}, nil
+	}
+	first, second, _ := strings.Cut(text, "/")
+	i, errI := strconv.Atoi(first)
+	n, errN := strconv.Atoi(second)
+	if errI != nil || errN != nil || i < 0 || i >= n {
+		return part{}, fmt.Errorf("explain: --shard %q, want part i of n as in 3/8, i from 0 to n-1", text)
+	}
+	return part{i, n}, nil
+}
+
+// cut returns the part of a list. No part may be empty: all of them fail alike,
+// rather than one in a cluster.
+func cut[T any](list []T, p part) ([]T, error) {
+	if p.n > len(list) {
+		return nil, fmt.Errorf("explain: --shard %d/%d, want at most as many parts as images, %d", p.i, p.n, len(list))
+	}
+	return list[p.i*len(list)/p.n : (p.i+1)*len(list)/p.n], nil
+}
+
+// subjects reads a part of the images that the flags or the arguments name.
+func (o *explainFlags) subjects(ctx context.Context, files []string, p part) (*subjects, error) {
 	if len(files) > 0 {
 		if len(o.index) > 0 {
 			return nil, errors.New("explain: --index and image files, want one of them")
 		}
-		return readPhotos(files)
+		return readPhotos(files, p)
 	}
 	if len(o.index) == 0 {
 		return nil, errors.New("explain: no images, want --index 3,7,11 or image files")
@@ -258,16 +305,12 @@ func (o *explainFlags) subjects(ctx context.Context, files []string) (*subjects,
 	if err != nil {
 		return nil, err
 	}
-	var positions []int
-	for k, i := range o.index {
-		if slices.Contains(o.index[:k], i) {
-			return nil, fmt.Errorf("explain: --index has %d twice, want every image once", i)
-		}
-		p := slices.Index(ds.Index, i)
-		if p < 0 {
-			return nil, fmt.Errorf("explain: %s has no image %d, want one of its %d", o.split, i, ds.Len())
-		}
-		positions = append(positions, p)
+	positions, err := o.positions(ds)
+	if err != nil {
+		return nil, err
+	}
+	if positions, err = cut(positions, p); err != nil {
+		return nil, err
 	}
 	if ds, err = ds.Select(positions...); err != nil {
 		return nil, err
@@ -280,24 +323,89 @@ func (o *explainFlags) subjects(ctx context.Context, files []string) (*subjects,
 	return s, nil
 }
 
-// readPhotos reads pictures from disk and makes them fit the network.
-func readPhotos(files []string) (*subjects, error) {
+// positions are the places in a data set of the images that --index names.
+func (o *explainFlags) positions(ds *cifar10.Dataset) (positions []int, err error) {
+	if slices.Equal(o.index, []string{"all"}) {
+		for p := range ds.Len() {
+			positions = append(positions, p)
+		}
+		return positions, nil
+	}
+	for _, text := range o.index {
+		i, err := strconv.Atoi(text)
+		if err != nil {
+			return nil, fmt.Errorf("explain: --index has %q, want numbers as in 3,7,11, or all", text)
+		}
+		p := slices.Index(ds.Index, i)
+		if p < 0 {
+			return nil, fmt.Errorf("explain: %s has no image %d, want one of its %d", o.split, i, ds.Len())
+		}
+		if slices.Contains(positions, p) {
+			return nil, fmt.Errorf("explain: --index has %d twice, want every image once", i)
+		}
+		positions = append(positions, p)
+	}
+	return positions, nil
+}
+
+// readPhotos reads a part of the pictures from disk and makes them fit the network.
+func readPhotos(paths []string, p part) (*subjects, error) {
+	var files []string
+	for _, path := range paths {
+		in, err := pictures(path)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, in...)
+	}
+	seen := make(map[string]string) // in all parts, so that their pictures can be put together
+	for _, file := range files {
+		name := photoName(file)
+		if other, ok := seen[name]; ok {
+			return nil, fmt.Errorf("explain: %s and %s would both be written as %s, want different names", other, file, name)
+		}
+		seen[name] = file
+	}
+	files, err := cut(files, p)
+	if err != nil {
+		return nil, err
+	}
 	s := &subjects{}
-	seen := make(map[string]string)
 	for _, file := range files {
 		photo, err := camlib.ReadPhoto(file)
 		if err != nil {
 			return nil, err
 		}
-		name := strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
-		if other, ok := seen[name]; ok {
-			return nil, fmt.Errorf("explain: %s and %s would both be written as %s, want different names", other, file, name)
-		}
-		seen[name] = file
 		s.images = append(s.images, camlib.Square(photo, cifar10.Width))
-		s.infos = append(s.infos, explained{Name: name, File: file})
+		s.infos = append(s.infos, explained{Name: photoName(file), File: file})
 	}
 	return s, nil
+}
+
+func photoName(file string) string {
+	return strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
+}
+
+// pictures returns the pictures of a folder, in the order of their names, or
+// the path itself if it is none.
+func pictures(path string) (files []string, err error) {
+	if info, err := os.Stat(path); err != nil || !info.IsDir() {
+		return []string{path}, nil // reading it says what is wrong
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, fmt.Errorf("explain: %w", err)
+	}
+	for _, e := range entries {
+		switch strings.ToLower(filepath.Ext(e.Name())) {
+		case ".png", ".jpg", ".jpeg":
+			files = append(files, filepath.Join(path, e.Name()))
+		}
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("explain: no .png, .jpg or .jpeg in %s", path)
+	}
+	return files, nil
 }
 
 // lookup returns the methods of those names, of "all" all.

@@ -35,6 +35,9 @@ func newVersion() *cobra.Command {
 			}
 			if v.Plugin == "" {
 				v.Plugin = "none; run `camlab setup`"
+				if !plugin.Loads {
+					v.Plugin = "none: built without cgo, which loads one"
+				}
 			}
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), "camlab %s %s\n%s %s\nGoMLX %s\ngo-xla %s\nplugin %s\n", v.Camlab, v.Revision, v.Go, v.Platform, v.GoMLX, v.GoXLA, v.Plugin)
 			return err

@@ -3,38 +3,11 @@
 package backend
 
 import (
-	"fmt"
 	"sync"
 
 	"github.com/gomlx/gomlx/backends"
 	"github.com/gomlx/gomlx/backends/simplego"
-	"github.com/gomlx/gomlx/backends/xla"
-
-	"github.com/camlab-go/camlab/internal/plugin"
 )
-
-// XLA returns XLA on a device, "cpu" or "cuda", by the plugin that package
-// plugin finds and with the flags that belong to it.
-func XLA(device string) (backends.Backend, error) {
-	path, _, err := plugin.Find(device)
-	if err != nil {
-		return nil, err
-	}
-	if err := plugin.ApplyFlags(path); err != nil {
-		return nil, err
-	}
-	options := ""
-	if device == "cpu" {
-		options = ",shared_buffers" // tensors in Go's memory are XLA's: nothing is copied
-	}
-	return once("xla:"+path+options, func() (backends.Backend, error) {
-		b, err := xla.New(path + options)
-		if err != nil {
-			return nil, fmt.Errorf("plugin %s: %w; `camlab doctor` checks it", path, err)
-		}
-		return b, nil
-	})
-}
 
 // Go returns GoMLX's pure-Go backend. It runs one operation at a time: several
 // matrix products at once wait for each other's workers for ever in GoMLX

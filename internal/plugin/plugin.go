@@ -22,6 +22,15 @@ const PathEnv = "PJRT_PLUGIN_LIBRARY_PATH"
 // ErrNotFound is what Find's error wraps when no folder holds the plugin.
 var ErrNotFound = errors.New("no such PJRT plugin; run `camlab setup`, which installs one for the CPU")
 
+// noCgo is the ErrNotFound of a program that can load no plugin.
+type noCgo struct{}
+
+func (noCgo) Error() string {
+	return "this camlab was built without cgo, which loads plugins; it has the pure-Go backend only"
+}
+
+func (noCgo) Is(target error) bool { return target == ErrNotFound }
+
 // FlagsFile is the name of a file beside a plugin that holds the XLA_FLAGS which
 // that plugin is to run with. They belong to the plugin because an XLA that does
 // not know a flag ends the process.
@@ -53,9 +62,12 @@ func ApplyFlags(path string) error {
 //   - lib/pjrt of the environment that the running program belongs to,
 //   - .venv/lib/pjrt beside the go.mod of the working directory's module.
 //
-// The file is only looked for, not loaded. When there is none the error wraps
-// ErrNotFound.
+// The file is only looked for, not loaded. When there is none, or the program
+// was built without cgo and cannot load it, the error is an ErrNotFound.
 func Find(device string) (path, source string, err error) {
+	if !Loads {
+		return "", "", fmt.Errorf("plugin: %s: %w", device, noCgo{})
+	}
 	for _, place := range places() {
 		if path, ok := lookIn(place.dir, device); ok {
 			return path, place.source, nil

@@ -1,0 +1,6 @@
+//go:build cgo && !linux
+
+package backend
+
+// keepMemory is for glibc.
+func keepMemory() {}

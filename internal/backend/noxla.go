@@ -1,0 +1,15 @@
+//go:build !cgo
+
+package backend
+
+import (
+	"github.com/gomlx/gomlx/backends"
+
+	"github.com/camlab-go/camlab/internal/plugin"
+)
+
+// XLA fails: without cgo no plugin can be loaded, and Find says so.
+func XLA(device string) (backends.Backend, error) {
+	_, _, err := plugin.Find(device)
+	return nil, err
+}

@@ -1,0 +1,6 @@
+//go:build !cgo
+
+package plugin
+
+// Loads tells whether this program can load a plugin: cgo does it, by dlopen.
+const Loads = false
