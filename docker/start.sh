@@ -18,7 +18,7 @@ if [ "$(id -u)" = 0 ]; then
 		getent group "$gid" >/dev/null || groupadd -g "$gid" jovyan-group
 		# Not usermod: it would change the owner of files in mounted folders too.
 		sed -i "s/^jovyan:x:[0-9]*:[0-9]*:/jovyan:x:$uid:$gid:/" /etc/passwd
-		find /home/jovyan /opt/camlab -xdev -uid "$old" -exec chown -h "$uid:$gid" {} +
+		find /home/jovyan -xdev -uid "$old" -exec chown -h "$uid:$gid" {} +
 	fi
 	export HOME=/home/jovyan USER=jovyan LOGNAME=jovyan
 	exec setpriv --reuid="$uid" --regid="$gid" --init-groups --inh-caps=-all -- "$0" "$@"
