@@ -12,7 +12,7 @@ LINTER_PKG  := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 NOTEBOOKS   := $(wildcard notebooks/*.ipynb)
 GO_FILES     = $(shell find . -name '*.go' -not -path './.venv/*' -not -path './out/*')
 
-.PHONY: help demo test setup setup-lab format vet lint unit test-notebooks notebooks lab train leaderboard data doctor bench bench-cell release lint-deploy fmt clean
+.PHONY: help demo test setup setup-lab format vet lint unit test-notebooks notebooks lab train leaderboard data doctor bench bench-cell image test-image binder release lint-deploy fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,7 +85,20 @@ bench: setup ## measure speed beside PyTorch, TensorFlow and JAX into bench/RESU
 bench-cell: setup ## time a cell that shows a heat map, part by part; BEFORE=CHECKOUT compares with that one's kernel
 	go run ./bench/cell $(if $(BEFORE),-before $(BEFORE))
 
-TOOLS := .venv-release
+image: ## build the container image; TARGET=cuda, ENGINE=podman, IMAGE=NAME, BUILD_FLAGS=... as in docs/docker.md
+	docker/build.sh
+
+test-image: ## build the CPU image and try it as a user would, without network
+	docker/test.sh
+
+# Binder takes a Dockerfile of its own and builds its last stage; some builders
+# build all the others too, so that the CUDA stages are left out.
+BINDER := sed -e '/^\# ---- cuda:/,/^$$/d' -e '/^FROM runtime AS cuda/,/^$$/d' -e '1i \# Made from docker/Dockerfile by make binder.' docker/Dockerfile
+
+binder: ## make .binder/Dockerfile from docker/Dockerfile
+	$(BINDER) > .binder/Dockerfile
+
+TOOLS := .venv-tools
 
 $(TOOLS)/stamp: release/requirements.txt
 	python3 -m venv $(TOOLS)
@@ -96,7 +109,11 @@ release: $(TOOLS)/stamp ## make the archives, bills of materials and checksums o
 	@rm -rf out/release
 	go run ./release -python $(TOOLS)/bin/python
 
-lint-deploy: $(TOOLS)/stamp ## check docker/k8s: the Job by the schemas of Kubernetes, the values of JupyterHub's chart as YAML
+lint-deploy: $(TOOLS)/stamp ## check what deploys: Dockerfiles, shell scripts, compose, .binder, docker/k8s
+	$(TOOLS)/bin/hadolint docker/Dockerfile .binder/Dockerfile
+	$(TOOLS)/bin/shellcheck docker/*.sh
+	diff <($(BINDER)) .binder/Dockerfile
+	$(TOOLS)/bin/check-jsonschema --builtin-schema vendor.compose-spec docker/compose.yaml
 	@for v in 1.32 1.37; do $(TOOLS)/bin/kubernetes-validate --strict -k $$v.0 docker/k8s/explain-job.yaml || exit 1; done
 	@$(TOOLS)/bin/python -c 'import sys, yaml; yaml.safe_load(open(sys.argv[1]))' docker/k8s/zero-to-jupyterhub.yaml
 
@@ -104,4 +121,4 @@ fmt: ## format the Go code
 	gofmt -w $(GO_FILES)
 
 clean: ## remove .venv and out (not runs, which holds trainings)
-	rm -rf .venv .venv-peers .venv-release out
+	rm -rf .venv .venv-peers .venv-tools out

@@ -213,3 +213,26 @@ func TestTrainSaysWhatIsWrong(t *testing.T) {
 		t.Errorf("pure-Go backend: error %v", err)
 	}
 }
+
+// TestChunks: chunks are alike where they can be, and never more than fits the cache.
+func TestChunks(t *testing.T) {
+	for n, want := range map[int]int{1: 1, 32: 32, 34: 17, 125: 25, 128: 32, 100: 25, 127: 32, 33: 11} {
+		got := chunkSize(n)
+		if got != want || got > cached {
+			t.Errorf("chunks of %d for %d images, want %d", got, n, want)
+		}
+	}
+}
+
+// TestSampleRunsAgain: what setup times can be done any number of times.
+func TestSampleRunsAgain(t *testing.T) {
+	run, err := Sample(backendtest.XLA(t))
+	for range 2 {
+		if err == nil {
+			err = run()
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
