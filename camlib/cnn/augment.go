@@ -11,6 +11,7 @@ import (
 	"github.com/gomlx/gomlx/pkg/core/tensors"
 
 	"github.com/camlab-go/camlab/camlib/cifar10"
+	"github.com/camlab-go/camlab/internal/rim"
 )
 
 // Augmentation says what an epoch's images are.
@@ -118,14 +119,26 @@ func pick(pixels, labels, picks *Node) (x, label *Node) {
 	label = Gather(labels, position)
 
 	flip := Reshape(Slice(picks, AxisRange(), AxisRange(1, 2)), n, 1, 1, 1)
-	x = Where(BroadcastToShape(GreaterThan(flip, ZerosLike(flip)), shapes.Make(dtypes.Bool, x.Shape().Dimensions...)), Reverse(x, 2), x)
+	x = Where(BroadcastToShape(GreaterThan(flip, ZerosLike(flip)), shapes.Make(dtypes.Bool, x.Shape().Dimensions...)), mirrored(x), x)
 
-	x = Pad(x, ScalarZero(g, x.DType()), PadAxis{}, PadAxis{Start: margin, End: margin}, PadAxis{Start: margin, End: margin})
+	x = rim.Add(x, margin)
 	image := Iota(g, shapes.Make(dtypes.Int32, n, 1), 0)
 	start := Concatenate([]*Node{image, Slice(picks, AxisRange(), AxisRange(2, 4))}, 1)
 	x = GatherSlices(x, []int{0, 1, 2}, start, []int{1, cifar10.Height, cifar10.Width}, true)
 	x = Reshape(x, n, cifar10.Height, cifar10.Width, cifar10.Channels)
 	return scaled(x), label
+}
+
+// mirrored exchanges left and right.
+func mirrored(x *Node) *Node {
+	if !isGo(x.Graph().Backend()) {
+		return Reverse(x, 2)
+	}
+	var columns []*Node
+	for j := x.Shape().Dim(2) - 1; j >= 0; j-- {
+		columns = append(columns, Slice(x, AxisRange(), AxisRange(), AxisRange(j, j+1)))
+	}
+	return Concatenate(columns, 2)
 }
 
 // scaled turns bytes into numbers from 0 to 1.

@@ -21,7 +21,9 @@ type gradientsOf func(pixels, labels, picks, share *tensors.Tensor) ([]*tensors.
 
 // chunkedStep is a step that takes a batch in chunks, so that what lies between the
 // layers stays in the processor's cache and in memory that the process has already.
-func chunkedStep(backend backends.Backend, m *Model, learningRate float64, gradients gradientsOf) (stepper, error) {
+// begin is called for every step and returns how a chunk's gradients are computed in
+// it, and what is to be freed at its end.
+func chunkedStep(backend backends.Backend, m *Model, learningRate float64, begin func() (gradientsOf, []*tensors.Tensor, error)) (stepper, error) {
 	exec, err := context.NewExec(backend, m.ctx, func(ctx *context.Context, in []*Node) *Node {
 		each := 1 + 2*len(layers)
 		sum := in[:each]
@@ -40,6 +42,11 @@ func chunkedStep(backend backends.Backend, m *Model, learningRate float64, gradi
 	}
 	return func(pixels, labels *tensors.Tensor, p picks) (float64, error) {
 		n := len(p) / 4
+		gradients, shared, err := begin()
+		if err != nil {
+			return 0, err
+		}
+		defer free(shared)
 		var all []*tensors.Tensor
 		defer func() { free(all) }()
 		for chunk := range slices.Chunk(p, 4*chunkSize(n)) {

@@ -3,6 +3,7 @@ package cnn
 import (
 	"strings"
 
+	"github.com/gomlx/gomlx/backends"
 	. "github.com/gomlx/gomlx/pkg/core/graph"
 
 	"github.com/camlab-go/camlab/internal/backend"
@@ -13,34 +14,56 @@ import (
 // [3, 3, in, out], in the way that the backend computes fastest. All ways
 // differ by rounding alone.
 func convolve(x, w *Node) *Node {
-	b := x.Graph().Backend()
-	switch {
-	case backend.IsGo(b):
-		return columnsConvolution(x, w)
-	case strings.Contains(DescribeBackend(b), "CPU") && tileable(x, w):
+	if strings.Contains(DescribeBackend(x.Graph().Backend()), "CPU") && tileable(x, w) {
 		return tiledConvolution(x, w)
+	}
+	return plainConvolution(x, w)
+}
+
+// plainConvolution is convolve without Winograd's.
+func plainConvolution(x, w *Node) *Node {
+	if isGo(x.Graph().Backend()) {
+		return columnsConvolution(x, w)
 	}
 	return directConvolution(x, w)
 }
+
+// kernelGradient is the gradient with respect to the kernel w of a convolution of x,
+// given dz, that with respect to its output.
+func kernelGradient(x, w, dz *Node) *Node {
+	if isGo(x.Graph().Backend()) { // which has no gradient of a convolution, nor of a slice
+		dw := Einsum("pk,po->ko", columns(x), Reshape(dz, -1, dz.Shape().Dim(3)))
+		return Reshape(dw, w.Shape().Dimensions...)
+	}
+	y := directConvolution(x, w)
+	return Gradient(ReduceAllSum(Mul(y, dz)), w)[0] // y itself is not computed: only its gradient is used
+}
+
+// isGo tells whether a backend is GoMLX's pure-Go one.
+func isGo(b backends.Backend) bool { return backend.IsGo(b) }
 
 // directConvolution leaves it to the backend. The stride is GoMLX's default,
 // named because its pure-Go backend has none.
 func directConvolution(x, w *Node) *Node { return Convolve(x, w).Strides(1).PadSame().Done() }
 
-// columnsConvolution is one matrix product: each pixel's 3×3 neighbourhood is a
-// row of 9·in numbers. The pure-Go backend multiplies matrices far faster than
-// it convolves.
+// columnsConvolution is one matrix product. The pure-Go backend multiplies matrices
+// far faster than it convolves.
 func columnsConvolution(x, w *Node) *Node {
 	d, k := x.Shape().Dimensions, w.Shape().Dimensions
+	return Reshape(Dot(columns(x), Reshape(w, 9*d[3], k[3])), d[0], d[1], d[2], k[3])
+}
+
+// columns has for each pixel of x its 3×3 neighbourhood as a row of 9·in numbers.
+func columns(x *Node) *Node {
+	d := x.Shape().Dimensions
 	x = rim.Add(x, 1)
-	var columns []*Node
+	var all []*Node
 	for i := range 3 {
 		for j := range 3 {
-			columns = append(columns, Slice(x, AxisRange(), AxisRange(i, i+d[1]), AxisRange(j, j+d[2])))
+			all = append(all, Slice(x, AxisRange(), AxisRange(i, i+d[1]), AxisRange(j, j+d[2])))
 		}
 	}
-	y := Dot(Reshape(Concatenate(columns, -1), d[0]*d[1]*d[2], 9*d[3]), Reshape(w, 9*d[3], k[3]))
-	return Reshape(y, d[0], d[1], d[2], k[3])
+	return Reshape(Concatenate(all, -1), d[0]*d[1]*d[2], 9*d[3])
 }
 
 // tileable tells whether tiledConvolution takes a convolution, with as many

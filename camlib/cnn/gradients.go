@@ -31,10 +31,9 @@ func poolGradient(y, pool, dpool *Node) *Node {
 // automatic differentiation writes.
 func convGradient(ctx *context.Context, x, dz *Node) (weights []*Node, dx *Node) {
 	w := variable(ctx, "weights", x)
-	y := directConvolution(x, w)
-	dw := Gradient(ReduceAllSum(Mul(y, dz)), w)[0] // y itself is not computed: only its gradient is used
+	dw := kernelGradient(x, w, dz)
 	float := func(x *Node) *Node { return ConvertDType(x, dtypes.Float32) }
-	return []*Node{float(dw), ReduceSum(float(dz), 0, 1, 2)}, directConvolution(dz, turned(w))
+	return []*Node{float(dw), ReduceSum(float(dz), 0, 1, 2)}, plainConvolution(dz, turned(w))
 }
 
 // turned is a kernel [3, 3, in, out] turned by 180°, [3, 3, out, in].

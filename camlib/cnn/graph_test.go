@@ -142,8 +142,9 @@ func TestPlanesComeBack(t *testing.T) {
 func TestWinogradIsConvolution(t *testing.T) {
 	x, w, dy := tensor(6, 2, 8, 8, 3), tensor(7, 3, 3, 3, 5), tensor(8, 2, 8, 8, 5)
 	got := flat(t, func(in []*Node) []*Node {
-		y, v := winogradConvolve(planes(in[0]), in[1])
-		dw, db, dx := winogradGradient(planes(in[2]), v, in[1])
+		u := winogradKernel(in[1])
+		y, v := winogradConvolve(planes(in[0]), u)
+		dw, db, dx := winogradGradient(planes(in[2]), v, u)
 		return []*Node{unplanes(y), dw, unplanes(dx), db}
 	}, x, w, dy)
 	want := flat(t, func(in []*Node) []*Node {

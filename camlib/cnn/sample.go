@@ -28,7 +28,7 @@ func Sample(backend backends.Backend) (func() error, error) {
 		return all
 	}
 	const n = cached
-	d := join(many(planeCount, n, 4, 4, 128), many(inputCount, n*4*4, 128))
+	d := join(many(inputCount, 128, 128), many(planeCount, n, 4, 4, 128), many(inputCount, n*4*4, 128))
 	e := join(many(1, n, 32, 32, 3), many(2, n, 32, 32, 32), many(1, n, 16, 16, 32), many(1, n, 16, 16, 128), many(planeCount, n, 4, 4, 128))
 	run := func() error {
 		for _, part := range []struct {

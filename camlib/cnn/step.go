@@ -15,6 +15,9 @@ import (
 // before the update.
 type stepper func(pixels, labels *tensors.Tensor, p picks) (cost float64, err error)
 
+// newStep prepares a stepper.
+type newStep func(backend backends.Backend, m *Model, learningRate float64) (stepper, error)
+
 // adam is the optimiser of every step (Kingma & Ba 2014, arXiv:1412.6980).
 func adam(learningRate float64) optimizers.Interface {
 	return optimizers.Adam().LearningRate(learningRate).Done()

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomlx/gomlx/backends"
 	"github.com/gomlx/gomlx/pkg/core/tensors"
 
 	"github.com/camlab-go/camlab/camlib/cifar10"
@@ -208,10 +209,27 @@ func TestTrainSaysWhatIsWrong(t *testing.T) {
 			t.Errorf("%s: error %v, want %q", c.what, err, c.want)
 		}
 	}
-	_, err = Train(t.Context(), backendtest.Go(t), New(1), ds, ds, TrainConfig{})
-	if err == nil || !strings.Contains(err.Error(), "cannot compute the gradient of a convolution") {
+	_, err = Train(t.Context(), backendtest.Go(t), New(1), ds, ds, TrainConfig{Step: BFloat16})
+	if err == nil || !strings.Contains(err.Error(), "the pure-Go backend trains in float32") {
 		t.Errorf("pure-Go backend: error %v", err)
 	}
+}
+
+// TestTrainsOnPureGo: the same costs as XLA's, step by step.
+func TestTrainsOnPureGo(t *testing.T) {
+	ds := few(t, 6)
+	costs := make(map[string]float32)
+	for name, backend := range map[string]backends.Backend{"xla": backendtest.XLA(t), "go": backendtest.Go(t)} {
+		h, err := Train(t.Context(), backend, New(1), ds, ds, TrainConfig{Epochs: 2, BatchSize: 3, Augment: FlipCrop, Step: Plain})
+		if err != nil {
+			t.Fatal(err)
+		}
+		costs[name] = float32(h.Epochs[1].TrainCost)
+		if last := h.Epochs[1].TrainCost; last >= h.Epochs[0].TrainCost {
+			t.Errorf("%s: cost %v after %v, want it to fall", name, last, h.Epochs[0].TrainCost)
+		}
+	}
+	near(t, "cost of the second epoch", []float32{costs["go"]}, []float32{costs["xla"]}, 1e-4)
 }
 
 // TestChunks: chunks are alike where they can be, and never more than fits the cache.

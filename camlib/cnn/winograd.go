@@ -229,14 +229,13 @@ func winogradKernel(w *Node) grid {
 	}))
 }
 
-// winogradConvolve returns the planes of the SAME convolution of planes with
-// the kernel w [3, 3, in, out], and the transformed inputs that its gradient
-// needs.
-func winogradConvolve(p grid, w *Node) (y, v grid) {
+// winogradConvolve returns the planes of the SAME convolution of planes with a
+// transformed kernel, and the transformed inputs that its gradient needs.
+func winogradConvolve(p, u grid) (y, v grid) {
 	v = winogradInput(p)
 	dims := append([]int(nil), p[0][0].Shape().Dimensions...)
-	dims[3] = w.Shape().Dim(3)
-	product := v.with(winogradKernel(w), Dot)
+	dims[3] = u[0][0].Shape().Dim(1)
+	product := v.with(u, Dot)
 	y = outputAT.transform(product).each(func(x *Node) *Node { return Reshape(x, dims...) })
 	return y, v
 }
@@ -244,12 +243,12 @@ func winogradConvolve(p grid, w *Node) (y, v grid) {
 // winogradGradient returns, for the gradient dy of the cost with respect to the
 // planes of a convolution's output, those with respect to its kernel, to a bias
 // added to it and to its input's planes. v are the transformed inputs of
-// [winogradConvolve].
-func winogradGradient(dy, v grid, w *Node) (dw, db *Node, dx grid) {
+// [winogradConvolve], u is the transformed kernel.
+func winogradGradient(dy, v, u grid) (dw, db *Node, dx grid) {
 	dims := append([]int(nil), dy[0][0].Shape().Dimensions...)
-	dims[3] = w.Shape().Dim(2)
+	dims[3] = u[0][0].Shape().Dim(0)
 	dw, db, dm := winogradKernelGradient(dy, v)
-	dv := dm.with(winogradKernel(w), func(m, u *Node) *Node { return Einsum("to,io->ti", m, u) })
+	dv := dm.with(u, func(m, u *Node) *Node { return Einsum("to,io->ti", m, u) })
 	return dw, db, winogradInputGradient(dv, dims)
 }
 
