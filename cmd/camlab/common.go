@@ -87,7 +87,7 @@ func openBackend(cmd *cobra.Command, name string) (backends.Backend, error) {
 		if !plugin.Loads {
 			why, mend = "built without cgo, which loads XLA's plugin", ""
 		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "camlab: %s, so the pure-Go backend computes: hundreds of times slower and no training%s\n", why, mend)
+		fmt.Fprintf(cmd.ErrOrStderr(), "camlab: %s, so the pure-Go backend computes: hundreds of times slower%s\n", why, mend)
 	}
 	return b, nil
 }
