@@ -229,7 +229,7 @@ func TestUnpackWheel(t *testing.T) {
 		t.Fatal(err)
 	}
 	sum := sha256.Sum256(buf.Bytes())
-	good := pluginWheel{name: "p", version: "1", sha256: hex.EncodeToString(sum[:]), library: "p/plugin.so"}
+	good := pluginWheel{name: "p", version: "1", sha256: hex.EncodeToString(sum[:]), library: "p/plugin.so", flags: []string{"--first", "--second"}}
 
 	for _, row := range []struct {
 		rule   string
@@ -259,6 +259,9 @@ func TestUnpackWheel(t *testing.T) {
 			}
 			if data, err := os.ReadFile(path); err != nil || string(data) != "library" {
 				t.Errorf("plugin is %q, %v", data, err)
+			}
+			if data, err := os.ReadFile(filepath.Join(dir, plugin.FlagsFile)); err != nil || string(data) != "--first\n" {
+				t.Errorf("flags are %q, %v, want the first until they are measured", data, err)
 			}
 			if data, err := os.ReadFile(filepath.Join(dir, "LICENSES", "LICENSE")); err != nil || string(data) != "licence" {
 				t.Errorf("licence is %q, %v", data, err)

@@ -125,6 +125,9 @@ func (w pluginWheel) unpack(file, dir string) error {
 	if !found {
 		return fmt.Errorf("%s: no %s inside", w, w.library)
 	}
+	if len(w.flags) == 0 {
+		return nil
+	}
 	return renameio.WriteFile(filepath.Join(dir, plugin.FlagsFile), []byte(w.flags[0]+"\n"), 0o644)
 }
 

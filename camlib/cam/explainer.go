@@ -83,7 +83,7 @@ const (
 	topClasses               // maps [batch, k, height, width]
 	withAct                  // allClasses, with activations and head weights
 	trials                   // scores of a method's trials
-	activations
+	activations              // of the explained layer
 )
 
 // New returns an explainer of a network. It fails when the network has weights
