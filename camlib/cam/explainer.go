@@ -78,12 +78,12 @@ type size struct {
 type output int
 
 const (
-	oneClass   output = iota // maps [batch, height, width]
-	allClasses               // maps [batch, classes, height, width]
-	topClasses               // maps [batch, k, height, width]
-	withAct                  // allClasses, with activations and head weights
-	trials                   // scores of a method's trials
-	activations              // of the explained layer
+	oneClass    output = iota // maps [batch, height, width]
+	allClasses                // maps [batch, classes, height, width]
+	topClasses                // maps [batch, k, height, width]
+	withAct                   // allClasses, with activations and head weights
+	trials                    // scores of a method's trials
+	activations               // of the explained layer
 )
 
 // New returns an explainer of a network. It fails when the network has weights
