@@ -6,6 +6,7 @@ import (
 	"github.com/gomlx/gomlx/backends"
 	. "github.com/gomlx/gomlx/pkg/core/graph"
 
+	"github.com/camlab-go/camlab/camlib/cifar10"
 	"github.com/camlab-go/camlab/internal/backend"
 	"github.com/camlab-go/camlab/internal/rim"
 )
@@ -14,10 +15,21 @@ import (
 // [3, 3, in, out], in the way that the backend computes fastest. All ways
 // differ by rounding alone.
 func convolve(x, w *Node) *Node {
-	if strings.Contains(DescribeBackend(x.Graph().Backend()), "CPU") && tileable(x, w) {
+	switch {
+	case !strings.Contains(DescribeBackend(x.Graph().Backend()), "CPU"):
+	case tileable(x, w):
 		return tiledConvolution(x, w)
+	case x.Shape().Dim(3) == cifar10.Channels:
+		return directConvolution(black(x, 3), black(w, 2)) // XLA's convolution likes its channels in fours
 	}
 	return plainConvolution(x, w)
+}
+
+// black adds a channel of zeros.
+func black(x *Node, axis int) *Node {
+	shape := x.Shape().Clone()
+	shape.Dimensions[axis] = 1
+	return Concatenate([]*Node{x, Zeros(x.Graph(), shape)}, axis)
 }
 
 // plainConvolution is convolve without Winograd's.
@@ -88,16 +100,20 @@ func tiledConvolution(x, w *Node) *Node {
 	n, th, tw, c := d[0], d[1]/4, d[2]/4, d[3]
 	tiles := n * th * tw
 	square := func(m matrix) *Node { return ConstAsDType(g, dtype, m.square()) }
-	padded := rim.Add(x, 1)
-	var rows, pixels []*Node
-	for i := range 6 {
-		rows = append(rows, InsertAxes(Slice(padded, AxisRange(), AxisRange(i, i+4*th-3).Stride(4)), 0))
+	overlapping := func(x *Node, axis, tiles int) *Node { // Bᵀ of each tile's 6 pixels along an axis, put first
+		part := make([]SliceAxisSpec, x.Rank())
+		for a := range part {
+			part[a] = AxisRange()
+		}
+		var pixels []*Node
+		for i := range 6 {
+			part[axis] = AxisRange(i, i+4*tiles-3).Stride(4)
+			pixels = append(pixels, Slice(x, part...))
+		}
+		return Stack(inputBT.times(pixels), 0)
 	}
-	byRow := Concatenate(rows, 0) // [6, n, th, 4 tw + 2, c]
-	for j := range 6 {
-		pixels = append(pixels, InsertAxes(Slice(byRow, AxisRange(), AxisRange(), AxisRange(), AxisRange(j, j+4*tw-3).Stride(4)), 1))
-	}
-	v := Einsum("kp,ptc->ktc", square(inputBT), Reshape(Concatenate(pixels, 1), 36, tiles, c))
+	v := overlapping(overlapping(rim.Add(x, 1), 2, tw), 2, th) // [6, 6, n, th, tw, c]
+	v = Reshape(v, 36, tiles, c)
 	u := Reshape(Dot(square(kernelG), Reshape(w, 9, c*c)), 36, c, c)
 	y := Dot(square(outputAT), Reshape(Einsum("kti,kio->kto", v, u), 36, tiles*c))
 	y = TransposeAllAxes(Reshape(y, 4, 4, n, th, tw, c), 2, 3, 0, 4, 1, 5)
