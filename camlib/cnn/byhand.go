@@ -33,17 +33,12 @@ func byHandStep(dtype dtypes.DType) newStep {
 // byHand is [gradientsOf] as a graph.
 func byHand(ctx *context.Context, dtype dtypes.DType, pixels, labels, picks, share *Node) []*Node {
 	x, label := pick(pixels, labels, picks)
-	x = ConvertDType(x, dtype)
-	layer := func(name string, x *Node) *Node {
-		ctx := ctx.In(name)
-		return relu(addBias(ctx, plainConvolution(x, variable(ctx, "weights", x))))
-	}
-	y1 := layer("conv1", x)
-	y2 := layer("conv2", y1)
+	y1, back1 := layerByHand(ctx.In("conv1"), ConvertDType(x, dtype))
+	y2, back2 := layerByHand(ctx.In("conv2"), y1)
 	pool := maxPool(y2)
-	y3 := layer("conv3", pool)
-	y4 := layer("conv4", y3)
-	y5 := layer("conv5", y4)
+	y3, back3 := layerByHand(ctx.In("conv3"), pool)
+	y4, back4 := layerByHand(ctx.In("conv4"), y3)
+	y5, back5 := layerByHand(ctx.In("conv5"), y4)
 	pooled := ReduceMean(ConvertDType(y5, dtypes.Float32), 1, 2)
 	head := ctx.In("dense")
 	cost := Mul(Cost(dense(head, pooled), label), share)
@@ -51,10 +46,35 @@ func byHand(ctx *context.Context, dtype dtypes.DType, pixels, labels, picks, sha
 
 	d := y5.Shape().Dimensions
 	dy5 := BroadcastToDims(InsertAxes(DivScalar(grads[2], float64(d[1]*d[2])), 1, 1), d...)
-	g5, dy4 := convGradient(ctx.In("conv5"), y4, reluGradient(y5, ConvertDType(dy5, dtype)))
-	g4, dy3 := convGradient(ctx.In("conv4"), y3, reluGradient(y4, dy4))
-	g3, dpool := convGradient(ctx.In("conv3"), pool, reluGradient(y3, dy3))
-	g2, dy1 := convGradient(ctx.In("conv2"), y1, poolGradient(y2, pool, dpool))
-	g1, _ := convGradient(ctx.In("conv1"), x, reluGradient(y1, dy1))
+	g5, dy4 := back5(ConvertDType(dy5, dtype))
+	g4, dy3 := back4(dy4)
+	g3, dpool := back3(dy3)
+	g2, dy1 := back2(poolGradient(y2, pool, dpool))
+	g1, _ := back1(dy1)
 	return join([]*Node{cost}, grads[:2], g5, g4, g3, g2, g1)
+}
+
+// backward returns, for the gradient dy with respect to a layer's output, those with
+// respect to its weights and biases, float32, and its input.
+type backward func(dy *Node) (weights []*Node, dx *Node)
+
+// layerByHand is a layer's output and the way back.
+func layerByHand(ctx *context.Context, x *Node) (y *Node, back backward) {
+	w := variable(ctx, "weights", x)
+	if isXLACPU(x.Graph().Backend()) && byTiles(x, w) {
+		d := x.Shape().Dimensions
+		v, u := winogradInput(x), winogradKernel(w)
+		y = relu(addBias(ctx, winogradConvolve(v, u, d[0], d[1], d[2])))
+		return y, func(dy *Node) ([]*Node, *Node) {
+			dw, db, dx := winogradGradient(y, dy, v, u)
+			return []*Node{dw, db}, dx
+		}
+	}
+	y = relu(addBias(ctx, plainConvolution(x, w)))
+	return y, func(dy *Node) ([]*Node, *Node) {
+		dz := reluGradient(y, dy)
+		float := func(x *Node) *Node { return ConvertDType(x, dtypes.Float32) }
+		// Backends compute the convolution with the turned kernel faster than what automatic differentiation writes.
+		return []*Node{float(kernelGradient(x, w, dz)), ReduceSum(float(dz), 0, 1, 2)}, plainConvolution(dz, turned(w))
+	}
 }

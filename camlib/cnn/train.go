@@ -30,7 +30,7 @@ const (
 	BFloat16 StepKind = "bfloat16"
 )
 
-var steps = map[StepKind]newStep{Plain: plainStep, Winograd: winogradStep, BFloat16: byHandStep(dtypes.BFloat16)}
+var steps = map[StepKind]newStep{Plain: plainStep, Winograd: byHandStep(dtypes.Float32), BFloat16: byHandStep(dtypes.BFloat16)}
 
 // TrainConfig sets a training. The zero value is the article's.
 type TrainConfig struct {

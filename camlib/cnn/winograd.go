@@ -1,7 +1,11 @@
 package cnn
 
 import (
+	"slices"
+
 	. "github.com/gomlx/gomlx/pkg/core/graph"
+
+	"github.com/camlab-go/camlab/internal/rim"
 )
 
 // Winograd convolution F(4×4, 3×3): a 4×4 tile of the output y of a 3×3
@@ -13,11 +17,10 @@ import (
 // the direct sum takes 144. Summed over the input channels, each of the 36
 // products is one matrix product of [tiles, in] with [in, out].
 //
-// An activation [n, 4t, 4t, c] is held as a 4×4 grid of planes [n, t, t, c],
-// the plane (i, j) having the pixels of row i and column j of every tile, so
-// that no transform gathers anything: each is a few sums of whole planes.
-//
-// All steps but ∘ are linear, so each gradient is the transposed transform.
+// All steps but ∘ are linear, so each gradient is the transposed transform. The
+// large transforms are done along one axis and then along the other, with one array
+// between the two and one after them: what lies in an array XLA does not compute
+// again for everyone who reads it.
 
 // A matrix of a transform.
 type matrix [][]float64
@@ -60,57 +63,22 @@ func (m matrix) t() matrix {
 	return r
 }
 
-// grid is a square of nodes of one shape.
-type grid [][]*Node
-
-func newGrid(size int, at func(i, j int) *Node) grid {
-	g := make(grid, size)
-	for i := range g {
-		g[i] = make([]*Node, size)
-		for j := range g[i] {
-			g[i][j] = at(i, j)
+// square returns m ⊗ m, which does to a square of numbers, row by row, what m does
+// along both its axes.
+func (m matrix) square(like *Node) *Node {
+	var out [][]float64
+	for _, a := range m {
+		for _, b := range m {
+			var row []float64
+			for _, p := range a {
+				for _, q := range b {
+					row = append(row, p*q)
+				}
+			}
+			out = append(out, row)
 		}
 	}
-	return g
-}
-
-// each applies f to every node.
-func (g grid) each(f func(x *Node) *Node) grid {
-	return newGrid(len(g), func(i, j int) *Node { return f(g[i][j]) })
-}
-
-// with applies f to every pair of nodes.
-func (g grid) with(other grid, f func(x, y *Node) *Node) grid {
-	return newGrid(len(g), func(i, j int) *Node { return f(g[i][j], other[i][j]) })
-}
-
-// list returns the nodes row by row; asGrid puts them back.
-func (g grid) list() (nodes []*Node) {
-	for _, row := range g {
-		nodes = append(nodes, row...)
-	}
-	return nodes
-}
-
-func asGrid(nodes []*Node, size int) grid {
-	return newGrid(size, func(i, j int) *Node { return nodes[i*size+j] })
-}
-
-// transform returns m g mᵀ.
-func (m matrix) transform(g grid) grid {
-	rows := make(grid, len(g))
-	for i, row := range g {
-		rows[i] = m.times(row)
-	}
-	columns := make(grid, len(m))
-	for j := range columns {
-		column := make([]*Node, len(rows))
-		for i := range rows {
-			column[i] = rows[i][j]
-		}
-		columns[j] = m.times(column)
-	}
-	return newGrid(len(m), func(i, j int) *Node { return columns[j][i] })
+	return ConstAsDType(like.Graph(), like.DType(), out)
 }
 
 // times returns m x, leaving out the zeros and the multiplications by one.
@@ -139,129 +107,93 @@ func multiply(x *Node, factor float64) *Node {
 	return MulScalar(x, factor)
 }
 
-// planes cuts an activation [n, 4t, 4t, c] into its 4×4 grid; unplanes puts it
-// back together.
-func planes(x *Node) grid {
-	return newGrid(4, func(i, j int) *Node {
-		return Slice(x, AxisRange(), AxisRange(i).Stride(4), AxisRange(j).Stride(4), AxisRange())
-	})
+// tiles applies m along both axes of every tile of images [n, h, w, c], given as the
+// tiles' columns by everyFourth. The tiles are as large as m is wide, each four pixels
+// from the last. The result is [k², tiles, c], k the rows of m.
+func (m matrix) tiles(columns []*Node) *Node {
+	x := Stack(m.times(columns), 0)                     // [k, n, h, tw, c]
+	x = Stack(m.times(everyFourth(x, 2, len(m[0]))), 0) // [k, k, n, th, tw, c]
+	d := x.Shape().Dimensions
+	return Reshape(x, d[0]*d[1], d[2]*d[3]*d[4], d[5])
 }
 
-func unplanes(p grid) *Node {
-	d := p[0][0].Shape().Dimensions
-	n, t, c := d[0], d[1], d[3]
-	rows := make([]*Node, 4)
-	for i, row := range p {
-		columns := make([]*Node, 4)
-		for j, x := range row {
-			columns[j] = Reshape(x, n, t, 1, t, c)
-		}
-		rows[i] = Reshape(Concatenate(columns, -1), n, t, 1, t*4*c)
+// everyFourth returns, for each pixel of a tile of so many along an axis, that of all tiles.
+func everyFourth(x *Node, axis, tile int) (pixels []*Node) {
+	part := make([]SliceAxisSpec, x.Rank())
+	for a := range part {
+		part[a] = AxisRange()
 	}
-	return Reshape(Concatenate(rows, 2), n, t*4, t*4, c)
+	last := x.Shape().Dim(axis) - tile
+	for i := range tile {
+		part[axis] = AxisRange(i, i+last+1).Stride(4)
+		pixels = append(pixels, Slice(x, part...))
+	}
+	return pixels
 }
 
-// shift moves the tiles of a plane one place along an axis, to higher places
-// when by is 1 and to lower ones when it is -1, and fills up with zeros.
+// winogradInput returns the transformed inputs Bᵀ d B, [36, tiles, in], of x
+// [n, 4t, 4t, in].
+func winogradInput(x *Node) *Node { return inputBT.tiles(everyFourth(rim.Add(x, 1), 2, 6)) }
+
+// winogradKernel returns the transformed kernel G g Gᵀ, [36, in, out], of w [3, 3, in, out].
+func winogradKernel(w *Node) *Node {
+	d := w.Shape().Dimensions
+	return Reshape(Dot(kernelG.square(w), Reshape(w, 9, d[2]*d[3])), 36, d[2], d[3])
+}
+
+// winogradConvolve is the SAME convolution y, [n, h, w, out], of transformed inputs v
+// and a transformed kernel u; h and w are multiples of four.
+func winogradConvolve(v, u *Node, n, h, w int) *Node {
+	tiles, out := v.Shape().Dim(1), u.Shape().Dim(2)
+	m := Einsum("kti,kio->kto", v, u)
+	y := Reshape(Dot(outputAT.square(m), Reshape(m, 36, tiles*out)), 4, 4, n, h/4, w/4, out)
+	return Reshape(TransposeAllAxes(y, 2, 3, 0, 4, 1, 5), n, h, w, out)
+}
+
+// winogradGradient returns, for the gradient dy of the cost with respect to a
+// convolution's output [n, h, w, out] after a ReLU, y, those with respect to its kernel,
+// a bias and its input.
+func winogradGradient(y, dy, v, u *Node) (dw, db, dx *Node) {
+	d := dy.Shape().Dimensions
+	in, out := u.Shape().Dim(1), u.Shape().Dim(2)
+	columns := everyFourth(dy, 2, 4)
+	for i, y := range everyFourth(y, 2, 4) { // after the cut, or XLA would compute dy's sums once more for every column
+		columns[i] = reluGradient(y, columns[i])
+	}
+	dm := outputAT.t().tiles(columns)
+	du := Einsum("kti,kto->kio", v, dm)
+	dw = Reshape(Dot(kernelG.t().square(du), Reshape(du, 36, in*out)), 3, 3, in, out)
+	db = ReduceSum(Slice(dm, AxisElem(7)), 0, 1) // row 1 of A is all ones, so this is the sum of dz over a tile
+	dv := Reshape(Einsum("kto,kio->kti", dm, u), 6, 6, d[0], d[1]/4, d[2]/4, in)
+	return dw, db, addTiles(addTiles(dv)) // rows, then columns
+}
+
+// addTiles is, along one axis, the transpose of the transform of the inputs: of x,
+// [6, a, b, t, …], it makes [a, b, 4t, …], with B applied to the six. Each
+// pixel gets the sum from all tiles that reach it: the first pixel of a tile is the
+// last but one of the pixels before it, and the last is the first after it.
+func addTiles(x *Node) *Node {
+	p := inputBT.t().times(unstack(x))
+	const axis = 2
+	p[4], p[1] = Add(p[4], shift(p[0], axis, -1)), Add(p[1], shift(p[5], axis, 1))
+	y := Stack(p[1:5], axis+1)
+	d := slices.Clone(p[0].Shape().Dimensions)
+	d[axis] *= 4
+	return Reshape(y, d...)
+}
+
+// unstack returns the parts of x along its first axis.
+func unstack(x *Node) (all []*Node) {
+	for i := range x.Shape().Dim(0) {
+		all = append(all, Squeeze(Slice(x, AxisElem(i)), 0))
+	}
+	return all
+}
+
+// shift moves x one place along an axis, to higher places when by is 1 and to lower
+// ones when it is -1, and fills up with zeros.
 func shift(x *Node, axis, by int) *Node {
 	pads := make([]PadAxis, x.Rank())
 	pads[axis] = PadAxis{Start: by, End: -by}
 	return Pad(x, ScalarZero(x.Graph(), x.DType()), pads...)
 }
-
-// The 6×6 input tile reaches one pixel over its 4×4 output tile on each side:
-// its row 0 is row 3 of the tile above, its row 5 is row 0 of the tile below,
-// and the same for columns. reach gives, for a row or column of the input
-// tile, the plane it lies in and the shift that brings the neighbour's here.
-func reach(i int) (plane, by int) {
-	switch i {
-	case 0:
-		return 3, 1
-	case 5:
-		return 0, -1
-	}
-	return i - 1, 0
-}
-
-// moved shifts x along axis unless by is 0.
-func moved(x *Node, axis, by int) *Node {
-	if by == 0 {
-		return x
-	}
-	return shift(x, axis, by)
-}
-
-// winogradInput returns the 36 transformed inputs Bᵀ d B, each [tiles, c], of
-// planes [n, t, t, c].
-func winogradInput(p grid) grid {
-	tile := newGrid(6, func(i, j int) *Node {
-		pi, di := reach(i)
-		pj, dj := reach(j)
-		return moved(moved(p[pi][pj], 2, dj), 1, di)
-	})
-	return inputBT.transform(tile).each(matrixOf)
-}
-
-// winogradInputGradient is the transpose of winogradInput: each pixel gets the
-// sum from all tiles that reach it.
-func winogradInputGradient(v grid, planeDims []int) grid {
-	tile := inputBT.t().transform(v.each(func(x *Node) *Node { return Reshape(x, planeDims...) }))
-	sum := newGrid(4, func(_, _ int) *Node { return nil })
-	for i := range tile {
-		pi, di := reach(i)
-		for j := range tile[i] {
-			pj, dj := reach(j)
-			x := moved(moved(tile[i][j], 2, -dj), 1, -di)
-			if sum[pi][pj] != nil {
-				x = Add(sum[pi][pj], x)
-			}
-			sum[pi][pj] = x
-		}
-	}
-	return sum
-}
-
-// winogradKernel returns the 36 transformed kernels G g Gᵀ, each [in, out].
-func winogradKernel(w *Node) grid {
-	d := w.Shape().Dimensions
-	return kernelG.transform(newGrid(3, func(i, j int) *Node {
-		return Reshape(Slice(w, AxisElem(i), AxisElem(j)), d[2], d[3])
-	}))
-}
-
-// winogradConvolve returns the planes of the SAME convolution of planes with a
-// transformed kernel, and the transformed inputs that its gradient needs.
-func winogradConvolve(p, u grid) (y, v grid) {
-	v = winogradInput(p)
-	dims := append([]int(nil), p[0][0].Shape().Dimensions...)
-	dims[3] = u[0][0].Shape().Dim(1)
-	product := v.with(u, Dot)
-	y = outputAT.transform(product).each(func(x *Node) *Node { return Reshape(x, dims...) })
-	return y, v
-}
-
-// winogradGradient returns, for the gradient dy of the cost with respect to the
-// planes of a convolution's output, those with respect to its kernel, to a bias
-// added to it and to its input's planes. v are the transformed inputs of
-// [winogradConvolve], u is the transformed kernel.
-func winogradGradient(dy, v, u grid) (dw, db *Node, dx grid) {
-	dims := append([]int(nil), dy[0][0].Shape().Dimensions...)
-	dims[3] = u[0][0].Shape().Dim(0)
-	dw, db, dm := winogradKernelGradient(dy, v)
-	dv := dm.with(u, func(m, u *Node) *Node { return Einsum("to,io->ti", m, u) })
-	return dw, db, winogradInputGradient(dv, dims)
-}
-
-// winogradKernelGradient is the part of winogradGradient that needs no kernel; dm is
-// the gradient with respect to the 36 products.
-func winogradKernelGradient(dy, v grid) (dw, db *Node, dm grid) {
-	dm = outputAT.t().transform(dy.each(matrixOf))
-	du := v.with(dm, func(v, m *Node) *Node { return Einsum("ti,to->io", v, m) })
-	dg := kernelG.t().transform(du).each(func(x *Node) *Node { return InsertAxes(x, 0) })
-	dw = Reshape(Concatenate(dg.list(), 0), append([]int{3, 3}, du[0][0].Shape().Dimensions...)...)
-	db = ReduceSum(dm[1][1], 0) // row 1 of A is all ones, so this is the sum of dy over the tile
-	return dw, db, dm
-}
-
-// matrixOf flattens a plane [n, t, t, c] to [n·t·t, c].
-func matrixOf(x *Node) *Node { return Reshape(x, -1, x.Shape().Dim(-1)) }

@@ -5,11 +5,15 @@ package backend
 /*
 #include <malloc.h>
 
+#ifdef __GLIBC__
+// Before there are threads, which otherwise get arenas of their own.
+__attribute__((constructor)) static void one_arena(void) { mallopt(M_ARENA_MAX, 1); }
+#endif
+
 static void keep_memory(void) {
 #ifdef __GLIBC__
 	mallopt(M_MMAP_MAX, 0);
 	mallopt(M_TRIM_THRESHOLD, 0x7fffffff);
-	mallopt(M_TOP_PAD, 128 << 20);
 #endif
 }
 */
@@ -18,7 +22,7 @@ import "C"
 // keepMemory has glibc keep the memory that XLA frees, for the next run of a graph.
 // Otherwise it may give arrays of many megabytes back to the system and get them
 // anew, cleared page by page, in every run: those above a threshold, what is free at
-// the end of the heap, and the heaps of threads, of 64 MB each, that are free as a
-// whole. The last happens in some processes and not in others, by which thread gets
-// what; the padding is more than such a heap, so that glibc never finds one to spare.
+// the end of the heap, and of a thread's arena all heaps, of 64 MB each, that are free
+// and all arrays that are larger than one. Hence a single arena for all threads: with
+// more, which thread got what decided whether a process was a third slower than others.
 func keepMemory() { C.keep_memory() }
