@@ -136,9 +136,6 @@ func config(r request) cnn.TrainConfig {
 	if r.Augment {
 		c.Augment = cnn.FlipCrop
 	}
-	if r.DType == "bfloat16" {
-		c.Step = cnn.BFloat16
-	}
 	return c
 }
 

@@ -43,7 +43,7 @@ func training(ctx context.Context, b *bench) ([]table, error) {
 	augmented, half := step, step
 	augmented.Augment, half.DType, half.Images = true, "bfloat16", 128
 	all, err := b.race(ctx, []kind{ours, pyTorch, pyTorchM, compiled, tensorFlow, jax}, 0, b.flags.rounds, []item{
-		{"float32", step, nil, nil}, {"float32, flipped and cropped at random", augmented, nil, nil}, {"bfloat16 (PyTorch: autocast)", half, nil, nil},
+		{"float32", step, nil, nil}, {"float32, flipped and cropped at random", augmented, nil, nil}, {"float32 beside PyTorch's bfloat16 (autocast)", half, nil, nil},
 	})
 	if err != nil {
 		return nil, err

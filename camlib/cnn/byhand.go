@@ -2,79 +2,127 @@ package cnn
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gomlx/gomlx/backends"
-	"github.com/gomlx/gomlx/pkg/core/dtypes"
 	. "github.com/gomlx/gomlx/pkg/core/graph"
 	"github.com/gomlx/gomlx/pkg/core/tensors"
 	"github.com/gomlx/gomlx/pkg/ml/context"
 )
 
-// byHandStep returns the step with the gradients of all layers by hand, in one
-// executable, and with the convolutions and all that lies between them in dtype.
-// Weights, pooled features, head, cost and Adam stay in float32, as in mixed precision
-// (Micikevicius et al. 2018, arXiv:1710.03740); in bfloat16 the cost needs no scaling,
-// because that has float32's exponents.
-func byHandStep(dtype dtypes.DType) newStep {
-	return func(backend backends.Backend, m *Model, learningRate float64) (stepper, error) {
-		exec, err := context.NewExec(backend, m.ctx, func(ctx *context.Context, in []*Node) []*Node {
-			return byHand(ctx, dtype, in[0], in[1], in[2], in[3])
-		})
-		if err != nil {
-			return nil, fmt.Errorf("cnn: training step: %w", err)
-		}
-		gradients := func(pixels, labels, picks, share *tensors.Tensor) ([]*tensors.Tensor, error) {
-			return execute(exec, []*tensors.Tensor{pixels, labels, picks, share})
-		}
-		return chunkedStep(backend, m, learningRate, func() (gradientsOf, []*tensors.Tensor, error) { return gradients, nil, nil })
+// cached is how many images, at most, have activations that fit a processor's cache.
+const cached = 32
+
+// byHandStep is the step with the gradients of all layers by hand. On processors it takes
+// a batch in chunks, so that what lies between the layers stays in their cache.
+func byHandStep(backend backends.Backend, m *Model, learningRate float64) (stepper, error) {
+	gradients, err := context.NewExec(backend, m.ctx, func(ctx *context.Context, in []*Node) []*Node {
+		return byHand(ctx, in[0], in[1], in[2], in[3])
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cnn: training step: %w", err)
 	}
+	sum, err := context.NewExec(backend, m.ctx, func(ctx *context.Context, in []*Node) *Node {
+		each := 1 + 2*len(layers)
+		sum := in[:each]
+		for chunk := range slices.Chunk(in[each:], each) {
+			next := make([]*Node, each)
+			for i := range sum {
+				next[i] = Add(sum[i], chunk[i])
+			}
+			sum = next
+		}
+		update(ctx, learningRate, sum[1:])
+		return sum[0]
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cnn: training step: %w", err)
+	}
+	return func(pixels, labels *tensors.Tensor, p picks) (float64, error) {
+		n := len(p) / 4
+		size := n
+		if isGo(backend) || isXLACPU(backend) {
+			size = chunkSize(n)
+		}
+		var all []*tensors.Tensor
+		defer func() { free(all) }()
+		for chunk := range slices.Chunk(p, 4*size) {
+			chosen, share := chunk.tensor(), tensors.FromScalar(float32(len(chunk)/4)/float32(n))
+			grads, err := execute(gradients, pixels, labels, chosen, share)
+			free([]*tensors.Tensor{chosen, share})
+			if err != nil {
+				return 0, err
+			}
+			all = append(all, grads...)
+		}
+		out, err := execute(sum, all...)
+		if err != nil {
+			return 0, err
+		}
+		defer free(out)
+		return float64(tensors.ToScalar[float32](out[0])), nil
+	}, nil
 }
 
-// byHand is [gradientsOf] as a graph.
-func byHand(ctx *context.Context, dtype dtypes.DType, pixels, labels, picks, share *Node) []*Node {
+// chunkSize is how many images of n are a chunk: all chunks are alike where
+// that is possible, because each size is compiled for.
+func chunkSize(n int) int {
+	least := (n + cached - 1) / cached
+	for count := least; count < 2*least; count++ {
+		if n%count == 0 {
+			return n / count
+		}
+	}
+	return (n + least - 1) / least
+}
+
+// byHand returns what a chunk adds to the cost of its batch, of which it is the given
+// share, and to the gradients: cost, then weights and biases of each layer from the last,
+// dense, to the first.
+func byHand(ctx *context.Context, pixels, labels, picks, share *Node) []*Node {
 	x, label := pick(pixels, labels, picks)
-	y1, back1 := layerByHand(ctx.In("conv1"), ConvertDType(x, dtype))
+	y1, back1 := layerByHand(ctx.In("conv1"), x)
 	y2, back2 := layerByHand(ctx.In("conv2"), y1)
 	pool := maxPool(y2)
 	y3, back3 := layerByHand(ctx.In("conv3"), pool)
 	y4, back4 := layerByHand(ctx.In("conv4"), y3)
 	y5, back5 := layerByHand(ctx.In("conv5"), y4)
-	pooled := ReduceMean(ConvertDType(y5, dtypes.Float32), 1, 2)
+	pooled := ReduceMean(y5, 1, 2)
 	head := ctx.In("dense")
 	cost := Mul(Cost(dense(head, pooled), label), share)
 	grads := Gradient(cost, variable(head, "weights", pooled), variable(head, "biases", pooled), pooled)
 
 	d := y5.Shape().Dimensions
 	dy5 := BroadcastToDims(InsertAxes(DivScalar(grads[2], float64(d[1]*d[2])), 1, 1), d...)
-	g5, dy4 := back5(ConvertDType(dy5, dtype))
+	g5, dy4 := back5(dy5)
 	g4, dy3 := back4(dy4)
 	g3, dpool := back3(dy3)
 	g2, dy1 := back2(poolGradient(y2, pool, dpool))
 	g1, _ := back1(dy1)
-	return join([]*Node{cost}, grads[:2], g5, g4, g3, g2, g1)
+	return slices.Concat([]*Node{cost}, grads[:2], g5, g4, g3, g2, g1)
 }
 
-// backward returns, for the gradient dy with respect to a layer's output, those with
-// respect to its weights and biases, float32, and its input.
-type backward func(dy *Node) (weights []*Node, dx *Node)
-
-// layerByHand is a layer's output and the way back.
-func layerByHand(ctx *context.Context, x *Node) (y *Node, back backward) {
+// layerByHand returns the output y of a layer and the way back: for the gradient dy with
+// respect to y, those with respect to the weights and biases, and to the layer's input x.
+func layerByHand(ctx *context.Context, x *Node) (y *Node, back func(dy *Node) (weights []*Node, dx *Node)) {
 	w := variable(ctx, "weights", x)
-	if isXLACPU(x.Graph().Backend()) && byTiles(x, w) {
-		d := x.Shape().Dimensions
-		v, u := winogradInput(x), winogradKernel(w)
-		y = relu(addBias(ctx, winogradConvolve(v, u, d[0], d[1], d[2])))
+	z := plainConvolution(x, w)
+	if !isXLACPU(x.Graph().Backend()) || !byTiles(x, w) {
+		y = relu(addBias(ctx, z))
 		return y, func(dy *Node) ([]*Node, *Node) {
-			dw, db, dx := winogradGradient(y, dy, v, u)
-			return []*Node{dw, db}, dx
+			dz := reluGradient(y, dy)
+			// Backends compute the convolution with the turned kernel faster than what automatic differentiation writes.
+			return []*Node{kernelGradient(x, w, dz), ReduceSum(dz, 0, 1, 2)}, plainConvolution(dz, turned(w))
 		}
 	}
-	y = relu(addBias(ctx, plainConvolution(x, w)))
+	v, u := winogradInput(x), winogradKernel(w)
+	if manyOutputs(w) {
+		d := x.Shape().Dimensions
+		z = winogradConvolve(v, u, d[0], d[1], d[2])
+	}
+	y = relu(addBias(ctx, z))
 	return y, func(dy *Node) ([]*Node, *Node) {
-		dz := reluGradient(y, dy)
-		float := func(x *Node) *Node { return ConvertDType(x, dtypes.Float32) }
-		// Backends compute the convolution with the turned kernel faster than what automatic differentiation writes.
-		return []*Node{float(kernelGradient(x, w, dz)), ReduceSum(float(dz), 0, 1, 2)}, plainConvolution(dz, turned(w))
+		dw, db, dx := winogradGradient(y, dy, v, u)
+		return []*Node{dw, db}, dx
 	}
 }

@@ -1,7 +1,6 @@
 package cnn
 
 import (
-	"os"
 	"strings"
 
 	"github.com/gomlx/gomlx/backends"
@@ -45,7 +44,7 @@ func withBlack(x *Node, axis int) *Node {
 // given dz, that with respect to its output.
 func kernelGradient(x, w, dz *Node) *Node {
 	d := w.Shape().Dimensions
-	if isGo(x.Graph().Backend()) || (d[2] == cifar10.Channels && os.Getenv("C1") == "") { // pure Go has no gradient of a convolution; few columns are faster anyway
+	if isGo(x.Graph().Backend()) || d[2] == cifar10.Channels { // pure Go has no gradient of a convolution; few columns are faster anyway
 		return Reshape(Einsum("pk,po->ko", columns(x), Reshape(dz, -1, d[3])), d...)
 	}
 	y := directConvolution(x, w)
@@ -86,15 +85,18 @@ func columns(x *Node) *Node {
 // more that XLA compiles, and so few tiles stay in a processor's cache.
 func tileable(x, w *Node) bool {
 	d := x.Shape().Dimensions
-	return isXLACPU(x.Graph().Backend()) && d[0] >= 16 && d[0]*d[1]*d[2] <= 64*16*16 && byTiles(x, w)
+	return isXLACPU(x.Graph().Backend()) && d[0] >= 16 && d[0]*d[1]*d[2] <= 64*16*16 && manyOutputs(w) && byTiles(x, w)
 }
 
-// byTiles tells whether Winograd's convolution takes a convolution and multiplies
-// less than the direct sum.
+// byTiles tells whether Winograd's convolution takes a convolution and is less work than
+// the direct gradients. With few outputs, its transforms still cost as much as it spares
+// of the direct convolution.
 func byTiles(x, w *Node) bool {
-	d, k := x.Shape().Dimensions, w.Shape().Dimensions
-	return d[1]%4 == 0 && d[2]%4 == 0 && k[2] >= 32 && k[3] >= 64 && x.DType() == dtypes.Float32
+	d := x.Shape().Dimensions
+	return d[1]%4 == 0 && d[2]%4 == 0 && w.Shape().Dim(2) >= 32 && x.DType() == dtypes.Float32
 }
+
+func manyOutputs(w *Node) bool { return w.Shape().Dim(3) >= 64 }
 
 // tiledConvolution is Winograd's convolution, see winograd.go. Its gradient is that
 // of directConvolution.

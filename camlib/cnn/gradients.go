@@ -1,37 +1,27 @@
 package cnn
 
-import (
-	"github.com/gomlx/gomlx/pkg/core/dtypes"
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-)
+import . "github.com/gomlx/gomlx/pkg/core/graph"
 
 // reluGradient is the gradient before a ReLU with output y, given that after it.
 func reluGradient(y, dy *Node) *Node {
 	return Where(GreaterThan(y, ZerosLike(y)), dy, ZerosLike(y))
 }
 
-// poolGradient is the gradient before [maxPool] of y, [n, h, w, c], the output of a
-// ReLU, given that after it. It is right where y is not zero, which the ReLU's
-// gradient makes it.
+// poolGradient is the gradient before [maxPool] of y, [n, h, w, c], given that after it.
 func poolGradient(y, pool, dpool *Node) *Node {
-	d := y.Shape().Dimensions
-	pixels := make([]*Node, 4) // of all windows
-	for i := range pixels {
-		pixels[i] = Slice(y, AxisRange(), AxisRange(i/2).Stride(2), AxisRange(i%2).Stride(2))
-		pixels[i] = Equal(pixels[i], pool)
-	}
-	if y.DType() == dtypes.BFloat16 { // so coarse that often several pixels are the largest: each gets its part
-		count := ScalarZero(y.Graph(), y.DType())
-		for _, p := range pixels {
-			count = Add(count, ConvertDType(p, y.DType()))
+	pixels := windows(y)
+	var found *Node // in a pixel before
+	for i, y := range pixels {
+		largest := Equal(y, pool)
+		if found == nil {
+			found = largest
+		} else {
+			largest, found = LogicalAnd(largest, LogicalNot(found)), LogicalOr(largest, found)
 		}
-		dpool = Div(dpool, count)
-	}
-	for i, largest := range pixels {
 		pixels[i] = Where(largest, dpool, ZerosLike(dpool))
 	}
 	rows := []*Node{Stack(pixels[:2], 3), Stack(pixels[2:], 3)}
-	return Reshape(Stack(rows, 2), d...)
+	return Reshape(Stack(rows, 2), y.Shape().Dimensions...)
 }
 
 // turned is a kernel [3, 3, in, out] turned by 180°, [3, 3, out, in].

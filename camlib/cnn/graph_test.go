@@ -117,15 +117,28 @@ func TestMaxPoolIsGoMLXs(t *testing.T) {
 }
 
 func TestPoolGradientIsAutodiffs(t *testing.T) {
-	// Through ReLU and pool together: five in six of the values become zeros, and half of the
-	// windows are all zeros, whose ties must not count.
+	// Five in six of the values become zeros, and half of the windows are all zeros: ties,
+	// of which the first gets the gradient.
 	x, dy := tensor(3, 2, 4, 6, 3), tensor(4, 2, 2, 3, 3)
 	out := flat(t, func(in []*Node) []*Node {
 		y := relu(AddScalar(in[0], -1))
 		pool := maxPool(y)
-		return []*Node{poolGradient(y, pool, in[1]), Gradient(ReduceAllSum(Mul(pool, in[1])), in[0])[0]}
+		return []*Node{poolGradient(y, pool, in[1]), Gradient(ReduceAllSum(Mul(pool, in[1])), y)[0]}
 	}, x, dy)
 	near(t, "gradient", out[0], out[1], 0)
+
+	flat4 := func(v ...float32) *tensors.Tensor { return tensors.FromFlatDataAndDimensions(v, 1, 2, 2, 1) }
+	for _, c := range []struct{ window, want *tensors.Tensor }{
+		{flat4(5, 5, 5, 5), flat4(1, 0, 0, 0)}, {flat4(1, 5, 5, 2), flat4(0, 1, 0, 0)}, {flat4(1, 2, 5, 5), flat4(0, 0, 1, 0)},
+	} {
+		out := flat(t, func(in []*Node) []*Node {
+			pool := maxPool(in[0])
+			return []*Node{poolGradient(in[0], pool, OnesLike(pool)), Gradient(ReduceAllSum(pool), in[0])[0]}
+		}, c.window)
+		for _, got := range out {
+			near(t, "a tie's gradient", got, tensors.MustCopyFlatData[float32](c.want), 0)
+		}
+	}
 }
 
 // TestWinogradIsConvolution protects the transforms, their transposes and the

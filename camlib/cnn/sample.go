@@ -2,7 +2,6 @@ package cnn
 
 import (
 	"github.com/gomlx/gomlx/backends"
-	"github.com/gomlx/gomlx/pkg/core/dtypes"
 	. "github.com/gomlx/gomlx/pkg/core/graph"
 	"github.com/gomlx/gomlx/pkg/core/tensors"
 	"github.com/gomlx/gomlx/pkg/ml/context"
@@ -15,7 +14,7 @@ import (
 // fast a backend is with its settings. It has been compiled and run when Sample returns.
 func Sample(backend backends.Backend) (func() error, error) {
 	exec, err := context.NewExec(backend, New(1).Context(), func(ctx *context.Context, in []*Node) []*Node {
-		return byHand(ctx, dtypes.Float32, in[0], in[1], in[2], in[3])
+		return byHand(ctx, in[0], in[1], in[2], in[3])
 	})
 	if err != nil {
 		return nil, err
@@ -26,7 +25,7 @@ func Sample(backend backends.Backend) (func() error, error) {
 		tensors.FromFlatDataAndDimensions(ds.Labels, ds.Len()), FlipCrop.epochPicks(ds.Len(), 1, 0)[:4*cached].tensor(), tensors.FromScalar(float32(1)),
 	}
 	run := func() error {
-		out, err := execute(exec, in)
+		out, err := execute(exec, in...)
 		if err != nil {
 			return err
 		}

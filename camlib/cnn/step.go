@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/gomlx/gomlx/backends"
+	"github.com/gomlx/gomlx/pkg/core/dtypes"
 	. "github.com/gomlx/gomlx/pkg/core/graph"
 	"github.com/gomlx/gomlx/pkg/core/tensors"
 	"github.com/gomlx/gomlx/pkg/ml/context"
@@ -38,11 +39,53 @@ func plainStep(backend backends.Backend, m *Model, learningRate float64) (steppe
 	return func(pixels, labels *tensors.Tensor, p picks) (float64, error) {
 		chosen := p.tensor()
 		defer chosen.MustFinalizeAll()
-		out, err := execute(exec, []*tensors.Tensor{pixels, labels, chosen})
+		out, err := execute(exec, pixels, labels, chosen)
 		if err != nil {
 			return 0, err
 		}
 		defer free(out)
 		return float64(tensors.ToScalar[float32](out[0])), nil
 	}, nil
+}
+
+// update makes Adam's update of all layers, given their gradients as [byHand]
+// orders them.
+func update(ctx *context.Context, learningRate float64, grads []*Node) {
+	byName := make(map[string]*Node)
+	for i, l := range layers {
+		of := grads[2*(len(layers)-1-i):]
+		byName[context.ScopeSeparator+l.scope+context.ScopeSeparator+"weights"] = of[0]
+		byName[context.ScopeSeparator+l.scope+context.ScopeSeparator+"biases"] = of[1]
+	}
+	var ordered []*Node // as Adam goes through them
+	for v := range ctx.IterVariables() {
+		if grad, ok := byName[v.ScopeAndName()]; ok {
+			v.ValueGraph(grad.Graph()) // makes it one of the graph's variables
+			ordered = append(ordered, grad)
+		}
+	}
+	adam(learningRate).(interface {
+		UpdateGraphWithGradients(ctx *context.Context, grads []*Node, dtype dtypes.DType)
+	}).UpdateGraphWithGradients(ctx, ordered, dtypes.Float32)
+}
+
+// execute runs a part of a step.
+func execute(exec *context.Exec, in ...*tensors.Tensor) ([]*tensors.Tensor, error) {
+	var args []any
+	for _, t := range in {
+		args = append(args, t)
+	}
+	out, err := exec.Exec(args...)
+	if err != nil {
+		return nil, fmt.Errorf("cnn: training step: %w", err)
+	}
+	return out, nil
+}
+
+// free frees tensors now rather than when the garbage collector, which does not see
+// their size, comes to it.
+func free(all []*tensors.Tensor) {
+	for _, t := range all {
+		t.MustFinalizeAll()
+	}
 }

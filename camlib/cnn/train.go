@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/gomlx/gomlx/backends"
-	"github.com/gomlx/gomlx/pkg/core/dtypes"
 	"github.com/gomlx/gomlx/pkg/core/tensors"
 	"github.com/gomlx/gomlx/pkg/ml/context"
 	"github.com/gomlx/gomlx/pkg/ml/train/optimizers"
@@ -15,22 +14,19 @@ import (
 	"github.com/camlab-go/camlab/camlib/cifar10"
 )
 
-// StepKind names a way to compute a training step. All but BFloat16 give the same
-// numbers up to float32 rounding.
+// StepKind names a way to compute a training step. All give the same numbers up to
+// float32 rounding.
 type StepKind string
 
 // The step kinds. Plain is one graph with gradients by automatic
-// differentiation. Winograd computes the two large layers by Winograd
-// convolutions, with gradients by hand, in about two thirds of the time.
-// BFloat16 computes the convolutions in bfloat16: faster still on a processor
-// that has instructions for it, and its numbers differ in the third digit.
+// differentiation. Winograd has the gradients by hand, a batch in chunks, and on a CPU all
+// layers but the first as Winograd convolutions, several times as fast.
 const (
 	Plain    StepKind = "plain"
 	Winograd StepKind = "winograd"
-	BFloat16 StepKind = "bfloat16"
 )
 
-var steps = map[StepKind]newStep{Plain: plainStep, Winograd: byHandStep(dtypes.Float32), BFloat16: byHandStep(dtypes.BFloat16)}
+var steps = map[StepKind]newStep{Plain: plainStep, Winograd: byHandStep}
 
 // TrainConfig sets a training. The zero value is the article's.
 type TrainConfig struct {
@@ -86,7 +82,7 @@ func (c TrainConfig) withDefaults() (TrainConfig, error) {
 	case !(c.LearningRate > 0) || math.IsInf(c.LearningRate, 0):
 		return c, fmt.Errorf("cnn: train: learning rate %v, want a positive number", c.LearningRate)
 	case steps[c.Step] == nil:
-		return c, fmt.Errorf("cnn: train: step %q, want %s, %s or %s", c.Step, Plain, Winograd, BFloat16)
+		return c, fmt.Errorf("cnn: train: step %q, want %s or %s", c.Step, Plain, Winograd)
 	}
 	return c, nil
 }
@@ -108,9 +104,6 @@ func Train(ctx stdcontext.Context, backend backends.Backend, m *Model, train, te
 	}
 	if train.Len() == 0 || test.Len() == 0 {
 		return nil, fmt.Errorf("cnn: train: %d training and %d test images, want at least one of each", train.Len(), test.Len())
-	}
-	if c.Step == BFloat16 && isGo(backend) {
-		return nil, fmt.Errorf("cnn: train: the pure-Go backend trains in float32, want another step than %s", BFloat16)
 	}
 	t := &training{config: c, backend: backend, model: m, train: train, test: test}
 	if err := t.begin(); err != nil {
@@ -166,7 +159,7 @@ func (t *training) begin() error {
 	var err error
 	step := steps[c.Step]
 	if isGo(t.backend) {
-		step = byHandStep(dtypes.Float32)
+		step = byHandStep
 	}
 	if t.step, err = step(t.backend, t.model, c.LearningRate); err != nil {
 		return err

@@ -70,12 +70,10 @@ func TestStepsAreThePlainStep(t *testing.T) {
 	if len(moments[Plain]) != 2*len(layers) {
 		t.Fatalf("%d moments, want those of %d weights and biases", len(moments[Plain]), 2*len(layers))
 	}
-	for kind, tolerance := range map[StepKind]float64{Winograd: 2e-4, BFloat16: 2e-2} {
-		for name, want := range moments[Plain] {
-			near(t, string(kind)+name, moments[kind][name], want, tolerance)
-		}
-		near(t, string(kind)+": costs of six steps", costs[kind], costs[Plain], tolerance)
+	for name, want := range moments[Plain] {
+		near(t, name, moments[Winograd][name], want, 2e-4)
 	}
+	near(t, "costs of six steps", costs[Winograd], costs[Plain], 2e-4)
 }
 
 // TestResumedTrainingIsTheSame protects resuming: a training that is stopped
@@ -196,7 +194,7 @@ func TestTrainSaysWhatIsWrong(t *testing.T) {
 		{"epochs", func(c *TrainConfig) { c.Epochs = -1 }, ds, "-1 epochs, want 1 or more"},
 		{"batch size", func(c *TrainConfig) { c.BatchSize = -1 }, ds, "batch size -1, want 1 or more"},
 		{"learning rate", func(c *TrainConfig) { c.LearningRate = -1 }, ds, "learning rate -1, want a positive number"},
-		{"step", func(c *TrainConfig) { c.Step = "slow" }, ds, `step "slow", want plain, winograd or bfloat16`},
+		{"step", func(c *TrainConfig) { c.Step = "slow" }, ds, `step "slow", want plain or winograd`},
 		{"augmentation", func(c *TrainConfig) { c.Augment = "mixup" }, ds, `augmentation "mixup", want article, flipcrop or none`},
 		{"divergence", func(c *TrainConfig) { c.LearningRate = 1e30 }, ds, "want a finite number; try a smaller learning rate than 1e+30"},
 	} {
@@ -208,10 +206,6 @@ func TestTrainSaysWhatIsWrong(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %q", c.what, err, c.want)
 		}
-	}
-	_, err = Train(t.Context(), backendtest.Go(t), New(1), ds, ds, TrainConfig{Step: BFloat16})
-	if err == nil || !strings.Contains(err.Error(), "the pure-Go backend trains in float32") {
-		t.Errorf("pure-Go backend: error %v", err)
 	}
 }
 

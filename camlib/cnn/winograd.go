@@ -111,10 +111,12 @@ func multiply(x *Node, factor float64) *Node {
 // tiles' columns by everyFourth. The tiles are as large as m is wide, each four pixels
 // from the last. The result is [k², tiles, c], k the rows of m.
 func (m matrix) tiles(columns []*Node) *Node {
-	x := Stack(m.times(columns), 0)                     // [k, n, h, tw, c]
-	x = Stack(m.times(everyFourth(x, 2, len(m[0]))), 0) // [k, k, n, th, tw, c]
-	d := x.Shape().Dimensions
-	return Reshape(x, d[0]*d[1], d[2]*d[3]*d[4], d[5])
+	x := Stack(m.times(columns), 0) // [k, n, h, tw, c]
+	rows := everyFourth(x, 2, len(m[0]))
+	for i, x := range rows {
+		rows[i] = Reshape(x, len(m), -1, x.Shape().Dim(4))
+	}
+	return Concatenate(m.times(rows), 0)
 }
 
 // everyFourth returns, for each pixel of a tile of so many along an axis, that of all tiles.

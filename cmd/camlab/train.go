@@ -67,7 +67,7 @@ training.safetensors (what is needed to go on).`,
 	f.Float64Var(&config.LearningRate, "learning-rate", 0.001, "learning rate of Adam")
 	f.StringVar(&augment, "augment", string(cnn.Article), "article (flipped and cropped copies added, 150,000 images an epoch), flipcrop (each image flipped and cropped at random) or none")
 	f.Int64Var(&config.Seed, "seed", 1, "seed of the first weights and of the images' order")
-	f.StringVar(&step, "step", string(cnn.Winograd), "winograd or plain: the same numbers up to rounding, winograd faster; bfloat16: rougher numbers, faster still on processors that have it")
+	f.StringVar(&step, "step", string(cnn.Winograd), "winograd or plain: the same numbers up to rounding, winograd several times as fast")
 	f.BoolVar(&asJSON, "json", false, jsonUsage+": the log")
 	return c
 }
