@@ -80,12 +80,11 @@ func columns(x *Node) *Node {
 	return Reshape(Concatenate(all, -1), d[0]*d[1]*d[2], 9*d[3])
 }
 
-// tileable tells whether tiledConvolution takes a convolution, and pays: the sums over
-// the channels are most of the work, so many images make up for the quarter second
-// more that XLA compiles, and so few tiles stay in a processor's cache.
+// tileable tells whether tiledConvolution takes a convolution, and pays: with so many
+// pixels it soon makes up for the quarter second more that XLA compiles.
 func tileable(x, w *Node) bool {
 	d := x.Shape().Dimensions
-	return isXLACPU(x.Graph().Backend()) && d[0] >= 16 && d[0]*d[1]*d[2] <= 64*16*16 && manyOutputs(w) && byTiles(x, w)
+	return isXLACPU(x.Graph().Backend()) && d[0]*d[1]*d[2] >= 8*16*16 && manyOutputs(w) && byTiles(x, w)
 }
 
 // byTiles tells whether Winograd's convolution takes a convolution and is less work than
