@@ -156,7 +156,7 @@ func TestNotebookInterruptedTraining(t *testing.T) {
 
 	id = s.begin(training(dir, "winograd", 1000, 250, 25, 250))
 	s.until(id, "training begins", time.Minute)
-	time.Sleep(2 * time.Second)
+	time.Sleep(time.Second)
 	out := s.interrupted("compilation of the Winograd step", id)
 	wants(t, "compilation", out.Stderr, again)
 	goesOn()

@@ -41,7 +41,7 @@ func byHandStep(backend backends.Backend, m *Model, learningRate float64) (stepp
 	return func(pixels, labels *tensors.Tensor, p picks) (float64, error) {
 		n := len(p) / 4
 		size := n
-		if isGo(backend) || isXLACPU(backend) {
+		if onCPU(backend) {
 			size = chunkSize(n)
 		}
 		var all []*tensors.Tensor

@@ -56,6 +56,8 @@ func isGo(b backends.Backend) bool { return backend.IsGo(b) }
 
 func isXLACPU(b backends.Backend) bool { return strings.Contains(DescribeBackend(b), "CPU") }
 
+func onCPU(b backends.Backend) bool { return isGo(b) || isXLACPU(b) }
+
 // directConvolution leaves it to the backend. The stride is GoMLX's default,
 // named because its pure-Go backend has none.
 func directConvolution(x, w *Node) *Node { return Convolve(x, w).Strides(1).PadSame().Done() }
@@ -84,7 +86,7 @@ func columns(x *Node) *Node {
 // pixels it soon makes up for the quarter second more that XLA compiles.
 func tileable(x, w *Node) bool {
 	d := x.Shape().Dimensions
-	return isXLACPU(x.Graph().Backend()) && d[0]*d[1]*d[2] >= 8*16*16 && manyOutputs(w) && byTiles(x, w)
+	return onCPU(x.Graph().Backend()) && d[0]*d[1]*d[2] >= 8*16*16 && manyOutputs(w) && byTiles(x, w)
 }
 
 // byTiles tells whether Winograd's convolution takes a convolution and is less work than

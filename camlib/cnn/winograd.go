@@ -63,10 +63,13 @@ func (m matrix) t() matrix {
 	return r
 }
 
-// square returns m ⊗ m, which does to a square of numbers, row by row, what m does
-// along both its axes.
-func (m matrix) square(like *Node) *Node {
-	var out [][]float64
+// both applies m along the first two axes of x, [p, p, …], which gives [k, k, …].
+func (m matrix) both(x *Node) *Node {
+	if isGo(x.Graph().Backend()) { // has no fast product of so small a matrix
+		x = Stack(m.times(unstack(x, 0)), 0)
+		return Stack(m.times(unstack(x, 1)), 1)
+	}
+	var square [][]float64 // m ⊗ m
 	for _, a := range m {
 		for _, b := range m {
 			var row []float64
@@ -75,10 +78,13 @@ func (m matrix) square(like *Node) *Node {
 					row = append(row, p*q)
 				}
 			}
-			out = append(out, row)
+			square = append(square, row)
 		}
 	}
-	return ConstAsDType(like.Graph(), like.DType(), out)
+	d := slices.Clone(x.Shape().Dimensions)
+	y := Dot(ConstAsDType(x.Graph(), x.DType(), square), Reshape(x, d[0]*d[1], -1))
+	d[0], d[1] = len(m), len(m)
+	return Reshape(y, d...)
 }
 
 // times returns m x, leaving out the zeros and the multiplications by one.
@@ -140,15 +146,14 @@ func winogradInput(x *Node) *Node { return inputBT.tiles(everyFourth(rim.Add(x, 
 // winogradKernel returns the transformed kernel G g Gᵀ, [36, in, out], of w [3, 3, in, out].
 func winogradKernel(w *Node) *Node {
 	d := w.Shape().Dimensions
-	return Reshape(Dot(kernelG.square(w), Reshape(w, 9, d[2]*d[3])), 36, d[2], d[3])
+	return Reshape(kernelG.both(w), 36, d[2], d[3])
 }
 
 // winogradConvolve is the SAME convolution y, [n, h, w, out], of transformed inputs v
 // and a transformed kernel u; h and w are multiples of four.
 func winogradConvolve(v, u *Node, n, h, w int) *Node {
-	tiles, out := v.Shape().Dim(1), u.Shape().Dim(2)
-	m := Einsum("kti,kio->kto", v, u)
-	y := Reshape(Dot(outputAT.square(m), Reshape(m, 36, tiles*out)), 4, 4, n, h/4, w/4, out)
+	out := u.Shape().Dim(2)
+	y := outputAT.both(Reshape(Einsum("kti,kio->kto", v, u), 6, 6, n, h/4, w/4, out))
 	return Reshape(TransposeAllAxes(y, 2, 3, 0, 4, 1, 5), n, h, w, out)
 }
 
@@ -164,7 +169,7 @@ func winogradGradient(y, dy, v, u *Node) (dw, db, dx *Node) {
 	}
 	dm := outputAT.t().tiles(columns)
 	du := Einsum("kti,kto->kio", v, dm)
-	dw = Reshape(Dot(kernelG.t().square(du), Reshape(du, 36, in*out)), 3, 3, in, out)
+	dw = kernelG.t().both(Reshape(du, 6, 6, in, out))
 	db = ReduceSum(Slice(dm, AxisElem(7)), 0, 1) // row 1 of A is all ones, so this is the sum of dz over a tile
 	dv := Reshape(Einsum("kto,kio->kti", dm, u), 6, 6, d[0], d[1]/4, d[2]/4, in)
 	return dw, db, addTiles(addTiles(dv)) // rows, then columns
@@ -175,7 +180,7 @@ func winogradGradient(y, dy, v, u *Node) (dw, db, dx *Node) {
 // pixel gets the sum from all tiles that reach it: the first pixel of a tile is the
 // last but one of the pixels before it, and the last is the first after it.
 func addTiles(x *Node) *Node {
-	p := inputBT.t().times(unstack(x))
+	p := inputBT.t().times(unstack(x, 0))
 	const axis = 2
 	p[4], p[1] = Add(p[4], shift(p[0], axis, -1)), Add(p[1], shift(p[5], axis, 1))
 	y := Stack(p[1:5], axis+1)
@@ -184,10 +189,15 @@ func addTiles(x *Node) *Node {
 	return Reshape(y, d...)
 }
 
-// unstack returns the parts of x along its first axis.
-func unstack(x *Node) (all []*Node) {
-	for i := range x.Shape().Dim(0) {
-		all = append(all, Squeeze(Slice(x, AxisElem(i)), 0))
+// unstack returns the parts of x along an axis.
+func unstack(x *Node, axis int) (all []*Node) {
+	part := make([]SliceAxisSpec, x.Rank())
+	for a := range part {
+		part[a] = AxisRange()
+	}
+	for i := range x.Shape().Dim(axis) {
+		part[axis] = AxisElem(i)
+		all = append(all, Squeeze(Slice(x, part...), axis))
 	}
 	return all
 }
