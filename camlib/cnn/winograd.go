@@ -127,16 +127,21 @@ func (m matrix) tiles(columns []*Node) *Node {
 
 // everyFourth returns, for each pixel of a tile of so many along an axis, that of all tiles.
 func everyFourth(x *Node, axis, tile int) (pixels []*Node) {
-	part := make([]SliceAxisSpec, x.Rank())
-	for a := range part {
-		part[a] = AxisRange()
-	}
-	last := x.Shape().Dim(axis) - tile
+	beforeLast := x.Shape().Dim(axis) - tile
 	for i := range tile {
-		part[axis] = AxisRange(i, i+last+1).Stride(4)
-		pixels = append(pixels, Slice(x, part...))
+		pixels = append(pixels, cut(x, axis, AxisRange(i, i+beforeLast+1).Stride(4)))
 	}
 	return pixels
+}
+
+// cut is a slice along one axis.
+func cut(x *Node, axis int, part SliceAxisSpec) *Node {
+	all := make([]SliceAxisSpec, x.Rank())
+	for a := range all {
+		all[a] = AxisRange()
+	}
+	all[axis] = part
+	return Slice(x, all...)
 }
 
 // winogradInput returns the transformed inputs Bᵀ d B, [36, tiles, in], of x
@@ -177,8 +182,8 @@ func winogradGradient(y, dy, v, u *Node) (dw, db, dx *Node) {
 
 // addTiles is, along one axis, the transpose of the transform of the inputs: of x,
 // [6, a, b, t, …], it makes [a, b, 4t, …], with B applied to the six. Each
-// pixel gets the sum from all tiles that reach it: the first pixel of a tile is the
-// last but one of the pixels before it, and the last is the first after it.
+// pixel gets the sum from all tiles that reach it: of the six of a tile the middle four are
+// its own, the first is the tile's before it and the last the tile's after it.
 func addTiles(x *Node) *Node {
 	p := inputBT.t().times(unstack(x, 0))
 	const axis = 2
@@ -191,13 +196,8 @@ func addTiles(x *Node) *Node {
 
 // unstack returns the parts of x along an axis.
 func unstack(x *Node, axis int) (all []*Node) {
-	part := make([]SliceAxisSpec, x.Rank())
-	for a := range part {
-		part[a] = AxisRange()
-	}
 	for i := range x.Shape().Dim(axis) {
-		part[axis] = AxisElem(i)
-		all = append(all, Squeeze(Slice(x, part...), axis))
+		all = append(all, Squeeze(cut(x, axis, AxisElem(i)), axis))
 	}
 	return all
 }
