@@ -61,7 +61,7 @@ notebooks: setup ## run every notebook in full and keep the outputs (hours)
 lab: setup-lab ## open JupyterLab on the notebooks, with completion and help
 	.venv/bin/jupyter lab --notebook-dir=notebooks
 
-train: setup ## train the article's network in full, hours, and make it the shipped one; goes on where it stopped
+train: setup ## train the article's network in full, an hour or more, and make it the shipped one; goes on where it stopped
 	$(CAMLAB) train --out runs/article
 	cp runs/article/model.safetensors runs/article/log.json camlib/cnn/article/
 
