@@ -77,6 +77,14 @@ start() {
 	done
 }
 
+# logged tells whether the server wrote a pattern. The log is read whole before grep -q,
+# which may end sooner and have the writer fail.
+logged() {
+	local log
+	log=$(engine logs "$name" 2>&1)
+	grep -Eq "$1" <<<"$log"
+}
+
 echo "built in $built s, $(engine image inspect -f '{{.Size}}' "$IMAGE" | awk '{printf "%.0f MB", $1 / 1e6}')"
 engine history --format '{{.Size}}  {{.CreatedBy}}' "$IMAGE" | awk '$1 != "0" && $1 != "0B" {print "  " substr($0, 1, 110)}'
 
@@ -104,8 +112,7 @@ for token in "" "-e JUPYTER_TOKEN="; do
 	# shellcheck disable=SC2086 # none or two words
 	start $token -e NOTEBOOK_ARGS=--ServerApp.base_url=/me/ "$IMAGE"
 	expect 403 "$(status /me/api/contents)" "files without a token"
-	log=$(engine logs "$name" 2>&1) # whole: grep -q ends before it, and pipefail would see that
-	grep -Eq 'token=[0-9a-f]{48}' <<<"$log" || fail "no token was printed"
+	logged 'token=[0-9a-f]{48}' || fail "no token was printed"
 done
 pass "prints a token of its own; healthy at another base URL"
 
@@ -133,5 +140,5 @@ if out=$(run --rm --user root -e NB_UID=0 "$IMAGE" true 2>&1); then fail "NB_UID
 [[ $out == *"NB_UID=0"* ]] || fail "NB_UID=0: $out"
 start --user 4321 "$IMAGE"
 engine exec -e HOME=/tmp/home "$name" camlab notebook /tmp/home/notebooks/04_importing_camlib.ipynb --quick --out /tmp/out >/dev/null
-engine logs "$name" 2>&1 | grep -q 'group-add users' || fail "--user 4321: nothing was said about the home folder"
+logged 'group-add users' || fail "--user 4321: nothing was said about the home folder"
 pass "--user with any number"
