@@ -23,7 +23,7 @@ func TestConvolutionsAgree(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, d := range [][5]int{ // images, height, width, in, out
-		{2, 6, 10, 3, 5}, {1, 1, 1, 2, 2}, {2, 32, 36, 64, 64}, {17, 12, 12, 32, 64}, {32, 8, 8, 64, 32}, {22, 10, 12, 64, 64}, {2, 8, 8, 3, 8},
+		{2, 6, 10, 3, 5}, {1, 1, 1, 2, 2}, {2, 32, 36, 64, 64}, {2, 32, 36, 32, 64}, {17, 12, 12, 32, 64}, {32, 8, 8, 64, 32}, {22, 10, 12, 64, 64}, {2, 8, 8, 3, 8},
 	} {
 		// values returns the convolution and its gradients for an output's gradient.
 		values := func(b backends.Backend, convolve func(x, w *Node) *Node) [][]float32 {
@@ -49,6 +49,20 @@ func TestConvolutionsAgree(t *testing.T) {
 				near(t, fmt.Sprintf("%v, %s: %s", d, name, what), values, want[k], 2e-5)
 			}
 		}
+	}
+}
+
+// TestKernelGradient holds the kernel gradients to the products of all pixels, where the
+// gradient that they are given depends on the kernel, as in a network.
+func TestKernelGradient(t *testing.T) {
+	for _, in := range []int{3, 5} {
+		out := flat(t, func(in []*Node) []*Node {
+			x, w := in[0], in[1]
+			dz := directConvolution(x, w)
+			want := Einsum("pk,po->ko", columns(x), Reshape(dz, -1, 4))
+			return []*Node{kernelGradient(x, w, dz), want}
+		}, tensor(1, 2, 6, 10, in), tensor(2, 3, 3, in, 4))
+		near(t, fmt.Sprintf("%d channels", in), out[0], out[1], 2e-5)
 	}
 }
 
