@@ -16,11 +16,9 @@ const cached = 32
 // byHandStep is the step with the gradients of all layers by hand. On processors it takes
 // a batch in chunks, so that what lies between the layers stays in their cache.
 func byHandStep(backend backends.Backend, m *Model, learningRate float64) (stepper, error) {
-	gradients, err := context.NewExec(backend, m.ctx, func(ctx *context.Context, in []*Node) []*Node {
-		return byHand(ctx, in[0], in[1], in[2], in[3])
-	})
+	gradients, err := byHandGradients(backend, m)
 	if err != nil {
-		return nil, fmt.Errorf("cnn: training step: %w", err)
+		return nil, err
 	}
 	sum, err := context.NewExec(backend, m.ctx, func(ctx *context.Context, in []*Node) *Node {
 		each := 1 + 2*len(layers)
@@ -62,6 +60,17 @@ func byHandStep(backend backends.Backend, m *Model, learningRate float64) (stepp
 		defer free(out)
 		return float64(tensors.ToScalar[float32](out[0])), nil
 	}, nil
+}
+
+// byHandGradients prepares [byHand].
+func byHandGradients(backend backends.Backend, m *Model) (*context.Exec, error) {
+	exec, err := context.NewExec(backend, m.ctx, func(ctx *context.Context, in []*Node) []*Node {
+		return byHand(ctx, in[0], in[1], in[2], in[3])
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cnn: training step: %w", err)
+	}
+	return exec, nil
 }
 
 // chunkSize is how many images of n are a chunk: all chunks are alike where
@@ -106,9 +115,9 @@ func byHand(ctx *context.Context, pixels, labels, picks, share *Node) []*Node {
 // respect to y, those with respect to the weights and biases, and to the layer's input x.
 func layerByHand(ctx *context.Context, x *Node) (y *Node, back func(dy *Node) (weights []*Node, dx *Node)) {
 	w := variable(ctx, "weights", x)
-	z := plainConvolution(x, w)
+	output := func(z *Node) *Node { return relu(addBias(ctx, z)) }
 	if !isXLACPU(x.Graph().Backend()) || !byTiles(x, w) {
-		y = relu(addBias(ctx, z))
+		y = output(plainConvolution(x, w))
 		return y, func(dy *Node) ([]*Node, *Node) {
 			dz := reluGradient(y, dy)
 			// Backends compute the convolution with the turned kernel faster than what automatic differentiation writes.
@@ -118,9 +127,10 @@ func layerByHand(ctx *context.Context, x *Node) (y *Node, back func(dy *Node) (w
 	v, u := winogradInput(x), winogradKernel(w)
 	if manyOutputs(w) {
 		d := x.Shape().Dimensions
-		z = winogradConvolve(v, u, d[0], d[1], d[2])
+		y = output(winogradConvolve(v, u, d[0], d[1], d[2]))
+	} else {
+		y = output(plainConvolution(x, w))
 	}
-	y = relu(addBias(ctx, z))
 	return y, func(dy *Node) ([]*Node, *Node) {
 		dw, db, dx := winogradGradient(y, dy, v, u)
 		return []*Node{dw, db}, dx

@@ -120,12 +120,12 @@ func withGradient(y, x, w *Node, f func(x, w *Node) *Node) *Node {
 		return Concatenate(all, 0)
 	}
 	atY := x.Shape().Size() + w.Shape().Size()
+	last := func(z *Node) *Node { return Reshape(Slice(z, AxisRangeToEnd(atY)), y.Shape().Dimensions...) }
 	z := IdentityWithCustomGradient(flat(x, w, ZerosLike(y)), func(z, v *Node) *Node {
-		last := func(z *Node) *Node { return Reshape(Slice(z, AxisRangeToEnd(atY)), y.Shape().Dimensions...) }
 		x := Reshape(Slice(z, AxisRange(0, x.Shape().Size())), x.Shape().Dimensions...)
 		w := Reshape(Slice(z, AxisRange(x.Shape().Size(), atY)), w.Shape().Dimensions...)
 		grad := Gradient(ReduceAllSum(Mul(f(x, w), StopGradient(last(v)))), x, w)
 		return flat(grad[0], grad[1], last(z))
 	})
-	return Add(StopGradient(y), Reshape(Slice(z, AxisRangeToEnd(atY)), y.Shape().Dimensions...))
+	return Add(StopGradient(y), last(z))
 }

@@ -9,16 +9,10 @@ func reluGradient(y, dy *Node) *Node {
 
 // poolGradient is the gradient before [maxPool] of y, [n, h, w, c], given that after it.
 func poolGradient(y, pool, dpool *Node) *Node {
-	pixels := windows(y)
-	var found *Node // in a pixel before
+	pixels, zero := windows(y), ZerosLike(dpool)
 	for i, y := range pixels {
 		largest := Equal(y, pool)
-		if found == nil {
-			found = largest
-		} else {
-			largest, found = LogicalAnd(largest, LogicalNot(found)), LogicalOr(largest, found)
-		}
-		pixels[i] = Where(largest, dpool, ZerosLike(dpool))
+		pixels[i], dpool = Where(largest, dpool, zero), Where(largest, zero, dpool) // taken once
 	}
 	rows := []*Node{Stack(pixels[:2], 3), Stack(pixels[2:], 3)}
 	return Reshape(Stack(rows, 2), y.Shape().Dimensions...)

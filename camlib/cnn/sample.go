@@ -2,9 +2,7 @@ package cnn
 
 import (
 	"github.com/gomlx/gomlx/backends"
-	. "github.com/gomlx/gomlx/pkg/core/graph"
 	"github.com/gomlx/gomlx/pkg/core/tensors"
-	"github.com/gomlx/gomlx/pkg/ml/context"
 
 	"github.com/camlab-go/camlab/camlib/cifar10"
 )
@@ -13,9 +11,7 @@ import (
 // images, and returns the function that does it once: a stopwatch beside it tells how
 // fast a backend is with its settings. It has been compiled and run when Sample returns.
 func Sample(backend backends.Backend) (func() error, error) {
-	exec, err := context.NewExec(backend, New(1).Context(), func(ctx *context.Context, in []*Node) []*Node {
-		return byHand(ctx, in[0], in[1], in[2], in[3])
-	})
+	exec, err := byHandGradients(backend, New(1))
 	if err != nil {
 		return nil, err
 	}
