@@ -109,8 +109,8 @@ func TestNotebookFaults(t *testing.T) {
 	})
 }
 
-// training is a cell that trains on the embedded sample. At the given point it
-// prints "reached", once.
+// training is a cell that trains on the embedded sample. When it prints
+// "training begins", all that is left is [notebook.Train], which takes interrupts.
 func training(dir, step string, epochs, images, batch, testImages int) string {
 	return fmt.Sprintf(`import (
 	"%[1]s/camlib"
@@ -121,8 +121,9 @@ func training(dir, step string, epochs, images, batch, testImages int) string {
 %%%%
 data := cifar10.Sample()
 first := func(n int) *cifar10.Dataset { return &cifar10.Dataset{Pixels: data.Pixels[:n*32*32*3], Labels: data.Labels[:n]} }
+backend := notebook.Must(camlib.Backend(""))
 fmt.Println("training begins")
-h := notebook.Train(notebook.Must(camlib.Backend("")), cnn.New(1), first(%[5]d), first(%[7]d), cnn.TrainConfig{Dir: %[2]q, Step: %[3]q, Epochs: %[4]d, BatchSize: %[6]d, Augment: cnn.None, Seed: 1})
+h := notebook.Train(backend, cnn.New(1), first(%[5]d), first(%[7]d), cnn.TrainConfig{Dir: %[2]q, Step: %[3]q, Epochs: %[4]d, BatchSize: %[6]d, Augment: cnn.None, Seed: 1})
 fmt.Println("epochs:", len(h.Epochs))`, ModulePath, dir, step, epochs, images, batch, testImages)
 }
 
@@ -168,7 +169,7 @@ func TestNotebookInterruptedTraining(t *testing.T) {
 
 	// A large batch: a step takes seconds.
 	slow := filepath.Join(t.TempDir(), "slow")
-	id = s.begin(training(slow, "plain", 2, 1000, 1000, 250))
+	id = s.begin(training(slow, "plain", 1000, 1000, 1000, 250))
 	s.until(id, "training begins", time.Minute)
 	time.Sleep(5 * time.Second)
 	wants(t, "one large step", s.interrupted("one large step", id).Stderr, slow)

@@ -81,10 +81,22 @@ func saveCheckpoint(dir string, m *Model, s state) error {
 	if s.Position.Step > 0 {
 		return nil
 	}
+	return publish(dir, m, s.History)
+}
+
+// publish writes the model and, after it, the log.
+func publish(dir string, m *Model, h History) error {
 	if err := m.Save(filepath.Join(dir, ModelFile)); err != nil {
 		return err
 	}
-	return s.History.save(filepath.Join(dir, LogFile))
+	return h.save(filepath.Join(dir, LogFile))
+}
+
+// published says whether a folder's model and log are those of a state. They are
+// not where the process ended between two of a checkpoint's files.
+func published(dir string, s state) bool {
+	log, err := ReadHistory(dir)
+	return err == nil && len(log.Epochs) == len(s.History.Epochs)
 }
 
 // loadCheckpoint puts the variables of a folder's TrainingFile into the model

@@ -154,6 +154,11 @@ func (t *training) begin() error {
 			if err := t.setStep(saved.Position); err != nil {
 				return err
 			}
+			if saved.Position.Step == 0 && !published(c.Dir, saved) {
+				if err := publish(c.Dir, t.model, saved.History); err != nil {
+					return err
+				}
+			}
 		}
 	}
 	var err error

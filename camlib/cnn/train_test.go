@@ -133,7 +133,14 @@ func TestResumedTrainingIsTheSame(t *testing.T) {
 		}
 	}
 
-	// A finished training only reads its checkpoint.
+	// A finished training only reads its checkpoint, and writes what is missing
+	// where the process ended before the model and the log of the last epoch.
+	if err := New(99).Save(filepath.Join(config.Dir, ModelFile)); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.save(filepath.Join(config.Dir, LogFile)); err != nil { // of one epoch
+		t.Fatal(err)
+	}
 	steps = 0
 	again, err := Train(t.Context(), backend, New(99), ds, ds, config)
 	if err != nil || steps != 0 || len(again.Epochs) != 2 {

@@ -57,7 +57,7 @@ func Train(backend backends.Backend, m *cnn.Model, train, test *cifar10.Dataset,
 
 // Grace is how long [Train] waits, after an interrupt, for XLA to come to the
 // end of what it is doing.
-const Grace = 1500 * time.Millisecond
+const Grace = time.Second
 
 // Curves displays the cost and the F1 curves of a training.
 func Curves(h *cnn.History) {
