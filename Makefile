@@ -48,7 +48,7 @@ unit: setup ## unit tests with the race detector
 test-notebooks: setup-lab ## run every notebook in quick mode, and the kernels: completion, faults, edits
 	CAMLAB_TEST_NOTEBOOKS=1 go test -count=1 -timeout 40m -v -run Notebook ./notebooks ./kernels
 
-notebooks: setup ## run every notebook in full and keep the outputs (hours)
+notebooks: setup ## run every notebook in full and keep the outputs, an hour or more where nothing is trained yet
 	@set -e; for n in $(NOTEBOOKS); do $(CAMLAB) notebook --in-place --png --out out $$n; done
 	cp out/01_article_11_1.png docs/01_article.png
 	cp out/02_your_own_image_06_1.png docs/02_your_own_image.png
@@ -61,11 +61,11 @@ notebooks: setup ## run every notebook in full and keep the outputs (hours)
 lab: setup-lab ## open JupyterLab on the notebooks, with completion and help
 	.venv/bin/jupyter lab --notebook-dir=notebooks
 
-train: setup ## train the article's network in full, an hour or more, and make it the shipped one; goes on where it stopped
+train: setup ## train the article's network in full, half an hour or more, and make it the shipped one; goes on where it stopped
 	$(CAMLAB) train --out runs/article
 	cp runs/article/model.safetensors runs/article/log.json camlib/cnn/article/
 
-leaderboard: setup ## measure every method by every metric on 2,000 test images, half an hour, and publish the table
+leaderboard: setup ## measure every method by every metric on 2,000 test images, ten minutes or more, and publish the table
 	$(CAMLAB) leaderboard --out out/leaderboard
 	cp out/leaderboard/leaderboard.json camlib/measure/article/
 	cp out/leaderboard/leaderboard.md out/leaderboard/leaderboard.csv docs/

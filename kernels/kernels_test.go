@@ -271,7 +271,9 @@ func TestUnpackWheel(t *testing.T) {
 }
 
 func TestStrip(t *testing.T) {
-	got, err := strip([]byte(`{"cells":[{"cell_type":"code","metadata":{"execution":{"t":1},"tags":["a"]},"source":"a < b"}],
+	got, err := strip([]byte(`{"cells":[{"cell_type":"code","metadata":{"execution":{"t":1},"tags":["a"]},"source":"a < b","outputs":[
+		{"output_type":"stream","name":"stdout","text":["1\n","2"]},{"output_type":"stream","name":"stdout","text":"3\n4"},
+		{"output_type":"stream","name":"stderr","text":"e"},{"output_type":"display_data"},{"output_type":"stream","name":"stderr","text":"e"}]}],
 		"metadata":{"kernelspec":{"name":"k"},"widgets":{},"language_info":{"name":"go","pygments_lexer":"","nbconvert_exporter":""}},"nbformat":4}`))
 	if err != nil {
 		t.Fatal(err)
@@ -280,7 +282,8 @@ func TestStrip(t *testing.T) {
 	if err := json.Compact(&b, got); err != nil {
 		t.Fatal(err)
 	}
-	want := `{"cells":[{"cell_type":"code","metadata":{"tags":["a"]},"source":"a < b"}],"metadata":{"kernelspec":{"name":"k"},"language_info":{"codemirror_mode":"go","name":"go","pygments_lexer":"go"}},"nbformat":4}`
+	want := `{"cells":[{"cell_type":"code","metadata":{"tags":["a"]},"outputs":[{"name":"stdout","output_type":"stream","text":["1\n","23\n","4"]},` +
+		`{"name":"stderr","output_type":"stream","text":["e"]},{"output_type":"display_data"},{"name":"stderr","output_type":"stream","text":["e"]}],"source":"a < b"}],"metadata":{"kernelspec":{"name":"k"},"language_info":{"codemirror_mode":"go","name":"go","pygments_lexer":"go"}},"nbformat":4}`
 	if b.String() != want {
 		t.Errorf("strip = %s\nwant %s", b.String(), want)
 	}

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -153,7 +154,8 @@ func (e Env) nbconvert(ctx context.Context, env []string, args ...string) error 
 
 // strip takes out of an executed notebook what differs between two runs or
 // two machines: all metadata but the kernelspec, the language and the cells'
-// tags. GoNB leaves the highlighters' names empty; they are filled in.
+// tags, and where GoNB cut a text that a cell printed. GoNB leaves the
+// highlighters' names empty; they are filled in.
 func strip(data []byte) ([]byte, error) {
 	var nb map[string]any
 	dec := json.NewDecoder(bytes.NewReader(data))
@@ -171,6 +173,9 @@ func strip(data []byte) ([]byte, error) {
 	for _, c := range cells {
 		if cell, ok := c.(map[string]any); ok {
 			cell["metadata"] = keep(cell["metadata"], "tags")
+			if outputs, ok := cell["outputs"].([]any); ok {
+				cell["outputs"] = joinStreams(outputs)
+			}
 		}
 	}
 	var buf bytes.Buffer
@@ -179,6 +184,35 @@ func strip(data []byte) ([]byte, error) {
 	enc.SetIndent("", " ") // as nbformat writes it
 	err := enc.Encode(nb)
 	return buf.Bytes(), err
+}
+
+// joinStreams makes one output of all that a cell printed between two pictures:
+// two of them are shown as two paragraphs, also when they are parts of one line.
+func joinStreams(outputs []any) []any {
+	joined := []any{} // not null where there are none
+	var last map[string]any
+	for _, o := range outputs {
+		out, _ := o.(map[string]any)
+		if last != nil && out["output_type"] == "stream" && last["output_type"] == "stream" && out["name"] == last["name"] {
+			last["text"] = text(last["text"]) + text(out["text"])
+			continue
+		}
+		joined, last = append(joined, o), out
+	}
+	for _, o := range joined {
+		if out, _ := o.(map[string]any); out["output_type"] == "stream" {
+			out["text"] = slices.AppendSeq([]string{}, strings.Lines(text(out["text"])))
+		}
+	}
+	return joined
+}
+
+// text returns a text that nbformat may have split into lines.
+func text(v any) string {
+	data, _ := json.Marshal(v) // it was JSON before
+	var t multiline
+	_ = t.UnmarshalJSON(data) // takes any JSON
+	return string(t)
 }
 
 func keep(meta any, names ...string) map[string]any {

@@ -90,6 +90,13 @@ func TestNotebooksCommitted(t *testing.T) {
 		if strings.Contains(string(data), `"execution": {`) {
 			t.Errorf("%s: holds execution times; `make notebooks` strips them", file)
 		}
+		for i, c := range read(t, file) {
+			for k := 1; k < len(c.Outputs); k++ {
+				if name := c.Outputs[k].Name; name != "" && name == c.Outputs[k-1].Name {
+					t.Errorf("%s: cell %d: %s is cut into several outputs, perhaps in the middle of a line; `make notebooks` joins them", file, i+1, name)
+				}
+			}
+		}
 	}
 }
 

@@ -50,7 +50,7 @@ func TestExplorerSaysWhatThePictureShows(t *testing.T) {
 		not  string
 	}{
 		{"predicted", question{Class: "predicted", Method: "cam"}, []string{
-			fmt.Sprintf("<b>frog</b>: score %+.2f, probability 0.9", frog), "Red spoke for <b>frog</b>, blue against it"}, "network says"},
+			fmt.Sprintf("<b>frog</b>: score %+.2f, probability %.3f", frog, cnn.Probabilities(maps.Scores)[6]), "Red spoke for <b>frog</b>, blue against it"}, "network says"},
 		{"another class", question{Class: "dog", Method: "cam"}, []string{
 			fmt.Sprintf("<b>dog</b>: score %+.2f", dog), "the network says <b>frog</b>", "Red spoke for <b>dog</b>"}, "difference"},
 		{"contrast", question{Class: "dog", Rival: "frog", Method: "cam"}, []string{
