@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -159,7 +160,8 @@ type sample struct {
 	request request
 }
 
-// race has the contestants take turns at each item.
+// race has the contestants take turns at each item. A peer that fails does not end it: it is
+// taken out, with what it did of the item.
 func (b *bench) race(ctx context.Context, kinds []kind, threads, rounds int, items []item) (*race, error) {
 	r := &race{versions: make(map[string]string), values: make(map[key][]sample)}
 	var all []*contestant
@@ -186,10 +188,23 @@ func (b *bench) race(ctx context.Context, kinds []kind, threads, rounds int, ite
 	for i, it := range items {
 		r.rows = append(r.rows, it.name)
 		requests, first := make(map[*contestant]request), make(map[*contestant]answer)
+		failed := func(c *contestant, err error) error {
+			if c.peer == "" || ctx.Err() != nil {
+				return err
+			}
+			b.skip(c.kind, err)
+			delete(r.values, key{i, c.name})
+			all = slices.DeleteFunc(slices.Clone(all), func(other *contestant) bool { return other == c })
+			c.stop()
+			return nil
+		}
 		for _, c := range all {
 			best, a, err := c.best(it)
 			if err != nil {
-				return nil, err
+				if err := failed(c, err); err != nil {
+					return nil, err
+				}
+				continue
 			}
 			if a.Skip != "" {
 				fmt.Fprintf(os.Stderr, "%s, %s: %s\n", it.name, c.name, a.Skip)
@@ -205,11 +220,14 @@ func (b *bench) race(ctx context.Context, kinds []kind, threads, rounds int, ite
 				}
 				if rounds > 1 {
 					var err error
-					if a, err = c.do(requests[c]); err != nil {
-						return nil, err
+					if a, err = c.do(requests[c]); err == nil && a.Skip != "" {
+						err = errors.New(a.Skip)
 					}
-					if a.Skip != "" {
-						return nil, fmt.Errorf("%s, %s: %s", it.name, c.name, a.Skip)
+					if err != nil {
+						if err := failed(c, fmt.Errorf("%s: %w", it.name, err)); err != nil {
+							return nil, err
+						}
+						continue
 					}
 				}
 				a.Prepared = max(a.Prepared, first[c].Prepared)

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -55,5 +57,43 @@ func TestResultsAreKept(t *testing.T) {
 	}
 	if len(second.Parts["training"]) != 1 || second.Parts["training"][0].Rows[0].Cells[ours.name][0] != 2 || second.Machine["training"] == "" {
 		t.Errorf("read %+v, want what was written", second)
+	}
+}
+
+// TestRaceGoesOn: a peer whose process ends, or that cannot do its work again, is taken out
+// of the race, and the others' turns count.
+func TestRaceGoesOn(t *testing.T) {
+	folder := t.TempDir()
+	python := filepath.Join(folder, "python")
+	// Its arguments are those of Python: peers.py, the peer, the folder.
+	err := os.WriteFile(python, []byte(`#!/bin/sh
+echo '{"version": "1"}'
+turns=0
+while read -r request; do
+	turns=$((turns + 1))
+	case $2-$turns in
+	PyTorch-3) exit 3 ;;
+	TensorFlow-3) echo '{"skip": "too large"}' ;;
+	*) echo '{"seconds": 2}' ;;
+	esac
+done
+`), 0o755)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{folder: folder, flags: flags{python: python}}
+	r, err := b.race(t.Context(), []kind{pyTorch, jax, tensorFlow}, 0, 3, []item{{name: "first"}, {name: "second"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for row := range 2 {
+		if got := len(r.values[key{row, jax.name}]); got != 3 {
+			t.Errorf("row %d: %d turns of JAX, want 3", row, got)
+		}
+		for _, k := range []kind{pyTorch, tensorFlow} {
+			if got := r.values[key{row, k.name}]; len(got) > 0 || !b.missing[k.name] {
+				t.Errorf("row %d: %s failed in its third turn and has %d turns, missing %v", row, k.name, len(got), b.missing[k.name])
+			}
+		}
 	}
 }
