@@ -23,8 +23,8 @@ import (
 // piece of a training step, and records them beside the plugin. Which they are
 // depends on the processor: with AVX-512 and without, the order is another.
 func (s *setup) flags(ctx context.Context) (string, bool, error) {
-	file := filepath.Join(s.PluginDir(), plugin.FlagsFile)
-	if s.report.PluginSource != wheel.String() && s.report.Plugin != filepath.Join(s.PluginDir(), plugin.FileName("cpu")) {
+	file := filepath.Join(s.pluginDir, plugin.FlagsFile)
+	if s.report.PluginSource != wheel.String() && s.report.Plugin != filepath.Join(s.pluginDir, plugin.FileName("cpu")) {
 		return "left as they are: the plugin is not the one that setup installs", false, nil
 	}
 	want := wheel.stamp() + " " + processor()
@@ -116,8 +116,8 @@ type worker struct {
 }
 
 func (s *setup) worker(ctx context.Context, flags string) (*worker, error) {
-	w := &worker{cmd: exec.CommandContext(ctx, s.Bin("camlab"), "doctor", "--sample")}
-	w.cmd.Env = append(os.Environ(), plugin.PathEnv+"="+s.PluginDir(), "XLA_FLAGS="+flags)
+	w := &worker{cmd: exec.CommandContext(ctx, s.camlab, "doctor", "--sample")}
+	w.cmd.Env = append(os.Environ(), plugin.PathEnv+"="+s.pluginDir, "XLA_FLAGS="+flags)
 	w.cmd.Stderr = &w.log
 	in, err := w.cmd.StdinPipe()
 	if err != nil {

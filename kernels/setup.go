@@ -73,10 +73,57 @@ type Step struct {
 // A missing plugin is no failure: the pure-Go kernel works without. The report
 // is valid, as far as things came, also with an error.
 func (e Env) Setup(ctx context.Context, opts SetupOptions) (*SetupReport, error) {
-	s := &setup{Env: e, opts: opts, start: time.Now(), running: map[string]time.Time{}, venv: make(chan struct{})}
-	s.report.Dir = e.Dir()
+	s := newSetup(e, opts)
+	s.report.Dir, s.pluginDir, s.camlab = e.Dir(), e.PluginDir(), e.Bin("camlab")
+	return s.do(ctx, s.run)
+}
+
+// SetupPlugin is what Setup can do where there is no checkout: it installs the
+// PJRT plugin into dir, one of the folders that plugin.Find searches, and measures
+// its flags with camlab, the path of the program. A plugin that is found already is
+// left as it is. It needs Python 3 with venv, as Setup does; having no plugin in the
+// end is an error.
+func SetupPlugin(ctx context.Context, dir, camlab string, opts SetupOptions) (*SetupReport, error) {
+	tmp, err := os.MkdirTemp("", "camlab-setup-") // for pip
+	if err != nil {
+		return nil, fmt.Errorf("kernels: setup: %w", err)
+	}
+	defer os.RemoveAll(tmp)
+	s := newSetup(Env{Root: tmp}, opts)
+	s.report.Dir, s.pluginDir, s.camlab = dir, dir, camlab
+	return s.do(ctx, s.pluginAlone)
+}
+
+func (s *setup) pluginAlone(ctx context.Context) error {
+	path, source, err := plugin.Find("cpu")
+	if err == nil {
+		s.report.Plugin, s.report.PluginSource = path, source
+		return s.step("XLA plugin", func() (string, bool, error) { return path + " (" + source + "), left as it is", false, nil })
+	}
+	if !plugin.Loads {
+		return err
+	}
+	s.say("XLA plugin", "making an environment for pip")
+	if err := s.makeVenv(ctx); err != nil {
+		return err
+	}
+	close(s.venv)
+	if err := s.step("XLA plugin", func() (string, bool, error) { return s.plugin(ctx) }); err != nil {
+		return err
+	}
+	if s.report.Plugin == "" {
+		return fmt.Errorf("XLA plugin: %s; try again with a network, or name the folder of one in %s", s.report.PluginSource, plugin.PathEnv)
+	}
+	return s.step("XLA flags", func() (string, bool, error) { return s.flags(ctx) })
+}
+
+func newSetup(e Env, opts SetupOptions) *setup {
+	return &setup{Env: e, opts: opts, start: time.Now(), running: map[string]time.Time{}, venv: make(chan struct{})}
+}
+
+func (s *setup) do(ctx context.Context, run func(context.Context) error) (*SetupReport, error) {
 	stop := s.heartbeat()
-	err := s.run(ctx)
+	err := run(ctx)
 	stop()
 	s.report.Seconds = time.Since(s.start).Seconds()
 	for _, step := range s.report.Steps {
@@ -90,10 +137,12 @@ func (e Env) Setup(ctx context.Context, opts SetupOptions) (*SetupReport, error)
 
 type setup struct {
 	Env
-	opts  SetupOptions
-	start time.Time
-	goVer string
-	venv  chan struct{} // closed once .venv/bin/python is there, or never will be
+	pluginDir string // where the plugin goes
+	camlab    string // the program that measures its flags
+	opts      SetupOptions
+	start     time.Time
+	goVer     string
+	venv      chan struct{} // closed once .venv/bin/python is there, or never will be
 
 	mu      sync.Mutex
 	running map[string]time.Time
@@ -182,8 +231,8 @@ func (s *setup) python(ctx context.Context) (string, bool, error) {
 	}
 	if _, err := os.Stat(python); err != nil {
 		s.say("Python packages", "making "+s.Dir())
-		if err := s.exec(ctx, nil, "python3", "-m", "venv", s.Dir()); err != nil {
-			return "", false, fmt.Errorf("%w; install Python 3 with its venv module (Debian: python3-venv)", err)
+		if err := s.makeVenv(ctx); err != nil {
+			return "", false, err
 		}
 	}
 	ready()
@@ -198,13 +247,20 @@ func (s *setup) python(ctx context.Context) (string, bool, error) {
 	return "JupyterLab and nbconvert installed", true, s.setStamp("python", want)
 }
 
+func (s *setup) makeVenv(ctx context.Context) error {
+	if err := s.exec(ctx, nil, "python3", "-m", "venv", s.Dir()); err != nil {
+		return fmt.Errorf("%w; install Python 3 with its venv module (Debian: python3-venv)", err)
+	}
+	return nil
+}
+
 // plugin finds or installs the PJRT plugin. It fails only when interrupted.
 func (s *setup) plugin(ctx context.Context) (string, bool, error) {
 	found := func(path, source string, changed bool) (string, bool, error) {
 		s.report.Plugin, s.report.PluginSource = path, source
 		return path + " (" + source + ")", changed, nil
 	}
-	own := filepath.Join(s.PluginDir(), plugin.FileName("cpu"))
+	own := filepath.Join(s.pluginDir, plugin.FileName("cpu"))
 	path, source, err := plugin.Find("cpu")
 	if err == nil && (path != own || s.fresh("plugin", wheel.stamp(), own)) {
 		return found(path, source, false)
@@ -219,7 +275,7 @@ func (s *setup) plugin(ctx context.Context) (string, bool, error) {
 	why := lastLine(wheelErr)
 	if s.opts.InstallPlugin != nil {
 		s.say("XLA plugin", "no wheel, trying go-xla's own installer")
-		err := s.opts.InstallPlugin(s.PluginDir())
+		err := s.opts.InstallPlugin(s.pluginDir)
 		if err == nil {
 			if path, _, err = plugin.Find("cpu"); err == nil {
 				return found(path, "go-xla's installer", true)

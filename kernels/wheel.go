@@ -50,7 +50,7 @@ func (w pluginWheel) stamp() string { return w.sha256 + " " + strings.Join(w.fla
 func (w pluginWheel) String() string { return "PyPI " + w.name + " " + w.version }
 
 // installWheel downloads the wheel with pip, compares its sha256 and puts its
-// plugin and licences into PluginDir.
+// plugin and licences into pluginDir.
 func (s *setup) installWheel(ctx context.Context) error {
 	if here := runtime.GOOS + "/" + runtime.GOARCH; here != wheel.platform {
 		return fmt.Errorf("%s is for %s, this is %s", wheel, wheel.platform, here)
@@ -77,7 +77,7 @@ func (s *setup) installWheel(ctx context.Context) error {
 	if len(files) != 1 {
 		return fmt.Errorf("%s: pip downloaded %d wheels, want 1", wheel, len(files))
 	}
-	if err := wheel.unpack(files[0], s.PluginDir()); err != nil {
+	if err := wheel.unpack(files[0], s.pluginDir); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(s.stamp("flags")); err != nil { // unpack has written the first

@@ -214,11 +214,7 @@ func checkPlugin(ctx context.Context, env kernels.Env) finding {
 	}
 	path, source, err := plugin.Find("cpu")
 	if err != nil {
-		mend := mendSetup
-		if env.Root == "" {
-			mend = "name the folder of one in " + plugin.PathEnv
-		}
-		return warning(mend, "none: the pure-Go backend computes, hundreds of times slower")
+		return warning(mendSetup+", or name the folder of one in "+plugin.PathEnv, "none: the pure-Go backend computes, hundreds of times slower")
 	}
 	exe, err := os.Executable()
 	if err != nil {

@@ -115,6 +115,9 @@ func TestDoctorJSONAndStatus(t *testing.T) {
 // TestDoctorOutsideACheckout is the doctor of a release: what it cannot check is
 // no failure, and what it advises can be done without a checkout.
 func TestDoctorOutsideACheckout(t *testing.T) {
+	if !plugin.Loads {
+		t.Skip("built without cgo, which loads a plugin")
+	}
 	t.Chdir(t.TempDir())
 	t.Setenv("HOME", t.TempDir()) // where a plugin and data may lie
 	t.Setenv("CAMLAB_DATA", t.TempDir())
@@ -126,13 +129,58 @@ func TestDoctorOutsideACheckout(t *testing.T) {
 	if err != nil {
 		t.Errorf("doctor: %v, want warnings only", err)
 	}
-	for _, want := range []string{"warning  checkout", "warning  XLA plugin      none: the pure-Go backend computes, hundreds of times slower; name the folder of one in PJRT_PLUGIN_LIBRARY_PATH", "data"} {
+	for _, want := range []string{"warning  checkout", "warning  XLA plugin      none: the pure-Go backend computes, hundreds of times slower; run `camlab setup`, or name the folder of one in PJRT_PLUGIN_LIBRARY_PATH", "data"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("doctor prints %q, want %q", text, want)
 		}
 	}
-	if strings.Contains(text, "Jupyter") || strings.Contains(text, "setup") {
+	if strings.Contains(text, "Jupyter") {
 		t.Errorf("doctor prints %q, want nothing of a checkout's environment", text)
+	}
+}
+
+// TestSetupOutsideACheckout is the setup of a release: it installs a plugin for the
+// user, really, and leaves alone what is there.
+func TestSetupOutsideACheckout(t *testing.T) {
+	if !plugin.Loads {
+		t.Skip("built without cgo, which loads a plugin")
+	}
+	t.Chdir(t.TempDir())
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv(plugin.PathEnv, "")
+	if path, source, err := plugin.Find("cpu"); err == nil {
+		t.Skipf("a plugin in %s: %s", source, path)
+	}
+	path := os.Getenv("PATH")
+	t.Setenv("PATH", t.TempDir())
+	if text, err := command(t, "setup"); err == nil || !strings.Contains(err.Error(), "install Python 3") {
+		t.Errorf("setup without Python: %q, %v, want an error that says what to install", text, err)
+	}
+	t.Setenv("PATH", path)
+	dir, err := plugin.UserDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := command(t, "setup")
+	if err != nil {
+		if _, here := os.Stat(dir); here == nil || !strings.Contains(err.Error(), plugin.PathEnv) {
+			t.Fatalf("setup: %v, want a plugin, or nothing in %s and the way to one", err, dir)
+		}
+		t.Skipf("no plugin can be had here: %v", err)
+	}
+	if !strings.Contains(text, "ready in ") {
+		t.Errorf("setup prints %q, want that it is ready", text)
+	}
+	for _, name := range []string{plugin.FileName("cpu"), plugin.FlagsFile, "LICENSES"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Errorf("setup: %v", err)
+		}
+	}
+	if text, err := command(t, "doctor"); err != nil || !strings.Contains(text, "ok       XLA plugin      XLA on CPU") {
+		t.Errorf("doctor after setup: %q, %v, want a plugin that computes", text, err)
+	}
+	if text, err := command(t, "setup"); err != nil || !strings.Contains(text, "nothing had changed") {
+		t.Errorf("setup again: %q, %v, want that nothing had changed", text, err)
 	}
 }
 

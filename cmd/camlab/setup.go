@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/signal"
@@ -8,6 +9,7 @@ import (
 	"github.com/gomlx/go-xla/pkg/installer"
 	"github.com/spf13/cobra"
 
+	"github.com/camlab-go/camlab/internal/plugin"
 	"github.com/camlab-go/camlab/kernels"
 )
 
@@ -24,20 +26,23 @@ only does what has changed.
 
 The XLA plugin is one that PJRT_PLUGIN_LIBRARY_PATH or go-xla's standard folders
 hold, else a pinned wheel from PyPI, else what go-xla's installer downloads.
-With none of them notebooks run on the pure-Go backend.`,
+With none of them notebooks run on the pure-Go backend.
+
+Outside a checkout, where notebooks cannot be, it installs the plugin alone, into
+~/.local/lib/go-xla. It needs Python 3 with its venv module there too.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
 			defer stop()
-			env, err := kernels.FindEnv()
-			if err != nil {
-				return err
-			}
 			opts.Progress = func(line string) { fmt.Fprintln(cmd.ErrOrStderr(), line) }
 			opts.InstallPlugin = func(dir string) error {
 				return installer.CPUAutoInstall(dir, false, installer.Quiet)
 			}
-			report, err := env.Setup(ctx, opts)
+			setup, next := setupPlugin, "notebooks need a checkout"
+			if env, err := kernels.FindEnv(); err == nil {
+				setup, next = env.Setup, "`make lab` opens JupyterLab, `camlab doctor` checks everything"
+			}
+			report, err := setup(ctx, opts)
 			if err != nil {
 				return err
 			}
@@ -48,13 +53,26 @@ With none of them notebooks run on the pure-Go backend.`,
 			if !report.Changed {
 				state = "ready, nothing had changed"
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s in %.1f s; `make lab` opens JupyterLab, `camlab doctor` checks everything\n", state, report.Seconds)
+			fmt.Fprintf(cmd.OutOrStdout(), "%s in %.1f s; %s\n", state, report.Seconds, next)
 			return nil
 		},
 	}
 	c.Flags().BoolVar(&opts.Lab, "lab", false, "also install gopls, for completion and help in JupyterLab (builds for about a minute)")
 	c.Flags().BoolVar(&asJSON, "json", false, jsonUsage)
 	return c
+}
+
+// setupPlugin is the setup outside a checkout.
+func setupPlugin(ctx context.Context, opts kernels.SetupOptions) (*kernels.SetupReport, error) {
+	dir, err := plugin.UserDir()
+	if err != nil {
+		return nil, err
+	}
+	camlab, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	return kernels.SetupPlugin(ctx, dir, camlab, opts)
 }
 
 func newKernels() *cobra.Command {

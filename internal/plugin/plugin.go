@@ -106,16 +106,24 @@ func places() []place {
 	return all
 }
 
+// UserDir is the user's own one of go-xla's standard folders.
+func UserDir() (string, error) {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("plugin: %w", err)
+	}
+	if runtime.GOOS == "darwin" {
+		return filepath.Join(home, "Library", "Application Support", "go-xla"), nil
+	}
+	return filepath.Join(home, ".local", "lib", "go-xla"), nil
+}
+
 // standardDirs are the folders that go-xla v0.1.4 searches when PathEnv is
 // unset (pkg/pjrt/dynamiclib_posix.go and dynamiclib_darwin.go), in its order.
 func standardDirs() []string {
 	var dirs []string
-	if home, err := os.UserHomeDir(); err == nil {
-		base := filepath.Join(home, ".local", "lib")
-		if runtime.GOOS == "darwin" {
-			base = filepath.Join(home, "Library", "Application Support")
-		}
-		dirs = append(dirs, filepath.Join(base, "go-xla"), filepath.Join(base, "go-xla", "nvidia"), filepath.Join(base, "gomlx", "pjrt"))
+	if dir, err := UserDir(); err == nil {
+		dirs = append(dirs, dir, filepath.Join(dir, "nvidia"), filepath.Join(filepath.Dir(dir), "gomlx", "pjrt"))
 	}
 	dirs = append(dirs, "/usr/local/lib/go-xla", "/usr/local/lib/go-xla/nvidia", "/usr/local/lib/gomlx/pjrt")
 	for _, dir := range filepath.SplitList(os.Getenv("LD_LIBRARY_PATH")) {
