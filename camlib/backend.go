@@ -16,7 +16,7 @@ import (
 const (
 	XLACPU  = "xla:cpu"  // XLA on the processor
 	XLACUDA = "xla:cuda" // XLA on an NVIDIA graphics card
-	PureGo  = "go"       // GoMLX's own backend: needs no plugin, hundreds of times slower
+	PureGo  = "go"       // GoMLX's own backend: needs no plugin, tens of times slower
 )
 
 // Backend returns the GoMLX backend of that name, one of XLACPU, XLACUDA and

@@ -284,7 +284,7 @@ func (s *setup) plugin(ctx context.Context) (string, bool, error) {
 		why += "; go-xla's installer: " + lastLine(err)
 	}
 	s.report.PluginSource = "none: " + why
-	return "none, so only the pure-Go kernel works, hundreds of times slower; run `camlab setup` again with a network, or name a plugin's folder in " + plugin.PathEnv + " (" + why + ")", false, nil
+	return "none, so only the pure-Go kernel works, tens of times slower; run `camlab setup` again with a network, or name a plugin's folder in " + plugin.PathEnv + " (" + why + ")", false, nil
 }
 
 // lastLine is where pip and Go say what went wrong.

@@ -95,7 +95,7 @@ func (c TrainConfig) withDefaults() (TrainConfig, error) {
 // returns the log so far with an error that says how to go on and wraps ctx's.
 // The same configuration, data and backend give the same weights bit for bit,
 // interrupted or not. It fails when the cost stops being a finite number. On the
-// pure-Go backend, hundreds of times slower, Plain and Winograd are one step with
+// pure-Go backend, tens of times slower, Plain and Winograd are one step with
 // gradients by hand.
 func Train(ctx stdcontext.Context, backend backends.Backend, m *Model, train, test *cifar10.Dataset, config TrainConfig) (*History, error) {
 	c, err := config.withDefaults()

@@ -26,7 +26,7 @@ import (
 const (
 	modelUsage   = "checkpoint folder, .safetensors file, or \"article\" for the shipped model"
 	dataUsage    = "folder or archive of CIFAR-10 (default $CAMLAB_DATA, else camlab/cifar10 in the user's cache folder)"
-	backendUsage = "xla:cpu, xla:cuda or go (default XLA if its plugin is installed, else go, hundreds of times slower)"
+	backendUsage = "xla:cpu, xla:cuda or go (default XLA if its plugin is installed, else go, tens of times slower)"
 	jsonUsage    = "print JSON for programs"
 )
 
@@ -87,7 +87,7 @@ func openBackend(cmd *cobra.Command, name string) (backends.Backend, error) {
 		if !plugin.Loads {
 			why, mend = "built without cgo, which loads XLA's plugin", ""
 		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "camlab: %s, so the pure-Go backend computes: hundreds of times slower%s\n", why, mend)
+		fmt.Fprintf(cmd.ErrOrStderr(), "camlab: %s, so the pure-Go backend computes: tens of times slower%s\n", why, mend)
 	}
 	return b, nil
 }

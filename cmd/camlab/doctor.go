@@ -210,11 +210,11 @@ func programCheck(name, state, without, mend string) func(context.Context, kerne
 // may take down.
 func checkPlugin(ctx context.Context, env kernels.Env) finding {
 	if !plugin.Loads {
-		return warning("", "none: this camlab was built without cgo, which loads one, so the pure-Go backend computes, hundreds of times slower")
+		return warning("", "none: this camlab was built without cgo, which loads one, so the pure-Go backend computes, tens of times slower")
 	}
 	path, source, err := plugin.Find("cpu")
 	if err != nil {
-		return warning(mendSetup+", or name the folder of one in "+plugin.PathEnv, "none: the pure-Go backend computes, hundreds of times slower")
+		return warning(mendSetup+", or name the folder of one in "+plugin.PathEnv, "none: the pure-Go backend computes, tens of times slower")
 	}
 	exe, err := os.Executable()
 	if err != nil {

@@ -61,7 +61,7 @@ training.safetensors (what is needed to go on).`,
 	f.StringVar(&out, "out", "runs/article", "checkpoint folder")
 	f.StringVar(&data, "data", "", dataUsage)
 	f.BoolVar(&download, "download", true, "download CIFAR-10 (170 MB) when it is not there")
-	f.StringVar(&backendName, "backend", "", "xla:cpu, xla:cuda or go, hundreds of times slower; none is the best that is there")
+	f.StringVar(&backendName, "backend", "", "xla:cpu, xla:cuda or go, tens of times slower; none is the best that is there")
 	f.IntVar(&config.Epochs, "epochs", 15, "epochs to train in all")
 	f.IntVar(&config.BatchSize, "batch", 125, "images a step")
 	f.Float64Var(&config.LearningRate, "learning-rate", 0.001, "learning rate of Adam")
