@@ -42,10 +42,6 @@ type Options struct {
 	Type dtypes.DType
 }
 
-// cached is how many images a run takes where nothing else is asked for: their
-// activations fit a processor's cache, and more are slower.
-const cached = 32
-
 // Explainer makes maps of one network on one backend. It compiles a graph the
 // first time that it meets a method and a batch shape, leaves the network as
 // it is, and may be used by many goroutines at once. Training the network
@@ -103,7 +99,7 @@ func New(backend backends.Backend, net Network, opts Options) (*Explainer, error
 			return nil, fmt.Errorf("cam: new: %s of %d, want 0 or more", o.name, o.value)
 		}
 	}
-	opts.Batch, opts.Chunk, opts.Type = cmp.Or(opts.Batch, cached), cmp.Or(opts.Chunk, 128), cmp.Or(opts.Type, dtypes.Float32)
+	opts.Batch, opts.Chunk, opts.Type = cmp.Or(opts.Batch, compiled.Batch), cmp.Or(opts.Chunk, 128), cmp.Or(opts.Type, dtypes.Float32)
 	if opts.Type != dtypes.Float32 && opts.Type != dtypes.BFloat16 {
 		return nil, fmt.Errorf("cam: new: type %s, want %s or %s", opts.Type, dtypes.Float32, dtypes.BFloat16)
 	}
@@ -400,7 +396,7 @@ func (e *Explainer) try(ctx stdcontext.Context, method Method, images Images) ([
 func (e *Explainer) buildTrials(method Method, ctx *context.Context, image, act, start *Node) []*Node {
 	p := e.pass(newPass(network{e.net, ctx, e.opts.Type}, image, act))
 	count := method.Trials.Count(p)
-	n := min(count, e.opts.Chunk, cached)
+	n := min(count, e.opts.Chunk, compiled.Batch)
 	which := Add(Iota(image.Graph(), shapes.Make(dtypes.Int32, n), 0), start)
 	which = MinScalar(which, float64(count-1))
 	return []*Node{method.Trials.Scores(p, which), Const(image.Graph(), int32(count))}
@@ -561,13 +557,13 @@ func (b *batch) check(method string, start int, goals goals) error {
 				return fail(ErrClass, "%s: class %d for image %d, want 0 to %d", method, c, start+i, b.classes-1)
 			}
 		}
-		if slices.Contains(b.finite[i*channels:(i+1)*channels], false) || !finite(b.scores[i*b.classes:(i+1)*b.classes]) {
+		if slices.Contains(b.finite[i*channels:(i+1)*channels], false) || failure.NotFinite(b.scores[i*b.classes:(i+1)*b.classes]) >= 0 {
 			return fail(ErrNotFinite, "%s: image %d: activations or scores are infinite or NaN, want finite ones: the weights are too large or broken", method, start+i)
 		}
-		if !finite(b.explained[i*b.k : (i+1)*b.k]) {
+		if failure.NotFinite(b.explained[i*b.k:(i+1)*b.k]) >= 0 {
 			return fail(ErrNotFinite, "%s: image %d: the target is infinite or NaN, want a finite function of the scores", method, start+i)
 		}
-		if !finite(b.maps[i*size : (i+1)*size]) {
+		if failure.NotFinite(b.maps[i*size:(i+1)*size]) >= 0 {
 			return fail(ErrNotFinite, "%s: image %d: the map is infinite or NaN, want finite values: the gradient or the weights overflow", method, start+i)
 		}
 		if !(b.misfit[i] <= tolerance) {
@@ -575,13 +571,4 @@ func (b *batch) check(method string, start int, goals goals) error {
 		}
 	}
 	return nil
-}
-
-func finite(values []float32) bool {
-	for _, v := range values {
-		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-			return false
-		}
-	}
-	return true
 }

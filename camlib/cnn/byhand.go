@@ -8,10 +8,9 @@ import (
 	. "github.com/gomlx/gomlx/pkg/core/graph"
 	"github.com/gomlx/gomlx/pkg/core/tensors"
 	"github.com/gomlx/gomlx/pkg/ml/context"
-)
 
-// cached is how many images, at most, have activations that fit a processor's cache.
-const cached = 32
+	"github.com/camlab-go/camlab/internal/compiled"
+)
 
 // byHandStep is the step with the gradients of all layers by hand. On processors it takes
 // a batch in chunks, so that what lies between the layers stays in their cache.
@@ -76,7 +75,7 @@ func byHandGradients(backend backends.Backend, m *Model) (*context.Exec, error) 
 // chunkSize is how many images of n are a chunk: all chunks are alike where
 // that is possible, because each size is compiled for.
 func chunkSize(n int) int {
-	least := (n + cached - 1) / cached
+	least := (n + compiled.Batch - 1) / compiled.Batch
 	for count := least; count < 2*least; count++ {
 		if n%count == 0 {
 			return n / count

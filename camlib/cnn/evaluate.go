@@ -35,9 +35,10 @@ type ClassScore struct {
 	F1        float64 `json:"f1"`
 }
 
-// evaluationBatch is how many images an evaluation takes at a time: a divisor
-// of the test set and of the sample, so that one graph is compiled.
-const evaluationBatch = 50
+// evaluationBatch is how many images an evaluation takes at a time: as many as fit the
+// cache (see compiled.Batch) and divide the test set and the sample, so that one graph is
+// compiled.
+const evaluationBatch = 25
 
 // Evaluator runs a model forward over data sets. It compiles once per batch
 // size and may be used by one goroutine at a time.

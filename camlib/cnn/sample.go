@@ -5,6 +5,7 @@ import (
 	"github.com/gomlx/gomlx/pkg/core/tensors"
 
 	"github.com/camlab-go/camlab/camlib/cifar10"
+	"github.com/camlab-go/camlab/internal/compiled"
 )
 
 // Sample prepares a piece of a training step, the gradients for a chunk of the sample's
@@ -18,7 +19,7 @@ func Sample(backend backends.Backend) (func() error, error) {
 	ds := cifar10.Sample()
 	in := []*tensors.Tensor{
 		tensors.FromFlatDataAndDimensions(ds.Pixels, ds.Len(), cifar10.Height, cifar10.Width, cifar10.Channels),
-		tensors.FromFlatDataAndDimensions(ds.Labels, ds.Len()), FlipCrop.epochPicks(ds.Len(), 1, 0)[:4*cached].tensor(), tensors.FromScalar(float32(1)),
+		tensors.FromFlatDataAndDimensions(ds.Labels, ds.Len()), FlipCrop.epochPicks(ds.Len(), 1, 0)[:4*compiled.Batch].tensor(), tensors.FromScalar(float32(1)),
 	}
 	run := func() error {
 		out, err := execute(exec, in...)

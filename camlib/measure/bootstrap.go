@@ -6,6 +6,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+
+	"github.com/camlab-go/camlab/internal/failure"
 )
 
 // Estimate is a mean over images with its 95 % interval.
@@ -38,7 +40,7 @@ func Bootstrap(values []float64, opts Resampling) (Estimate, error) {
 	if resamples < 0 {
 		return Estimate{}, fail(ErrValues, "bootstrap: %d resamples, want 0 or more", resamples)
 	}
-	if bad := notFinite(values); bad >= 0 {
+	if bad := failure.NotFinite(values); bad >= 0 {
 		return Estimate{}, fail(ErrValues, "bootstrap: value %d is %v, want finite ones", bad, values[bad])
 	}
 	opts.Resamples = resamples

@@ -13,6 +13,7 @@ import (
 
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/internal/compiled"
+	"github.com/camlab-go/camlab/internal/failure"
 )
 
 // Case is one method's maps of a [Subject]'s images: what the metrics judge. It
@@ -82,7 +83,7 @@ func (s *Subject) check(r *cam.Result, classes []int) error {
 				r.Method, i, c, classes[i])
 		}
 	}
-	if bad := notFinite(r.Maps); bad >= 0 {
+	if bad := failure.NotFinite(r.Maps); bad >= 0 {
 		return fail(ErrNotFinite, "%s: image %d: the map holds %v, want finite values", r.Method, bad/(r.Height*r.Width), r.Maps[bad])
 	}
 	return nil

@@ -3,7 +3,6 @@ package measure
 import (
 	"errors"
 	"fmt"
-	"math"
 
 	"github.com/camlab-go/camlab/internal/failure"
 )
@@ -31,15 +30,4 @@ func within(err error, where string, args ...any) error {
 		return err
 	}
 	return fmt.Errorf("measure: %s: %w", fmt.Sprintf(where, args...), err)
-}
-
-// notFinite returns the position of the first value that is infinite or NaN, or
-// -1.
-func notFinite[T float32 | float64](values []T) int {
-	for i, v := range values {
-		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-			return i
-		}
-	}
-	return -1
 }

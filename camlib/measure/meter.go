@@ -15,6 +15,7 @@ import (
 	"github.com/gomlx/gomlx/pkg/ml/context"
 
 	"github.com/camlab-go/camlab/camlib/cam"
+	"github.com/camlab-go/camlab/internal/compiled"
 )
 
 // Options of a [Meter]. The zero value is the default.
@@ -69,7 +70,7 @@ func New(backend backends.Backend, net cam.Network, opts Options) (*Meter, error
 	if err := opts.check(); err != nil {
 		return nil, err
 	}
-	opts.Batch, opts.Steps = cmp.Or(opts.Batch, 32), cmp.Or(opts.Steps, 8)
+	opts.Batch, opts.Steps = cmp.Or(opts.Batch, compiled.Batch), cmp.Or(opts.Steps, 8)
 	opts.Deletion, opts.Insertion = cmp.Or(opts.Deletion, Black), cmp.Or(opts.Insertion, Blurred)
 	opts.ROAD, opts.Infidelity, opts.Sensitivity = opts.ROAD.orDefault(), opts.Infidelity.orDefault(), opts.Sensitivity.orDefault()
 	return &Meter{backend: backend, net: net, opts: opts}, nil

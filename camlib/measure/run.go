@@ -11,6 +11,7 @@ import (
 
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/internal/compiled"
+	"github.com/camlab-go/camlab/internal/failure"
 )
 
 // change is a way to make k changed images of each image of a batch inside a
@@ -62,7 +63,7 @@ func (m *Meter) run(ctx stdcontext.Context, c change, n, k int, inputs func(p pa
 				return err
 			}
 			classes := len(y) / (deep * wide)
-			if bad := notFinite(y); bad >= 0 {
+			if bad := failure.NotFinite(y); bad >= 0 {
 				return fail(ErrNotFinite, "image %d: the network's scores are infinite or NaN, want finite ones: the weights are too large or broken",
 					p.start+bad/(wide*classes))
 			}

@@ -15,6 +15,7 @@ import (
 	"github.com/gomlx/gomlx/pkg/ml/context"
 
 	"github.com/camlab-go/camlab/camlib/cam"
+	"github.com/camlab-go/camlab/internal/failure"
 )
 
 // Redraw says how a layer's parameters are drawn anew.
@@ -273,7 +274,7 @@ func Completeness(residual, score []float32) ([]float64, error) {
 		return nil, fail(ErrValues, "completeness: %d residuals and %d scores, want one of each per image", len(residual), len(score))
 	}
 	for _, v := range [][]float32{residual, score} {
-		if bad := notFinite(v); bad >= 0 {
+		if bad := failure.NotFinite(v); bad >= 0 {
 			return nil, fail(ErrValues, "completeness: image %d: value %v, want finite ones", bad, v[bad])
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
+
+	"github.com/camlab-go/camlab/internal/failure"
 )
 
 // Spearman returns the rank correlation of two maps of equal size: Pearson's
@@ -21,7 +23,7 @@ func checkPair(name string, a, b []float32) error {
 		return fail(ErrValues, "%s: %d and %d values, want as many, at least one", name, len(a), len(b))
 	}
 	for _, m := range [][]float32{a, b} {
-		if bad := notFinite(m); bad >= 0 {
+		if bad := failure.NotFinite(m); bad >= 0 {
 			return fail(ErrValues, "%s: value %d is %v, want finite ones", name, bad, m[bad])
 		}
 	}

@@ -1,5 +1,5 @@
 // Package failure is errors of a kind: their text says all, and the kind, one of a
-// package's sentinels, is for errors.Is.
+// package's sentinels, is for errors.Is; and the check for the commonest of them.
 package failure
 
 import (
