@@ -309,10 +309,10 @@ func (s *setup) programs(ctx context.Context) (string, bool, error) {
 	if err := os.MkdirAll(s.Bin(""), 0o755); err != nil {
 		return "", false, err
 	}
-	if err := s.exec(ctx, nil, "go", "build", "-o", s.Bin("")+string(filepath.Separator), "./cmd/camlab", "github.com/janpfeifer/gonb"); err != nil {
+	if err := s.build(ctx, s.Bin("")+string(filepath.Separator), "./cmd/camlab", "github.com/janpfeifer/gonb"); err != nil {
 		return "", false, err
 	}
-	if err := s.exec(ctx, nil, "go", "build", "-o", front, "./kernels/gofront"); err != nil {
+	if err := s.build(ctx, front, "./kernels/gofront"); err != nil {
 		return "", false, err
 	}
 	return s.Bin("camlab") + ", gonb", true, s.setStamp("programs", s.goVer+" "+s.report.Version)
@@ -325,10 +325,22 @@ func (s *setup) gopls(ctx context.Context) (string, bool, error) {
 	if err != nil || s.fresh("goplsfront", s.goVer+" "+s.report.Version, front) {
 		return result, changed, err
 	}
-	if err := s.exec(ctx, nil, "go", "build", "-o", front, "./kernels/goplsfront"); err != nil {
+	if err := s.build(ctx, front, "./kernels/goplsfront"); err != nil {
 		return "", false, err
 	}
 	return result, true, s.setStamp("goplsfront", s.goVer+" "+s.report.Version)
+}
+
+// build builds programs of this module. They bear the checkout's revision, unless git
+// refuses to tell it, as it does where the checkout is another user's, which is so with
+// many a folder that is mounted into a container.
+func (s *setup) build(ctx context.Context, output string, packages ...string) error {
+	args := append([]string{"build", "-o", output}, packages...)
+	err := s.exec(ctx, nil, "go", args...)
+	if err != nil && strings.Contains(err.Error(), "-buildvcs=false") {
+		err = s.exec(ctx, nil, "go", slices.Insert(args, 1, "-buildvcs=false")...)
+	}
+	return err
 }
 
 // goInstall builds a program of another module, package@version.

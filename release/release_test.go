@@ -126,7 +126,7 @@ func TestNotices(t *testing.T) {
 func TestNoticesOfCamlab(t *testing.T) {
 	t.Chdir("..")
 	program := filepath.Join(t.TempDir(), "camlab")
-	if out, err := exec.Command("go", "build", "-o", program, "./cmd/camlab").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", program, "./cmd/camlab").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	info, err := buildinfo.ReadFile(program)
@@ -164,7 +164,7 @@ func TestNoticesOfCamlab(t *testing.T) {
 // TestCamlabWithoutCgo is the program for platforms to which cgo does not reach.
 func TestCamlabWithoutCgo(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "camlab")
-	build := exec.Command("go", "build", "-o", program, "./cmd/camlab")
+	build := exec.Command("go", "build", "-buildvcs=false", "-o", program, "./cmd/camlab")
 	build.Dir, build.Env = "..", append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -39,7 +40,7 @@ func newVersion() *cobra.Command {
 					v.Plugin = "none: built without cgo, which loads one"
 				}
 			}
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "camlab %s %s\n%s %s\nGoMLX %s\ngo-xla %s\nplugin %s\n", v.Camlab, v.Revision, v.Go, v.Platform, v.GoMLX, v.GoXLA, v.Plugin)
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "camlab %s\n%s %s\nGoMLX %s\ngo-xla %s\nplugin %s\n", strings.TrimSpace(v.Camlab+" "+v.Revision), v.Go, v.Platform, v.GoMLX, v.GoXLA, v.Plugin)
 			return err
 		},
 	}
