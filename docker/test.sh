@@ -142,3 +142,17 @@ start --user 4321 "$IMAGE"
 engine exec -e HOME=/tmp/home "$name" camlab notebook /tmp/home/notebooks/04_importing_camlib.ipynb --quick --out /tmp/out >/dev/null
 logged 'group-add users' || fail "--user 4321: nothing was said about the home folder"
 pass "--user with any number"
+# A module from a host that the image has none of, out of a proxy made of files.
+out=$(run --rm --user 4321 "$IMAGE" bash -c '
+	mkdir -p /tmp/proxy/example.com/hello/@v /tmp/cell
+	cd /tmp/proxy/example.com/hello/@v
+	python -c "
+import zipfile
+with zipfile.ZipFile(\"v1.0.0.zip\", \"w\") as z:
+    for name, text in (\"go.mod\", \"module example.com/hello\"), (\"hello.go\", \"package hello\"):
+        z.writestr(\"example.com/hello@v1.0.0/\" + name, text)"
+	echo "module example.com/hello" >v1.0.0.mod
+	echo "{\"Version\":\"v1.0.0\"}" >v1.0.0.info
+	cd /tmp/cell
+	go mod init cell && GOPROXY=file:///tmp/proxy GONOSUMDB=example.com go get example.com/hello@v1.0.0' 2>&1) || fail "go get: $out"
+pass "go get of a new module, as any user"
