@@ -11,6 +11,7 @@ import (
 	"github.com/gomlx/gomlx/pkg/core/tensors"
 
 	"github.com/camlab-go/camlab/camlib/cifar10"
+	"github.com/camlab-go/camlab/internal/compiled"
 	"github.com/camlab-go/camlab/internal/rim"
 )
 
@@ -88,7 +89,7 @@ func Augment(backend backends.Backend, ds *cifar10.Dataset, a Augmentation, seed
 	if err != nil {
 		return nil, fmt.Errorf("cnn: augment: %w", err)
 	}
-	out, err := exec.Exec(
+	out, err := compiled.Call(exec.Exec,
 		tensors.FromFlatDataAndDimensions(ds.Pixels, ds.Len(), cifar10.Height, cifar10.Width, cifar10.Channels),
 		tensors.FromFlatDataAndDimensions(ds.Labels, ds.Len()),
 		order[:4*n].tensor())
@@ -99,10 +100,10 @@ func Augment(backend backends.Backend, ds *cifar10.Dataset, a Augmentation, seed
 	for i := range n {
 		result.Index = append(result.Index, ds.Index[order[4*i]])
 	}
-	if result.Pixels, err = tensors.CopyFlatData[uint8](out[0]); err != nil {
+	if result.Pixels, err = compiled.Take[uint8](out[0]); err != nil {
 		return nil, fmt.Errorf("cnn: augment: %w", err)
 	}
-	if result.Labels, err = tensors.CopyFlatData[uint8](out[1]); err != nil {
+	if result.Labels, err = compiled.Take[uint8](out[1]); err != nil {
 		return nil, fmt.Errorf("cnn: augment: %w", err)
 	}
 	return result, nil

@@ -75,7 +75,7 @@ func byHandGradients(backend backends.Backend, m *Model) (*context.Exec, error) 
 // chunkSize is how many images of n are a chunk: all chunks are alike where
 // that is possible, because each size is compiled for.
 func chunkSize(n int) int {
-	least := (n + compiled.Batch - 1) / compiled.Batch
+	least := max(1, (n+compiled.Batch-1)/compiled.Batch)
 	for count := least; count < 2*least; count++ {
 		if n%count == 0 {
 			return n / count

@@ -10,6 +10,7 @@ import (
 	"github.com/gomlx/gomlx/pkg/ml/context"
 
 	"github.com/camlab-go/camlab/camlib/cifar10"
+	"github.com/camlab-go/camlab/internal/compiled"
 )
 
 // Evaluation is how well a model does on labelled images.
@@ -35,11 +36,6 @@ type ClassScore struct {
 	F1        float64 `json:"f1"`
 }
 
-// evaluationBatch is how many images an evaluation takes at a time: as many as fit the
-// cache (see compiled.Batch) and divide the test set and the sample, so that one graph is
-// compiled.
-const evaluationBatch = 25
-
 // Evaluator runs a model forward over data sets. It compiles once per batch
 // size and may be used by one goroutine at a time.
 type Evaluator struct {
@@ -64,23 +60,22 @@ func NewEvaluator(backend backends.Backend, m *Model) (*Evaluator, error) {
 func (e *Evaluator) Scores(ctx stdcontext.Context, ds *cifar10.Dataset) ([]float32, error) {
 	const size = cifar10.Height * cifar10.Width * cifar10.Channels
 	scores := make([]float32, 0, ds.Len()*cifar10.NumClasses)
-	for start := 0; start < ds.Len(); start += evaluationBatch {
+	batch := chunkSize(ds.Len())
+	for start := 0; start < ds.Len(); start += batch {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("cnn: evaluate: stopped after %d of %d images: %w", start, ds.Len(), err)
 		}
-		n := min(evaluationBatch, ds.Len()-start)
+		n := min(batch, ds.Len()-start)
 		pixels := tensors.FromFlatDataAndDimensions(ds.Pixels[start*size:(start+n)*size], n, cifar10.Height, cifar10.Width, cifar10.Channels)
-		out, err := e.exec.Exec(pixels)
+		out, err := compiled.Call(e.exec.Exec, pixels)
 		if err != nil {
 			return nil, fmt.Errorf("cnn: evaluate: images from %d: %w", start, err)
 		}
-		s, err := tensors.CopyFlatData[float32](out[0])
+		s, err := compiled.Take[float32](out[0])
 		if err != nil {
 			return nil, fmt.Errorf("cnn: evaluate: images from %d: %w", start, err)
 		}
 		scores = append(scores, s...)
-		out[0].MustFinalizeAll()
-		pixels.MustFinalizeAll()
 	}
 	return scores, nil
 }

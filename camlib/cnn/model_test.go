@@ -262,6 +262,16 @@ func encode(t *testing.T, m *Model) []byte {
 	return data
 }
 
+func TestEvaluateWantsImages(t *testing.T) {
+	e, err := NewEvaluator(backendtest.Go(t), New(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Evaluate(t.Context(), &cifar10.Dataset{}); err == nil || !strings.Contains(err.Error(), "at least one label") {
+		t.Errorf("error %v, want one that asks for images", err)
+	}
+}
+
 func evaluate(t *testing.T, m *Model, ds *cifar10.Dataset) *Evaluation {
 	t.Helper()
 	e, err := NewEvaluator(backendtest.XLA(t), m)

@@ -236,7 +236,7 @@ func TestTrainsOnPureGo(t *testing.T) {
 
 // TestChunks: chunks are alike where they can be, and never more than fits the cache.
 func TestChunks(t *testing.T) {
-	for n, want := range map[int]int{1: 1, 32: 32, 34: 17, 125: 25, 128: 32, 100: 25, 127: 32, 33: 11} {
+	for n, want := range map[int]int{0: 0, 1: 1, 32: 32, 34: 17, 125: 25, 128: 32, 100: 25, 127: 32, 33: 11} {
 		got := chunkSize(n)
 		if got != want || got > compiled.Batch {
 			t.Errorf("chunks of %d for %d images, want %d", got, n, want)

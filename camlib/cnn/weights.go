@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/renameio/v2"
 	"github.com/nlpodyssey/safetensors"
+
+	"github.com/camlab-go/camlab/internal/failure"
 )
 
 // ModelFile is the name of the weights in a checkpoint folder.
@@ -182,10 +184,8 @@ func floats(file safetensors.SafeTensors, name string, dims []int) ([]float32, e
 	if err := binary.Read(bytes.NewReader(t.Data()), binary.LittleEndian, values); err != nil {
 		return nil, fmt.Errorf("tensor %q: %w", name, err)
 	}
-	for i, v := range values {
-		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-			return nil, fmt.Errorf("tensor %q: value %d is %v, want finite numbers", name, i, v)
-		}
+	if bad := failure.NotFinite(values); bad >= 0 {
+		return nil, fmt.Errorf("tensor %q: value %d is %v, want finite numbers", name, bad, values[bad])
 	}
 	return values, nil
 }

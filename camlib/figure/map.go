@@ -2,7 +2,8 @@ package figure
 
 import (
 	"fmt"
-	"math"
+
+	"github.com/camlab-go/camlab/internal/failure"
 )
 
 // Map is a map of numbers, H rows of W values, row by row: the value at row y and
@@ -48,10 +49,8 @@ func (m Map) check() error {
 	if len(m.Values) != m.H*m.W {
 		return fmt.Errorf("figure: map: %d values, want %d×%d = %d", len(m.Values), m.H, m.W, m.H*m.W)
 	}
-	for i, v := range m.Values {
-		if f := float64(v); math.IsNaN(f) || math.IsInf(f, 0) {
-			return fmt.Errorf("figure: map: row %d, column %d: value %v, want a finite number", i/m.W, i%m.W, v)
-		}
+	if bad := failure.NotFinite(m.Values); bad >= 0 {
+		return fmt.Errorf("figure: map: row %d, column %d: value %v, want a finite number", bad/m.W, bad%m.W, m.Values[bad])
 	}
 	return nil
 }

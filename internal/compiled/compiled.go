@@ -31,7 +31,7 @@ func Call(exec func(...any) ([]*tensors.Tensor, error), inputs ...*tensors.Tenso
 }
 
 // Take returns the values of a tensor and frees it.
-func Take[T float32 | int32 | bool](t *tensors.Tensor) ([]T, error) {
+func Take[T float32 | int32 | uint8 | bool](t *tensors.Tensor) ([]T, error) {
 	v, err := tensors.CopyFlatData[T](t)
 	return v, errors.Join(err, t.FinalizeAll())
 }
