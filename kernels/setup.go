@@ -84,7 +84,7 @@ func (e Env) Setup(ctx context.Context, opts SetupOptions) (*SetupReport, error)
 // left as it is. It needs Python 3 with venv, as Setup does; having no plugin in the
 // end is an error.
 func SetupPlugin(ctx context.Context, dir, camlab string, opts SetupOptions) (*SetupReport, error) {
-	tmp, err := os.MkdirTemp("", "camlab-setup-") // for pip
+	tmp, err := (Env{Root: dir}).mkdirTemp("camlab-setup-") // for pip
 	if err != nil {
 		return nil, fmt.Errorf("kernels: setup: %w", err)
 	}
@@ -301,8 +301,12 @@ func (s *setup) packStep() (string, bool, error) {
 
 // programs builds the programs that come out of this module's own go.mod.
 func (s *setup) programs(ctx context.Context) (string, bool, error) {
-	front := filepath.Join(s.GoFrontDir(), "go")
-	if s.fresh("programs", s.goVer+" "+s.report.Version, s.Bin("camlab"), s.Bin("gonb"), front) {
+	fronts := map[string]string{"go": "./kernels/gofront", "gonb": "./kernels/gonbfront", "goenv": "./kernels/goenv"}
+	paths := []string{s.Bin("camlab"), s.Bin("gonb")}
+	for name := range fronts {
+		paths = append(paths, filepath.Join(s.GoFrontDir(), name))
+	}
+	if s.fresh("programs", s.goVer+" "+s.report.Version, paths...) {
 		return "up to date", false, nil
 	}
 	s.say("camlab and GoNB", "compiling, GoMLX included")
@@ -312,8 +316,10 @@ func (s *setup) programs(ctx context.Context) (string, bool, error) {
 	if err := s.build(ctx, s.Bin("")+string(filepath.Separator), "./cmd/camlab", "github.com/janpfeifer/gonb"); err != nil {
 		return "", false, err
 	}
-	if err := s.build(ctx, front, "./kernels/gofront"); err != nil {
-		return "", false, err
+	for name, pkg := range fronts {
+		if err := s.build(ctx, filepath.Join(s.GoFrontDir(), name), pkg); err != nil {
+			return "", false, err
+		}
 	}
 	return s.Bin("camlab") + ", gonb", true, s.setStamp("programs", s.goVer+" "+s.report.Version)
 }
@@ -351,7 +357,7 @@ func (s *setup) goInstall(ctx context.Context, pkg string) (string, bool, error)
 		return "up to date", false, nil
 	}
 	s.say(name, "compiling "+version)
-	if err := s.exec(ctx, []string{"GOBIN=" + s.Bin(""), "GOFLAGS="}, "go", "install", pkg); err != nil {
+	if err := s.exec(ctx, []string{"GOBIN=" + s.Bin("")}, "go", "install", pkg); err != nil {
 		return "", false, err
 	}
 	return version, true, s.setStamp(name, s.goVer+" "+version)
@@ -369,7 +375,7 @@ func (s *setup) warm(ctx context.Context) (string, bool, error) {
 		return "up to date", false, nil
 	}
 	s.say("build cache", "compiling camlib as a notebook's first cell does")
-	if err := s.tryImport(ctx, expandPath(vars)); err != nil {
+	if err := s.tryImport(ctx, s.kernelEnv(vars)); err != nil {
 		return "", false, err
 	}
 	return "the first cell is quick", true, s.setStamp("warm", want)
@@ -387,7 +393,7 @@ func (s *setup) warmHelp(ctx context.Context) (string, bool, error) {
 		return "up to date", false, nil
 	}
 	s.say("help", "having gopls read camlib and GoMLX")
-	if err := s.tryImport(ctx, expandPath(vars), []string{s.Bin("gopls"), "check", "main.go"}); err != nil {
+	if err := s.tryImport(ctx, s.kernelEnv(vars), []string{s.Bin("gopls"), "check", "main.go"}); err != nil {
 		return "", false, err
 	}
 	return "completion and help are quick", true, s.setStamp("help", want)
@@ -401,7 +407,7 @@ func (e Env) CheckImport(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := e.tryImport(ctx, expandPath(offline(vars))); err != nil {
+	if err := e.tryImport(ctx, e.kernelEnv(offline(vars))); err != nil {
 		return fmt.Errorf("kernels: %w", err)
 	}
 	return nil
@@ -443,7 +449,7 @@ func (e Env) tryImport(ctx context.Context, env []string, more ...[]string) erro
 		fmt.Fprintf(&source, "import _ %q\n", path)
 	}
 	source.WriteString("\nfunc main() {}\n")
-	dir, err := os.MkdirTemp("", "camlab-import-")
+	dir, err := e.mkdirTemp("camlab-import-")
 	if err != nil {
 		return err
 	}
@@ -454,7 +460,7 @@ func (e Env) tryImport(ctx context.Context, env []string, more ...[]string) erro
 	commands := [][]string{{"go", "mod", "init", "cell"}, {"go", "get"}, {"go", "build", "-o", "cell"}}
 	for _, args := range append(commands, more...) {
 		cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-		cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
+		cmd.Dir, cmd.Env = dir, env
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("import camlib: %s %s: %w: %s", filepath.Base(args[0]), args[1], err, tail(string(out)))
 		}
@@ -464,8 +470,8 @@ func (e Env) tryImport(ctx context.Context, env []string, more ...[]string) erro
 
 // exec runs a program in the checkout.
 func (s *setup) exec(ctx context.Context, env []string, name string, args ...string) error {
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir, cmd.Env = s.Root, append(os.Environ(), env...)
+	cmd := s.Command(ctx, name, args...)
+	cmd.Env = append(cmd.Env, env...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s %s: %w: %s", filepath.Base(name), firstWords(args), err, tail(string(out)))
 	}
