@@ -187,10 +187,14 @@ func (e Env) Command(ctx context.Context, name string, args ...string) *exec.Cmd
 	return cmd
 }
 
+// Folders returns what stands for folders of this process's environment that cannot
+// be used, as goenv.Folders does.
+func (e Env) Folders() []string { return goenv.Folders(os.Environ(), e.spare()) }
+
 // mkdirTemp makes a folder in which programs can be run.
 func (e Env) mkdirTemp(pattern string) (string, error) {
 	dir := "" // TMPDIR's
-	for _, v := range goenv.Folders(os.Environ(), e.spare()) {
+	for _, v := range e.Folders() {
 		if other, ok := strings.CutPrefix(v, "TMPDIR="); ok {
 			dir = other
 		}

@@ -226,11 +226,22 @@ func (s *setup) python(ctx context.Context) (string, bool, error) {
 	defer ready()
 	python := s.Bin("python")
 	want := fmt.Sprintf("%x", sha256.Sum256(requirements))
-	if s.fresh("python", want, python, s.Bin("jupyter")) {
+	// Another version of Python, as after an upgrade of the system, finds no packages.
+	const find = `import importlib.metadata as m; m.version("jupyterlab"), m.version("nbconvert")`
+	if s.fresh("python", want, python, s.Bin("jupyter")) && s.exec(ctx, nil, python, "-c", find) == nil {
 		return "up to date", false, nil
 	}
-	if _, err := os.Stat(python); err != nil {
+	if err := s.exec(ctx, nil, python, "-c", "import pip"); err != nil {
 		s.say("Python packages", "making "+s.Dir())
+		old, err := filepath.Glob(s.Bin("python*")) // venv leaves them as they are
+		if err != nil {
+			return "", false, err
+		}
+		for _, path := range old {
+			if err := os.Remove(path); err != nil {
+				return "", false, err
+			}
+		}
 		if err := s.makeVenv(ctx); err != nil {
 			return "", false, err
 		}
@@ -371,7 +382,13 @@ func (s *setup) warm(ctx context.Context) (string, bool, error) {
 		return "", false, err
 	}
 	want := s.goVer + " " + s.report.Version + "\n" + strings.Join(vars, "\n")
-	if s.fresh("warm", want) {
+	var unpacked []string // by warm, until `go clean -modcache`
+	for _, v := range vars {
+		if dir, ok := strings.CutPrefix(v, "GOMODCACHE="); ok {
+			unpacked = append(unpacked, filepath.Join(dir, filepath.FromSlash(ModulePath)+"@"+s.report.Version))
+		}
+	}
+	if s.fresh("warm", want, unpacked...) {
 		return "up to date", false, nil
 	}
 	s.say("build cache", "compiling camlib as a notebook's first cell does")
