@@ -51,7 +51,12 @@ const proxied = "none,none"
 func Environ(spare string) []string {
 	env := os.Environ()
 	env = append(env, Settings(env)...)
-	return append(env, Folders(env, spare)...)
+	set := table(append(env, Folders(env, spare)...))
+	all := make([]string, 0, len(set))
+	for _, name := range slices.Sorted(maps.Keys(set)) { // each once: exec takes the first
+		all = append(all, name+"="+set[name])
+	}
+	return all
 }
 
 // Settings returns a value, as NAME=value, for every variable that the go command
