@@ -23,11 +23,11 @@ import (
 //go:embed requirements.txt
 var requirements []byte
 
-// Programs that GoNB calls, at versions that build with this module's Go:
-// goimports for every cell, gopls for completion and help (later versions of
-// gopls want Go 1.27).
+// Programs that GoNB calls: goimports for every cell, a tool of this module like
+// GoNB itself, and gopls for completion and help, of the last version that builds with
+// this module's Go (later ones want Go 1.27).
 const (
-	goimports = "golang.org/x/tools/cmd/goimports@v0.48.0"
+	goimports = "golang.org/x/tools/cmd/goimports"
 	gopls     = "golang.org/x/tools/gopls@v0.20.0"
 )
 
@@ -207,7 +207,6 @@ func (s *setup) goParts(ctx context.Context) error {
 	}
 	parts := []part{
 		{"camlab and GoNB", s.programs},
-		{"goimports", func(ctx context.Context) (string, bool, error) { return s.goInstall(ctx, goimports) }},
 		{"build cache", s.warm},
 	}
 	if s.opts.Lab {
@@ -313,7 +312,7 @@ func (s *setup) packStep() (string, bool, error) {
 // programs builds the programs that come out of this module's own go.mod.
 func (s *setup) programs(ctx context.Context) (string, bool, error) {
 	fronts := map[string]string{"go": "./kernels/gofront", "gonb": "./kernels/gonbfront", "goenv": "./kernels/goenv"}
-	paths := []string{s.Bin("camlab"), s.Bin("gonb")}
+	paths := []string{s.Bin("camlab"), s.Bin("gonb"), s.Bin("goimports")}
 	for name := range fronts {
 		paths = append(paths, filepath.Join(s.GoFrontDir(), name))
 	}
@@ -324,7 +323,7 @@ func (s *setup) programs(ctx context.Context) (string, bool, error) {
 	if err := os.MkdirAll(s.Bin(""), 0o755); err != nil {
 		return "", false, err
 	}
-	if err := s.build(ctx, s.Bin("")+string(filepath.Separator), "./cmd/camlab", "github.com/janpfeifer/gonb"); err != nil {
+	if err := s.build(ctx, s.Bin("")+string(filepath.Separator), "./cmd/camlab", "github.com/janpfeifer/gonb", goimports); err != nil {
 		return "", false, err
 	}
 	for name, pkg := range fronts {
@@ -332,7 +331,7 @@ func (s *setup) programs(ctx context.Context) (string, bool, error) {
 			return "", false, err
 		}
 	}
-	return s.Bin("camlab") + ", gonb", true, s.setStamp("programs", s.goVer+" "+s.report.Version)
+	return s.Bin("camlab") + ", gonb, goimports", true, s.setStamp("programs", s.goVer+" "+s.report.Version)
 }
 
 // gopls builds gopls and the program that stands before it.
@@ -368,7 +367,13 @@ func (s *setup) goInstall(ctx context.Context, pkg string) (string, bool, error)
 		return "up to date", false, nil
 	}
 	s.say(name, "compiling "+version)
-	if err := s.exec(ctx, []string{"GOBIN=" + s.Bin("")}, "go", "install", pkg); err != nil {
+	vars, err := s.goVars()
+	if err != nil {
+		return "", false, err
+	}
+	// What is in the module cache is asked of nobody, whatever GOPROXY is.
+	proxy := "GOPROXY=" + fileURL(filepath.Join(vars["GOMODCACHE"], "cache", "download")) + "," + vars["GOPROXY"]
+	if err := s.exec(ctx, []string{"GOBIN=" + s.Bin(""), proxy}, "go", "install", pkg); err != nil {
 		return "", false, err
 	}
 	return version, true, s.setStamp(name, s.goVer+" "+version)
