@@ -277,8 +277,16 @@ func checkDisk(_ context.Context, env kernels.Env) finding {
 
 func checkJupyter(ctx context.Context, env kernels.Env) finding {
 	const ask = `import importlib.metadata as m; print("JupyterLab", m.version("jupyterlab") + ", nbconvert", m.version("nbconvert"))`
-	out, err := output(env.Command(ctx, env.Bin("python"), "-c", ask))
+	python := func(environ []string) (string, error) {
+		cmd := env.Command(ctx, env.Bin("python"), "-c", ask)
+		cmd.Env = environ
+		return output(cmd)
+	}
+	out, err := python(os.Environ())
 	if err != nil {
+		if name := culprit(os.Environ(), func(environ []string) error { _, err := python(environ); return err }); name != "" {
+			return failed("unset "+name, "%s=%s: %v", name, os.Getenv(name), err)
+		}
 		return failed(mendSetup, "%v", err)
 	}
 	if _, err := exec.LookPath(env.Bin("jupyter")); err != nil {

@@ -74,7 +74,7 @@ func Settings(env []string) []string {
 	for _, name := range []string{"GOAUTH", "GOCACHE", "GOINSECURE", "GOMODCACHE", "GOPATH", "GOTMPDIR", "GOVCS"} {
 		kept[name] = user[name]
 	}
-	if strings.Trim(user["GOPROXY"], ",| ") != "" {
+	if proxies.MatchString(user["GOPROXY"]) {
 		kept["GOPROXY"] = user["GOPROXY"]
 	}
 	if checksumDB.MatchString(user["GOSUMDB"]) {
@@ -94,7 +94,11 @@ func Settings(env []string) []string {
 	return all
 }
 
-var checksumDB = regexp.MustCompile(`^(off|sum\.golang\.org|sum\.golang\.google\.cn|[^+\s]+\+[0-9a-f]{8}\+\S+)( \S+)?$`)
+// The form of GOPROXY, a list, and of GOSUMDB.
+var (
+	proxies    = regexp.MustCompile(`^[,|]*(off|direct|noproxy|(https?|file)://[^\s,|]+|[^\s,|/:]+\.[^\s,|]*)([,|]+(off|direct|noproxy|(https?|file)://[^\s,|]+|[^\s,|/:]+\.[^\s,|]*))*[,|]*$`)
+	checksumDB = regexp.MustCompile(`^(off|sum\.golang\.org|sum\.golang\.google\.cn|[^+\s]+\+[0-9a-f]{8}\+\S+)( \S+)?$`)
+)
 
 // Direct returns the patterns of the modules that the user's settings exempt from
 // the proxies.

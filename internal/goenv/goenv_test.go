@@ -91,6 +91,8 @@ func TestSettings(t *testing.T) {
 		{"the environment goes before the file", "GOENV=" + file + " GOPROXY=direct", "GOPROXY=direct"},
 		{"a file that is not there says nothing", "GOENV=/missing", "GOENV=off GOPROXY="},
 		{"an empty list of proxies is none", "GOPROXY=,|", "GOPROXY="},
+		{"what is no proxy", "GOPROXY=https://p.example,nonsense", "GOPROXY="},
+		{"proxies of several forms", "GOPROXY=p.example|file:///m,off", "GOPROXY=p.example|file:///m,off"},
 		{"a checksum database", "GOSUMDB=" + key, "GOSUMDB=" + key},
 		{"what is no checksum database", "GOSUMDB=nonsense", "GOSUMDB="},
 		{"no toolchain is to be fetched", "GOTOOLCHAIN=local", "GOTOOLCHAIN=local"},
