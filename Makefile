@@ -7,6 +7,8 @@ SHELL       := /bin/bash -o pipefail
 MAKEFLAGS   += --no-print-directory
 
 CAMLAB      := .venv/bin/camlab
+CLEAN       := .venv/share/camlab/kernel-bin/goenv
+GO          := $(CLEAN) go
 LINTER      := .venv/bin/golangci-lint
 LINTER_PKG  := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 NOTEBOOKS   := $(wildcard notebooks/*.ipynb)
@@ -22,31 +24,41 @@ demo: setup ## set everything up and run the article's notebook in quick mode in
 
 test: setup format vet lint unit test-notebooks ## all checks and tests, with the race detector; what CI runs
 
-setup: ## make or update .venv: JupyterLab, GoNB, XLA plugin, kernels
-	@go run ./kernels/setup
+# Every go command is started by kernels/goenv, which sees to it that no setting of
+# the user's own stops it. It is built with none at all; without a home folder or a
+# temporary one, with the caches beside it.
+$(CLEAN): $(wildcard kernels/goenv/*.go internal/goenv/goenv.go internal/front/*.go)
+	@mkdir -p .venv/cache/tmp
+	@unset $${!GO*} $${!CGO_*}; export GOENV=off GOWORK=off CGO_ENABLED=0; \
+	go build -buildvcs=false -o $@ ./kernels/goenv 2>.venv/cache/goenv.log || \
+	GOCACHE=$(CURDIR)/.venv/cache/go-build GOPATH=$(CURDIR)/.venv/cache/go TMPDIR=$(CURDIR)/.venv/cache/tmp \
+	go build -buildvcs=false -o $@ ./kernels/goenv
 
-setup-lab: ## setup, and gopls for completion and help (70 to 90 s more, once)
-	@go run ./kernels/setup -lab
+setup: $(CLEAN) ## make or update .venv: JupyterLab, GoNB, XLA plugin, kernels
+	@$(GO) run ./kernels/setup
+
+setup-lab: $(CLEAN) ## setup, and gopls for completion and help (70 to 90 s more, once)
+	@$(GO) run ./kernels/setup -lab
 
 format: ## fail on Go code that gofmt would change
 	diff -u <(echo -n) <(gofmt -d $(GO_FILES))
 
-vet: ## go vet
-	go vet ./...
+vet: $(CLEAN) ## go vet
+	$(GO) vet ./...
 
 lint: $(LINTER) ## golangci-lint, with the linters of .golangci.yml
-	$(LINTER) run ./...
+	$(CLEAN) $(LINTER) run ./...
 
 $(LINTER): | setup
 	@echo "building golangci-lint (about a minute)"
-	GOFLAGS= GOBIN=$(CURDIR)/.venv/bin go install $(LINTER_PKG)
+	$(CLEAN) env GOBIN=$(CURDIR)/.venv/bin go install $(LINTER_PKG)
 
 # race_mu has go-xla lock its pools in a way that the race detector can see.
 unit: setup ## unit tests with the race detector
-	go test -race -tags race_mu -timeout 30m ./...
+	$(GO) test -race -tags race_mu -timeout 30m ./...
 
 test-notebooks: setup-lab ## run every notebook in quick mode, and the kernels: completion, faults, edits
-	CAMLAB_TEST_NOTEBOOKS=1 go test -count=1 -timeout 40m -v -run Notebook ./notebooks ./kernels
+	CAMLAB_TEST_NOTEBOOKS=1 $(GO) test -count=1 -timeout 40m -v -run Notebook ./notebooks ./kernels
 
 notebooks: setup ## run every notebook in full and keep the outputs, an hour or more where nothing is trained yet
 	@set -e; for n in $(NOTEBOOKS); do $(CAMLAB) notebook --in-place --png --out out $$n; done
@@ -80,10 +92,10 @@ PEERS := .venv-peers
 
 bench: setup ## measure speed beside PyTorch, TensorFlow and JAX into bench/RESULTS.md; ONLY=training measures one part
 	@test -x $(PEERS)/bin/python || { python3 -m venv $(PEERS) && $(PEERS)/bin/pip install -q -r bench/speed/requirements.txt; } || echo "the libraries to compare with cannot be installed; they are left out"
-	go run ./bench/speed $(if $(ONLY),-only $(ONLY))
+	$(GO) run ./bench/speed $(if $(ONLY),-only $(ONLY))
 
 bench-cell: setup ## time a cell that shows a heat map, part by part; BEFORE=CHECKOUT compares with that one's kernel
-	go run ./bench/cell $(if $(BEFORE),-before $(BEFORE))
+	$(GO) run ./bench/cell $(if $(BEFORE),-before $(BEFORE))
 
 image: ## build the container image; TARGET=cuda, ENGINE=podman, IMAGE=NAME, BUILD_FLAGS=... as in docs/docker.md
 	docker/build.sh
@@ -105,9 +117,9 @@ $(TOOLS)/stamp: release/requirements.txt
 	$(TOOLS)/bin/pip install -q -r $<
 	@touch $@
 
-release: $(TOOLS)/stamp ## make the archives, bills of materials and checksums of a release into out/release
+release: $(TOOLS)/stamp $(CLEAN) ## make the archives, bills of materials and checksums of a release into out/release
 	@rm -rf out/release
-	go run ./release -python $(TOOLS)/bin/python
+	$(GO) run ./release -python $(TOOLS)/bin/python
 
 lint-deploy: $(TOOLS)/stamp ## check what deploys: Dockerfiles, shell scripts, compose, .binder, docker/k8s
 	$(TOOLS)/bin/hadolint docker/Dockerfile .binder/Dockerfile

@@ -7,6 +7,8 @@ package kernels
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -15,7 +17,10 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/mod/module"
+
 	"github.com/camlab-go/camlab/internal/front"
+	"github.com/camlab-go/camlab/internal/goenv"
 )
 
 // ModulePath is the module that the kernels make importable.
@@ -74,22 +79,30 @@ func (e Env) KernelDir() string { return filepath.Join(e.Dir(), "share", "jupyte
 
 // GoFrontDir is the folder that only kernels have in their PATH, first: its go
 // is the program of kernels/gofront, which answers GoNB's calls faster and
-// leaves all others to the real go command.
+// leaves all others to the real go command. The kernelspecs start its gonb.
 func (e Env) GoFrontDir() string { return filepath.Join(e.Dir(), "share", "camlab", front.Dir) }
 
 func (e Env) stamp(name string) string {
 	return filepath.Join(e.Dir(), "share", "camlab", "stamps", name)
 }
 
+// spare is the folder for what has no other place, of package goenv.
+func (e Env) spare() string { return filepath.Join(e.Dir(), "cache") }
+
 // Vars returns the environment variables, as NAME=value, under which a Go
 // command in any folder resolves imports of this module from the packed copy
 // and everything that it needs from the module cache, with no network. They
-// are what the kernelspecs hand to the cells.
+// are what the kernelspecs hand to the cells: every variable that the go
+// command heeds has a value, so that none that Jupyter was started with holds.
+// The caches are those of the setup, which has filled them.
 //
 // The user's own proxies stay at the end, for modules of the user's own. The
 // modules of go.sum are exempt from the checksum database, which cannot be
 // asked offline: their contents were compared with go.sum when they entered
-// the cache. All other modules are still checked.
+// the cache. All other modules are still checked. Nor does any setting have
+// them fetched directly: of the patterns that do (GONOPROXY, GOPRIVATE) those that
+// match one are left out, and with them the public proxy, which is not to be
+// told the names of the others that they match.
 func (e Env) Vars() ([]string, error) {
 	vars, err := e.goVars()
 	if err != nil {
@@ -99,39 +112,58 @@ func (e Env) Vars() ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kernels: %w", err)
 	}
-	noSum := []string{ModulePath}
+	needed := []string{ModulePath}
 	for line := range strings.Lines(string(sums)) {
 		if path, _, ok := strings.Cut(line, " "); ok {
-			noSum = append(noSum, path)
+			needed = append(needed, path)
 		}
 	}
-	slices.Sort(noSum)
-	noSum = slices.Compact(noSum)
-	if vars["GONOSUMDB"] != "" {
-		noSum = append(noSum, vars["GONOSUMDB"])
-	}
-	flags := slices.DeleteFunc(strings.Fields(vars["GOFLAGS"]), func(f string) bool { return strings.HasPrefix(f, "-mod=") })
+	slices.Sort(needed)
+	needed = slices.Compact(needed)
 	proxies := []string{fileURL(e.ProxyDir()), fileURL(filepath.Join(vars["GOMODCACHE"], "cache", "download"))}
-	for _, p := range strings.Split(vars["GOPROXY"], ",") {
+	own := strings.Split(vars["GOPROXY"], ",")
+	var direct []string
+	for pattern := range strings.SplitSeq(goenv.Direct(os.Environ()), ",") {
+		if slices.ContainsFunc(needed, func(path string) bool { return module.MatchPrefixPatterns(pattern, path) }) {
+			own = append(slices.DeleteFunc(own, func(p string) bool { return strings.HasPrefix(p, publicProxy) }), "direct")
+		} else if pattern != "" {
+			direct = append(direct, pattern)
+		}
+	}
+	for _, p := range own {
 		if p != "" && !slices.Contains(proxies, p) {
 			proxies = append(proxies, p)
 		}
+	}
+	noSum := needed
+	if vars["GONOSUMDB"] != "none" {
+		noSum = append(noSum, vars["GONOSUMDB"])
 	}
 	path := []string{e.GoFrontDir(), filepath.Join(e.Dir(), "bin"), filepath.Join(vars["GOROOT"], "bin")}
 	if cc, err := exec.LookPath("gcc"); err == nil {
 		path = append(path, filepath.Dir(cc))
 	}
-	return []string{
-		"GOFLAGS=" + strings.Join(append(flags, "-mod=mod"), " "),
-		"GONOSUMDB=" + strings.Join(noSum, ","),
-		"GOPROXY=" + strings.Join(proxies, ","),
-		"PATH=" + strings.Join(path, string(os.PathListSeparator)) + string(os.PathListSeparator) + "${PATH}",
-	}, nil
+	all := goenv.Settings(os.Environ())
+	set := func(name, value string) {
+		i := slices.IndexFunc(all, func(v string) bool { return strings.HasPrefix(v, name+"=") })
+		all[i] = name + "=" + value
+	}
+	set("GOFLAGS", strings.TrimSpace(vars["GOFLAGS"]+" -mod=mod"))
+	set("GONOPROXY", cmp.Or(strings.Join(direct, ","), "none"))
+	set("GOPRIVATE", "")
+	set("GONOSUMDB", strings.Join(noSum, ","))
+	set("GOPROXY", strings.Join(proxies, ","))
+	set("GOCACHE", vars["GOCACHE"])
+	set("GOMODCACHE", vars["GOMODCACHE"])
+	return append(all, "PATH="+strings.Join(path, string(os.PathListSeparator))+string(os.PathListSeparator)+"${PATH}"), nil
 }
+
+// publicProxy is where everybody's modules come from.
+const publicProxy = "https://proxy.golang.org"
 
 // goVars asks the go command for its settings.
 func (e Env) goVars() (map[string]string, error) {
-	names := []string{"GOFLAGS", "GOMODCACHE", "GONOSUMDB", "GOPROXY", "GOROOT"}
+	names := []string{"GOCACHE", "GOFLAGS", "GOMODCACHE", "GONOSUMDB", "GOPROXY", "GOROOT"}
 	out, err := e.output("go", append([]string{"env"}, names...)...)
 	if err != nil {
 		return nil, err
@@ -147,12 +179,33 @@ func (e Env) goVars() (map[string]string, error) {
 	return vars, nil
 }
 
+// Command returns a program to be run in the checkout, in the environment of
+// package goenv: every program that camlab starts for the environment's sake is.
+func (e Env) Command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir, cmd.Env = e.Root, goenv.Environ(e.spare())
+	return cmd
+}
+
+// Folders returns what stands for folders of this process's environment that cannot
+// be used, as goenv.Folders does.
+func (e Env) Folders() []string { return goenv.Folders(os.Environ(), e.spare()) }
+
+// mkdirTemp makes a folder in which programs can be run.
+func (e Env) mkdirTemp(pattern string) (string, error) {
+	dir := "" // TMPDIR's
+	for _, v := range e.Folders() {
+		if other, ok := strings.CutPrefix(v, "TMPDIR="); ok {
+			dir = other
+		}
+	}
+	return os.MkdirTemp(dir, pattern)
+}
+
 // output runs a program in the checkout and returns its standard output; its
 // error holds the end of what the program wrote on standard error.
 func (e Env) output(name string, args ...string) (string, error) {
-	cmd := exec.Command(name, args...)
-	cmd.Dir = e.Root
-	out, err := cmd.Output()
+	out, err := e.Command(context.Background(), name, args...).Output()
 	if err != nil {
 		var exit *exec.ExitError
 		if errors.As(err, &exit) {
@@ -172,12 +225,12 @@ func tail(text string) string {
 
 func fileURL(path string) string { return "file://" + filepath.ToSlash(path) }
 
-// expandPath is what Jupyter makes of Vars: the reference to the PATH of the
-// process replaced by its value.
-func expandPath(vars []string) []string {
-	out := slices.Clone(vars)
-	for i := range out {
-		out[i] = strings.ReplaceAll(out[i], "${PATH}", os.Getenv("PATH"))
+// kernelEnv is the environment of a kernel: what Jupyter makes of Vars, and gonbfront
+// of that.
+func (e Env) kernelEnv(vars []string) []string {
+	env := os.Environ()
+	for _, v := range vars {
+		env = append(env, strings.ReplaceAll(v, "${PATH}", os.Getenv("PATH")))
 	}
-	return out
+	return append(env, goenv.Folders(env, e.spare())...)
 }

@@ -116,8 +116,8 @@ type worker struct {
 }
 
 func (s *setup) worker(ctx context.Context, flags string) (*worker, error) {
-	w := &worker{cmd: exec.CommandContext(ctx, s.camlab, "doctor", "--sample")}
-	w.cmd.Env = append(os.Environ(), plugin.PathEnv+"="+s.pluginDir, "XLA_FLAGS="+flags)
+	w := &worker{cmd: s.Command(ctx, s.camlab, "doctor", "--sample")}
+	w.cmd.Env = append(w.cmd.Env, plugin.PathEnv+"="+s.pluginDir, "XLA_FLAGS="+flags)
 	w.cmd.Stderr = &w.log
 	in, err := w.cmd.StdinPipe()
 	if err != nil {

@@ -162,7 +162,7 @@ func (e Env) Install(dir string, dev bool) (specs []Spec, changed bool, err erro
 			env[plugin.PathEnv] = filepath.Dir(path)
 		}
 		k := kernelJSON{
-			Argv:          []string{e.Bin("gonb"), "--kernel", "{connection_file}"},
+			Argv:          []string{filepath.Join(e.GoFrontDir(), "gonb"), "--kernel", "{connection_file}"},
 			DisplayName:   spec.Display,
 			Language:      "go",
 			InterruptMode: "signal", // a message reaches the cell's program only: no interrupt while it is compiled

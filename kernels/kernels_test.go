@@ -129,27 +129,48 @@ func TestPack(t *testing.T) {
 
 func TestVars(t *testing.T) {
 	env := checkout(t)
-	t.Setenv("GOFLAGS", "-mod=readonly -trimpath")
-	t.Setenv("GOPROXY", "https://proxy.example.com,direct")
-	t.Setenv("GONOSUMDB", "example.org/mine")
 	t.Setenv("GOMODCACHE", filepath.Join(env.Root, "cache"))
-	vars, err := env.Vars()
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []string{
-		"GOFLAGS=-trimpath -mod=mod",
-		"GONOSUMDB=example.com/a," + ModulePath + ",example.org/mine",
-		"GOPROXY=file://" + env.ProxyDir() + ",file://" + env.Root + "/cache/cache/download,https://proxy.example.com,direct",
-	}
-	if !slices.Equal(vars[:3], want) {
-		t.Errorf("Vars =\n%s\nwant\n%s", strings.Join(vars[:3], "\n"), strings.Join(want, "\n"))
-	}
-	if !strings.HasPrefix(vars[3], "PATH="+env.GoFrontDir()+":"+env.Bin("")+":") || !strings.HasSuffix(vars[3], ":${PATH}") {
-		t.Errorf("%s does not begin with the kernels' go command, go on with the environment's programs and end in the user's", vars[3])
-	}
-	if got := offline(vars)[2]; !strings.HasSuffix(got, "/cache/cache/download,off") || strings.Contains(got, "https") {
-		t.Errorf("offline %s", got)
+	files := "file://" + env.ProxyDir() + ",file://" + env.Root + "/cache/cache/download"
+	for _, row := range []struct{ rule, set, want string }{
+		{"flags that decide what is built are left out", "GOFLAGS=-mod=readonly -trimpath -race", "GOFLAGS=-trimpath -mod=mod"},
+		{"the user's proxies come last", "GOPROXY=https://proxy.example.com,direct", "GOPROXY=" + files + ",https://proxy.example.com,direct"},
+		{"the user's modules without a checksum too", "GONOSUMDB=example.org/mine", "GONOSUMDB=example.com/a," + ModulePath + ",example.org/mine"},
+		{"private modules are fetched directly", "GOPRIVATE=example.org/mine", "GONOPROXY=example.org/mine"},
+		{"ours are not, nor does the public proxy hear of theirs", "GOPRIVATE=github.com/*,example.org/mine", "GONOPROXY=example.org/mine;GOPROXY=" + files + ",direct"},
+		{"their own proxy may", "GONOPROXY=* GOPROXY=https://p.example,direct", "GONOPROXY=none;GOPROXY=" + files + ",https://p.example,direct"},
+		{"nothing at all may", "GONOPROXY=* GOPROXY=off", "GONOPROXY=none;GOPROXY=" + files + ",off,direct"},
+		{"how to build is settled", "GOOS=windows GOWORK=/w CC=false", "GOOS=;GOWORK=off;CC=;GOENV=off;GOMODCACHE=" + env.Root + "/cache"},
+	} {
+		t.Run(row.rule, func(t *testing.T) {
+			for _, name := range []string{"GOFLAGS", "GOPROXY", "GONOPROXY", "GOPRIVATE", "GONOSUMDB"} {
+				t.Setenv(name, "")
+			}
+			name, value, _ := strings.Cut(row.set, "=")
+			if name != "GOFLAGS" {
+				for _, s := range strings.Fields(row.set) {
+					name, value, _ := strings.Cut(s, "=")
+					t.Setenv(name, value)
+				}
+			} else {
+				t.Setenv(name, value)
+			}
+			vars, err := env.Vars()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for want := range strings.SplitSeq(row.want, ";") {
+				if !slices.Contains(vars, want) {
+					t.Errorf("no %s in\n%s", want, strings.Join(vars, "\n"))
+				}
+			}
+			path := vars[len(vars)-1]
+			if !strings.HasPrefix(path, "PATH="+env.GoFrontDir()+":"+env.Bin("")+":") || !strings.HasSuffix(path, ":${PATH}") {
+				t.Errorf("%s does not begin with the kernels' go command, go on with the environment's programs and end in the user's", path)
+			}
+			if got := offline(vars); !slices.Contains(got, "GOPROXY="+files+",off") {
+				t.Errorf("offline %v", got)
+			}
+		})
 	}
 }
 
@@ -162,7 +183,7 @@ func TestInstallListUninstall(t *testing.T) {
 		t.Fatalf("Install = %v, %v, %v, want the 3 kernels, changed", specs, changed, err)
 	}
 	spec := readSpec(t, dir, XLACPU)
-	if spec.Argv[0] != env.Bin("gonb") || spec.DisplayName != "Go CAM · XLA CPU" || spec.Env[plugin.PathEnv] != plugins || spec.Env["GOMLX_BACKEND"] != "xla:cpu" {
+	if spec.Argv[0] != filepath.Join(env.GoFrontDir(), "gonb") || spec.DisplayName != "Go CAM · XLA CPU" || spec.Env[plugin.PathEnv] != plugins || spec.Env["GOMLX_BACKEND"] != "xla:cpu" {
 		t.Errorf("kernel.json is %+v", spec)
 	}
 

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/google/renameio/v2"
+
+	"github.com/camlab-go/camlab/internal/goenv"
 )
 
 // RunOptions says how RunNotebook executes a notebook and what it writes.
@@ -62,7 +64,7 @@ func (e Env) runNotebook(ctx context.Context, file string, opts RunOptions) (*Ru
 		return nil, err
 	}
 	report := &RunReport{Kernel: kernel}
-	tmp, err := os.MkdirTemp("", "camlab-notebook-")
+	tmp, err := e.mkdirTemp("camlab-notebook-")
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +129,10 @@ func (e Env) chooseKernel(name string) (string, error) {
 // execute runs the notebook and returns it with its outputs. Cells after a
 // failed one are run too; CheckNotebook finds the failure.
 func (e Env) execute(ctx context.Context, file, kernel, tmp string, quick bool) ([]byte, error) {
-	env := []string{"CAMLAB_NO_BROWSER=1"} // widgets need not wait for one
+	env := []string{
+		"CAMLAB_NO_BROWSER=1", // widgets need not wait for one
+		"JUPYTER_RUNTIME_DIR=" + filepath.Join(tmp, "jupyter"), // otherwise in the home folder, which may not be writable
+	}
 	if quick {
 		env = append(env, "CAMLAB_QUICK=1")
 	}
@@ -142,7 +147,7 @@ func (e Env) execute(ctx context.Context, file, kernel, tmp string, quick bool) 
 func (e Env) nbconvert(ctx context.Context, env []string, args ...string) error {
 	cmd := exec.CommandContext(ctx, e.Bin("jupyter"), append([]string{"nbconvert"}, args...)...)
 	// Kernels of the same name elsewhere must not win.
-	cmd.Env = append(append(os.Environ(), "JUPYTER_PREFER_ENV_PATH=1"), env...)
+	cmd.Env = append(append(goenv.Environ(e.spare()), "JUPYTER_PREFER_ENV_PATH=1"), env...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("no Jupyter in %s; run `camlab setup`", e.Dir())

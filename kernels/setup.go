@@ -23,11 +23,11 @@ import (
 //go:embed requirements.txt
 var requirements []byte
 
-// Programs that GoNB calls, at versions that build with this module's Go:
-// goimports for every cell, gopls for completion and help (later versions of
-// gopls want Go 1.27).
+// Programs that GoNB calls: goimports for every cell, a tool of this module like
+// GoNB itself, and gopls for completion and help, of the last version that builds with
+// this module's Go (later ones want Go 1.27).
 const (
-	goimports = "golang.org/x/tools/cmd/goimports@v0.48.0"
+	goimports = "golang.org/x/tools/cmd/goimports"
 	gopls     = "golang.org/x/tools/gopls@v0.20.0"
 )
 
@@ -84,7 +84,7 @@ func (e Env) Setup(ctx context.Context, opts SetupOptions) (*SetupReport, error)
 // left as it is. It needs Python 3 with venv, as Setup does; having no plugin in the
 // end is an error.
 func SetupPlugin(ctx context.Context, dir, camlab string, opts SetupOptions) (*SetupReport, error) {
-	tmp, err := os.MkdirTemp("", "camlab-setup-") // for pip
+	tmp, err := (Env{Root: dir}).mkdirTemp("camlab-setup-") // for pip
 	if err != nil {
 		return nil, fmt.Errorf("kernels: setup: %w", err)
 	}
@@ -207,7 +207,6 @@ func (s *setup) goParts(ctx context.Context) error {
 	}
 	parts := []part{
 		{"camlab and GoNB", s.programs},
-		{"goimports", func(ctx context.Context) (string, bool, error) { return s.goInstall(ctx, goimports) }},
 		{"build cache", s.warm},
 	}
 	if s.opts.Lab {
@@ -226,11 +225,22 @@ func (s *setup) python(ctx context.Context) (string, bool, error) {
 	defer ready()
 	python := s.Bin("python")
 	want := fmt.Sprintf("%x", sha256.Sum256(requirements))
-	if s.fresh("python", want, python, s.Bin("jupyter")) {
+	// Another version of Python, as after an upgrade of the system, finds no packages.
+	const find = `import importlib.metadata as m; m.version("jupyterlab"), m.version("nbconvert")`
+	if s.fresh("python", want, python, s.Bin("jupyter")) && s.exec(ctx, nil, python, "-c", find) == nil {
 		return "up to date", false, nil
 	}
-	if _, err := os.Stat(python); err != nil {
+	if err := s.exec(ctx, nil, python, "-c", "import pip"); err != nil {
 		s.say("Python packages", "making "+s.Dir())
+		old, err := filepath.Glob(s.Bin("python*")) // venv leaves them as they are
+		if err != nil {
+			return "", false, err
+		}
+		for _, path := range old {
+			if err := os.Remove(path); err != nil {
+				return "", false, err
+			}
+		}
 		if err := s.makeVenv(ctx); err != nil {
 			return "", false, err
 		}
@@ -301,21 +311,27 @@ func (s *setup) packStep() (string, bool, error) {
 
 // programs builds the programs that come out of this module's own go.mod.
 func (s *setup) programs(ctx context.Context) (string, bool, error) {
-	front := filepath.Join(s.GoFrontDir(), "go")
-	if s.fresh("programs", s.goVer+" "+s.report.Version, s.Bin("camlab"), s.Bin("gonb"), front) {
+	fronts := map[string]string{"go": "./kernels/gofront", "gonb": "./kernels/gonbfront", "goenv": "./kernels/goenv"}
+	paths := []string{s.Bin("camlab"), s.Bin("gonb"), s.Bin("goimports")}
+	for name := range fronts {
+		paths = append(paths, filepath.Join(s.GoFrontDir(), name))
+	}
+	if s.fresh("programs", s.goVer+" "+s.report.Version, paths...) {
 		return "up to date", false, nil
 	}
 	s.say("camlab and GoNB", "compiling, GoMLX included")
 	if err := os.MkdirAll(s.Bin(""), 0o755); err != nil {
 		return "", false, err
 	}
-	if err := s.build(ctx, s.Bin("")+string(filepath.Separator), "./cmd/camlab", "github.com/janpfeifer/gonb"); err != nil {
+	if err := s.build(ctx, s.Bin("")+string(filepath.Separator), "./cmd/camlab", "github.com/janpfeifer/gonb", goimports); err != nil {
 		return "", false, err
 	}
-	if err := s.build(ctx, front, "./kernels/gofront"); err != nil {
-		return "", false, err
+	for name, pkg := range fronts {
+		if err := s.build(ctx, filepath.Join(s.GoFrontDir(), name), pkg); err != nil {
+			return "", false, err
+		}
 	}
-	return s.Bin("camlab") + ", gonb", true, s.setStamp("programs", s.goVer+" "+s.report.Version)
+	return s.Bin("camlab") + ", gonb, goimports", true, s.setStamp("programs", s.goVer+" "+s.report.Version)
 }
 
 // gopls builds gopls and the program that stands before it.
@@ -351,7 +367,13 @@ func (s *setup) goInstall(ctx context.Context, pkg string) (string, bool, error)
 		return "up to date", false, nil
 	}
 	s.say(name, "compiling "+version)
-	if err := s.exec(ctx, []string{"GOBIN=" + s.Bin(""), "GOFLAGS="}, "go", "install", pkg); err != nil {
+	vars, err := s.goVars()
+	if err != nil {
+		return "", false, err
+	}
+	// What is in the module cache is asked of nobody, whatever GOPROXY is.
+	proxy := "GOPROXY=" + fileURL(filepath.Join(vars["GOMODCACHE"], "cache", "download")) + "," + vars["GOPROXY"]
+	if err := s.exec(ctx, []string{"GOBIN=" + s.Bin(""), proxy}, "go", "install", pkg); err != nil {
 		return "", false, err
 	}
 	return version, true, s.setStamp(name, s.goVer+" "+version)
@@ -365,11 +387,17 @@ func (s *setup) warm(ctx context.Context) (string, bool, error) {
 		return "", false, err
 	}
 	want := s.goVer + " " + s.report.Version + "\n" + strings.Join(vars, "\n")
-	if s.fresh("warm", want) {
+	var unpacked []string // by warm, until `go clean -modcache`
+	for _, v := range vars {
+		if dir, ok := strings.CutPrefix(v, "GOMODCACHE="); ok {
+			unpacked = append(unpacked, filepath.Join(dir, filepath.FromSlash(ModulePath)+"@"+s.report.Version))
+		}
+	}
+	if s.fresh("warm", want, unpacked...) {
 		return "up to date", false, nil
 	}
 	s.say("build cache", "compiling camlib as a notebook's first cell does")
-	if err := s.tryImport(ctx, expandPath(vars)); err != nil {
+	if err := s.tryImport(ctx, s.kernelEnv(vars)); err != nil {
 		return "", false, err
 	}
 	return "the first cell is quick", true, s.setStamp("warm", want)
@@ -387,7 +415,7 @@ func (s *setup) warmHelp(ctx context.Context) (string, bool, error) {
 		return "up to date", false, nil
 	}
 	s.say("help", "having gopls read camlib and GoMLX")
-	if err := s.tryImport(ctx, expandPath(vars), []string{s.Bin("gopls"), "check", "main.go"}); err != nil {
+	if err := s.tryImport(ctx, s.kernelEnv(vars), []string{s.Bin("gopls"), "check", "main.go"}); err != nil {
 		return "", false, err
 	}
 	return "completion and help are quick", true, s.setStamp("help", want)
@@ -401,7 +429,7 @@ func (e Env) CheckImport(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := e.tryImport(ctx, expandPath(offline(vars))); err != nil {
+	if err := e.tryImport(ctx, e.kernelEnv(offline(vars))); err != nil {
 		return fmt.Errorf("kernels: %w", err)
 	}
 	return nil
@@ -443,7 +471,7 @@ func (e Env) tryImport(ctx context.Context, env []string, more ...[]string) erro
 		fmt.Fprintf(&source, "import _ %q\n", path)
 	}
 	source.WriteString("\nfunc main() {}\n")
-	dir, err := os.MkdirTemp("", "camlab-import-")
+	dir, err := e.mkdirTemp("camlab-import-")
 	if err != nil {
 		return err
 	}
@@ -454,7 +482,7 @@ func (e Env) tryImport(ctx context.Context, env []string, more ...[]string) erro
 	commands := [][]string{{"go", "mod", "init", "cell"}, {"go", "get"}, {"go", "build", "-o", "cell"}}
 	for _, args := range append(commands, more...) {
 		cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-		cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
+		cmd.Dir, cmd.Env = dir, env
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("import camlib: %s %s: %w: %s", filepath.Base(args[0]), args[1], err, tail(string(out)))
 		}
@@ -464,8 +492,8 @@ func (e Env) tryImport(ctx context.Context, env []string, more ...[]string) erro
 
 // exec runs a program in the checkout.
 func (s *setup) exec(ctx context.Context, env []string, name string, args ...string) error {
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir, cmd.Env = s.Root, append(os.Environ(), env...)
+	cmd := s.Command(ctx, name, args...)
+	cmd.Env = append(cmd.Env, env...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s %s: %w: %s", filepath.Base(name), firstWords(args), err, tail(string(out)))
 	}

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,33 +29,101 @@ func emptyCheckout(t *testing.T) kernels.Env {
 }
 
 func TestDoctorFailures(t *testing.T) {
-	goPath := os.Getenv("PATH")
+	file := filepath.Join(t.TempDir(), "file")
+	putFile(t, file, "no program")
 	for _, row := range []struct {
 		check string
 		cause func(t *testing.T, env kernels.Env)
 		state string
-		text  string
+		text  string // of the finding: "|" between several
 	}{
-		{"Go", func(t *testing.T, _ kernels.Env) { t.Setenv("PATH", t.TempDir()) }, stateFailed, "install Go"},
+		{"settings", set("GOMLX_BACKEND", "xyz"), stateFailed, `GOMLX_BACKEND=xyz: exit status 1: camlab: camlib: backend "xyz", want|unset GOMLX_BACKEND`},
+		{"settings", set(plugin.PathEnv, "/missing"), stateWarning, plugin.PathEnv + "=/missing: no plugin there; unset " + plugin.PathEnv},
+		{"settings", set("GOOS", "windows"), stateOK, "not taken over by setup and notebooks: GOOS=windows"},
+		{"settings", set("GOFLAGS", "-mod=vendor"), stateOK, "GOFLAGS=-mod=vendor"},
+		{"folders", unset("HOME", "XDG_CACHE_HOME", "GOCACHE", "GOPATH", "GOMODCACHE"), stateWarning, "HOME is not set; set HOME to a folder of yours"},
+		{"folders", set("HOME", file), stateWarning, "HOME=" + file + ": it cannot be written into; set HOME"},
+		{"folders", set("HOME", "relative"), stateWarning, "HOME=relative: it cannot be written into; set HOME"},
+		{"folders", set("TMPDIR", "/missing"), stateWarning, "TMPDIR=/missing: no program can be run there|no such file|/tmp takes its place; set TMPDIR"},
+		{"folders", set("TMPDIR", "relative"), stateWarning, "TMPDIR=relative: no program can be run there|set TMPDIR"},
+		{"folders", set("GOTMPDIR", "/missing"), stateWarning, "GOTMPDIR=/missing|set GOTMPDIR"},
+		{"folders", set("GOCACHE", "off"), stateWarning, "GOCACHE=off|set GOCACHE"},
+		{"folders", set("GOCACHE", file), stateWarning, "GOCACHE=" + file + ": files cannot be written there"},
+		{"folders", set("GOPATH", file), stateWarning, "GOPATH=" + file + "|set GOPATH"},
+		{"folders", set("GOMODCACHE", file), stateWarning, "GOMODCACHE=" + file + "|set GOMODCACHE"},
+		{"folders", func(t *testing.T, _ kernels.Env) {
+			unset("GOCACHE")(t, kernels.Env{})
+			t.Setenv("XDG_CACHE_HOME", file)
+		}, stateWarning, "XDG_CACHE_HOME=" + file + "|set XDG_CACHE_HOME"},
+		{"Go", func(t *testing.T, _ kernels.Env) { t.Setenv("PATH", t.TempDir()) }, stateFailed, "install Go|put it into PATH"},
 		{"Go", func(t *testing.T, env kernels.Env) {
 			t.Setenv("GOTOOLCHAIN", "local")
-			if err := os.WriteFile(filepath.Join(env.Root, "go.mod"), []byte("module "+kernels.ModulePath+"\n\ngo 1.999.0\n"), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}, stateFailed, "1.999"},
-		{"gcc", func(t *testing.T, _ kernels.Env) { t.Setenv("PATH", t.TempDir()) }, stateFailed, "install gcc"},
-		{"gcc", func(t *testing.T, _ kernels.Env) { t.Setenv("CGO_ENABLED", "0") }, stateFailed, "unset CGO_ENABLED"},
+			putFile(t, filepath.Join(env.Root, "go.mod"), "module "+kernels.ModulePath+"\n\ngo 1.999.0\n")
+		}, stateFailed, "1.999|install a newer Go|GOTOOLCHAIN=auto"},
+		{"Go", set("GOTOOLCHAIN", "go1.99"), stateOK, "go1."},
+		{"Go", set("GOROOT", "/missing"), stateOK, "go1."},
+		{"Go", set("GOFLAGS", "nonsense"), stateOK, "go1."},
+		{"Go", set("GOOS", "windows"), stateOK, "go1."},
+		{"gcc", func(t *testing.T, _ kernels.Env) { t.Setenv("PATH", t.TempDir()) }, stateFailed, "install gcc|in PATH"},
+		{"gcc", func(t *testing.T, _ kernels.Env) {
+			dir := t.TempDir()
+			putFile(t, filepath.Join(dir, "gcc"), "#!/bin/sh\n[ $1 = -dumpfullversion ] && echo 12 || { echo stdlib.h: No such file >&2; exit 1; }\n")
+			t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+		}, stateFailed, "gcc 12 does not compile|stdlib.h: No such file|libc6-dev"},
+		{"gcc", set("CGO_ENABLED", "0"), stateOK, "gcc"},
+		{"gcc", set("CC", "false"), stateOK, "gcc"},
 		{"Jupyter", nil, stateFailed, "run `camlab setup`"},
+		{"Jupyter", func(t *testing.T, env kernels.Env) {
+			putFile(t, env.Bin("python"), "#!/bin/sh\necho No module named jupyterlab >&2\nexit 1\n")
+		}, stateFailed, "No module named jupyterlab; run `camlab setup`"},
+		{"Jupyter", realPython, stateFailed, "/bin/jupyter|run `camlab setup`"},
+		{"Jupyter", func(t *testing.T, env kernels.Env) { realPython(t, env); t.Setenv("PYTHONHOME", "/missing") }, stateFailed, "PYTHONHOME=/missing|unset PYTHONHOME"},
+		{"Jupyter", func(t *testing.T, env kernels.Env) {
+			realPython(t, env)
+			putFile(t, env.Bin("jupyter"), "#!/bin/sh\n")
+			t.Setenv("JUPYTER_RUNTIME_DIR", file)
+		}, stateFailed, "JUPYTER_RUNTIME_DIR=" + file + ": Jupyter cannot write into|set JUPYTER_RUNTIME_DIR"},
+		{"Jupyter", func(t *testing.T, env kernels.Env) {
+			realPython(t, env)
+			putFile(t, env.Bin("jupyter"), "#!/bin/sh\n")
+			unset("JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR")(t, env)
+			t.Setenv("XDG_DATA_HOME", file)
+		}, stateFailed, "XDG_DATA_HOME=" + file + ": Jupyter cannot write into|set XDG_DATA_HOME"},
 		{"GoNB", nil, stateFailed, "run `camlab setup`"},
+		{"GoNB", func(t *testing.T, env kernels.Env) { putFile(t, env.Bin("gonb"), "no program") }, stateFailed, "gonb is damaged|remove it and run `camlab setup`"},
 		{"goimports", nil, stateFailed, "run `camlab setup`"},
+		{"goimports", func(t *testing.T, env kernels.Env) {
+			putFile(t, filepath.Join(env.Root, "main.go"), "package main\n\nfunc main() {}\n")
+			build := exec.Command("go", "build", "-buildvcs=false", "-o", env.Bin("goimports"), ".")
+			build.Dir, build.Env = env.Root, append(os.Environ(), "GOOS=windows", "CGO_ENABLED=0")
+			if out, err := build.CombinedOutput(); err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+		}, stateFailed, "goimports is made for GOOS=windows|remove it and run `camlab setup`"},
 		{"gopls", nil, stateWarning, "run `camlab setup --lab`"},
 		{"kernels", nil, stateFailed, "run `camlab setup`"},
+		{"kernels", func(t *testing.T, env kernels.Env) {
+			realPython(t, env)
+			data := t.TempDir()
+			t.Setenv("JUPYTER_PATH", data)
+			putFile(t, filepath.Join(data, "kernels", "camlab-go", "kernel.json"), `{"argv": ["/gone/.venv/bin/gonb"], "display_name": "x", "language": "go"}`)
+		}, stateFailed, "camlab-go, in|starts /gone/.venv/bin/gonb, which is not there; remove|kernels/camlab-go"},
 		{"import camlib", nil, stateFailed, "run `camlab setup`"},
-		{"data", func(t *testing.T, _ kernels.Env) { t.Setenv("CAMLAB_DATA", t.TempDir()) }, stateWarning, "camlab data --download"},
+		{"cell", nil, stateFailed, "no kernel camlab-xla-cpu or camlab-go|run `camlab setup`"},
+		{"data", set("CAMLAB_DATA", "/missing"), stateWarning, "CAMLAB_DATA=/missing: no CIFAR-10 there|set CAMLAB_DATA|camlab data --download"},
+		{"data", func(t *testing.T, _ kernels.Env) {
+			dir := t.TempDir()
+			putFile(t, filepath.Join(dir, "cifar-10-binary.tar.gz"), "no archive")
+			t.Setenv("CAMLAB_DATA", dir)
+		}, stateFailed, "CAMLAB_DATA=|remove it and run `camlab data --download`"},
+		{"data", func(t *testing.T, _ kernels.Env) { unset("HOME", "CAMLAB_DATA", "XDG_CACHE_HOME")(t, kernels.Env{}) }, stateWarning, "no place for CIFAR-10|set HOME, XDG_CACHE_HOME or CAMLAB_DATA"},
+		{"data", func(t *testing.T, _ kernels.Env) {
+			unset("CAMLAB_DATA")(t, kernels.Env{})
+			t.Setenv("XDG_CACHE_HOME", "relative")
+		}, stateWarning, "XDG_CACHE_HOME"},
 	} {
 		t.Run(row.check+" "+row.text, func(t *testing.T) {
 			env := emptyCheckout(t)
-			t.Setenv("PATH", goPath)
 			if row.cause != nil {
 				row.cause(t, env)
 			}
@@ -62,11 +132,134 @@ func TestDoctorFailures(t *testing.T) {
 					continue
 				}
 				f := c.run(t.Context(), env)
-				if line := f.String(); f.State != row.state || !strings.Contains(line, row.text) {
-					t.Errorf("%s: %q, want %s and %q", row.check, line, row.state, row.text)
+				line := f.String()
+				for want := range strings.SplitSeq(row.text, "|") {
+					if f.State != row.state || !strings.Contains(line, want) {
+						t.Errorf("%s: %q, want %s and %q", row.check, line, row.state, want)
+					}
 				}
 			}
 		})
+	}
+}
+
+func set(name, value string) func(*testing.T, kernels.Env) {
+	return func(t *testing.T, _ kernels.Env) { t.Setenv(name, value) }
+}
+
+func unset(names ...string) func(*testing.T, kernels.Env) {
+	return func(t *testing.T, _ kernels.Env) {
+		for _, name := range names {
+			t.Setenv(name, "") // set again after the test
+			os.Unsetenv(name)
+		}
+	}
+}
+
+func putFile(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// realPython gives an environment the Python of the checkout's own.
+func realPython(t *testing.T, env kernels.Env) {
+	t.Helper()
+	real, err := kernels.FindEnv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(real.Bin("jupyter")); err != nil {
+		t.Skipf("needs `camlab setup`: %v", err)
+	}
+	putFile(t, env.Bin("python"), "#!/bin/sh\nexec "+real.Bin("python")+" \"$@\"\n")
+}
+
+// TestDoctorNamesTheVariable looks for the one among others that stops a program,
+// which is there for XLA's flags, a plugin, Python's settings and a kernel's cell.
+func TestDoctorNamesTheVariable(t *testing.T) {
+	others := []string{"PATH=/bin", "A=1", "HOME=/", "B=2", "C=3", "D=4", "E=5"}
+	for _, row := range []struct{ rule, stops, want string }{
+		{"the first", "A=1", "A"},
+		{"one in the middle", "C=3", "C"},
+		{"the last", "E=5", "E"},
+		{"PATH is another check's", "PATH=/bin", ""},
+		{"none", "", ""},
+		{"two, each of which does", "B=2 D=4", ""},
+	} {
+		t.Run(row.rule, func(t *testing.T) {
+			got := culprit(others, func(environ []string) error {
+				for stops := range strings.FieldsSeq(row.stops) {
+					if slices.Contains(environ, stops) {
+						return errors.New("stopped")
+					}
+				}
+				return nil
+			})
+			if got != row.want {
+				t.Errorf("culprit %q, want %q", got, row.want)
+			}
+		})
+	}
+}
+
+// TestDoctorPluginSettings has a good plugin fail by a variable.
+func TestDoctorPluginSettings(t *testing.T) {
+	path, _, err := plugin.Find("cpu")
+	if err != nil {
+		t.Skipf("needs `camlab setup`: %v", err)
+	}
+	root := emptyCheckout(t)
+	putFile(t, filepath.Join(root.Root, "lib", plugin.FileName("cpu")), "") // where this program's environment would have one
+	if err := os.MkdirAll(root.PluginDir(), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(path, filepath.Join(root.PluginDir(), filepath.Base(path))); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(root.Root)
+	broken := t.TempDir()
+	putFile(t, filepath.Join(broken, plugin.FileName("cpu")), "no library")
+	for _, row := range []struct{ name, value string }{{"XLA_FLAGS", "--no_such_flag=1"}, {plugin.PathEnv, broken}} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Setenv(plugin.PathEnv, "")
+			os.Unsetenv(plugin.PathEnv)
+			t.Setenv(row.name, row.value)
+			f := checkPlugin(t.Context(), root)
+			if f.State != stateFailed || f.Mend != "unset "+row.name || !strings.HasPrefix(f.Detail, row.name+"="+row.value+": ") {
+				t.Errorf("finding %q, want %s named", f, row.name)
+			}
+		})
+	}
+}
+
+// TestNotebookDoctorCell runs real kernels.
+func TestNotebookDoctorCell(t *testing.T) {
+	if os.Getenv("CAMLAB_TEST_NOTEBOOKS") == "" {
+		t.Skip("runs kernels: `make test-notebooks`, or set CAMLAB_TEST_NOTEBOOKS=1 after `camlab setup`")
+	}
+	env, err := kernels.FindEnv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, good := range []string{"", "GOOS=windows", "GOFLAGS=nonsense", "TMPDIR=/missing", "GOWORK=/missing/go.work", "CC=false"} {
+		if name, value, ok := strings.Cut(good, "="); ok {
+			t.Run(good, func(t *testing.T) {
+				t.Setenv(name, value)
+				if f := checkCell(t.Context(), env); f.State != stateOK {
+					t.Errorf("finding %q, want that a cell runs", f)
+				}
+			})
+		}
+	}
+	t.Setenv("XLA_FLAGS", "--no_such_flag=1")
+	f := checkCell(t.Context(), env)
+	if f.State != stateFailed || f.Mend != "unset XLA_FLAGS" || !strings.Contains(f.Detail, "no_such_flag") {
+		t.Errorf("finding %q, want XLA_FLAGS named", f)
 	}
 }
 

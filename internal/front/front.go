@@ -1,5 +1,6 @@
 // Package front is what the programs share that stand before others of the same
-// name in the PATH of the notebook kernels (kernels/gofront, kernels/goplsfront).
+// name in the PATH of the notebook kernels (kernels/gofront, kernels/goplsfront,
+// kernels/gonbfront), and kernels/goenv, which lies beside them.
 package front
 
 import (
@@ -26,6 +27,16 @@ func Real(name string) (path string, ok bool) {
 		}
 	}
 	return "", false
+}
+
+// Spare is the folder of goenv.Folders in the environment that this program belongs
+// to: cache in .venv, for one that lies in .venv/share/camlab/kernel-bin.
+func Spare() (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(filepath.Dir(self), "..", "..", "..", "cache"), nil
 }
 
 func executable() (os.FileInfo, error) {

@@ -66,7 +66,7 @@ func openCell(dir, real string, env []string) (c *cell, ok bool) {
 			return nil, false
 		}
 	}
-	for up := dir; ; up = filepath.Dir(up) {
+	for up := dir; os.Getenv("GOWORK") != "off"; up = filepath.Dir(up) {
 		if _, err := os.Lstat(filepath.Join(up, "go.work")); !errors.Is(err, fs.ErrNotExist) {
 			return nil, false
 		}

@@ -330,6 +330,20 @@ func TestOnlyPlainProgramsAreHurried(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a workspace that does not hold", func(t *testing.T) { // as in the kernels
+		g.T = t
+		g.write("go.work", "go 1.24\nuse .\n")
+		env := g.env
+		g.env = append(g.env, "GOWORK=off")
+		for i := range 3 {
+			g.source("fmt", fmt.Sprintf("fmt.Println(%d)", i))
+			if _, calls, _ := g.run("build", "-o", filepath.Join(g.dir, "cell")); i == 2 && calls != none {
+				t.Errorf("calls %s, want none", calls)
+			}
+		}
+		os.Remove(filepath.Join(g.dir, "go.work"))
+		g.env = env
+	})
 	t.Run("flags of the user's", func(t *testing.T) {
 		g.T = t
 		g.env = append(g.env, "GOFLAGS=-mod=mod -ldflags=-w")
