@@ -7,16 +7,22 @@ import (
 	"image/png"
 
 	"github.com/google/renameio/v2/maybe"
+
+	"github.com/camlab-go/camlab/internal/pngtext"
 )
 
-// PNGBytes returns img as a PNG file.
+// PNGBytes returns img as a PNG file. The alternative text of a [Picture] is in it, as
+// its Description.
 func PNGBytes(img image.Image) ([]byte, error) {
 	if err := checkImage("png", img); err != nil {
 		return nil, err
 	}
 	var buf bytes.Buffer
-	if err := png.Encode(&buf, img); err != nil {
+	if err := png.Encode(&buf, plain(img)); err != nil {
 		return nil, fmt.Errorf("figure: png: %w", err)
+	}
+	if p, ok := img.(*Picture); ok {
+		return pngtext.Describe(buf.Bytes(), p.Alt), nil
 	}
 	return buf.Bytes(), nil
 }
