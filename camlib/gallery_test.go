@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"github.com/camlab-go/camlab/camlib"
-	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/cifar10"
 )
 
@@ -14,27 +13,20 @@ func TestGallery(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var methods []cam.Method
-	for _, name := range []string{"cam", "gradcam", "gradcam++", "layercam", "eigencam", "randomcam"} {
-		m, err := cam.Lookup(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		methods = append(methods, m)
-	}
+	methods := []string{"cam", "gradcam", "gradcam++", "layercam", "eigencam", "randomcam"}
 	img := cifar10.Sample().Image(7)
-	two, err := model.Gallery(methods, "predicted", img)
+	two, err := model.Gallery(img, "predicted", methods...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	one, err := model.Gallery(methods[:5], "predicted", img)
+	one, err := model.Gallery(img, "predicted", methods[:5]...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if a, b := one.Bounds().Dy(), two.Bounds().Dy(); b < a+30 || one.Bounds().Dx() < 6*96 {
 		t.Errorf("%d rows of pixels with six tiles, %d with seven, want another row", a, b)
 	}
-	if _, err := model.Gallery(methods, "griffin", img); err == nil {
+	if _, err := model.Gallery(img, "griffin", methods...); err == nil {
 		t.Error("no error for a class that there is not")
 	}
 }

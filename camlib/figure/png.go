@@ -2,9 +2,11 @@ package figure
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"image"
 	"image/png"
+	"io/fs"
 
 	"github.com/google/renameio/v2/maybe"
 
@@ -35,7 +37,11 @@ func WritePNG(path string, img image.Image) error {
 		return err
 	}
 	if err := maybe.WriteFile(path, b, 0o644); err != nil {
-		return fmt.Errorf("figure: png: %w", err)
+		var at *fs.PathError // of the file beside path that is written first
+		if errors.As(err, &at) {
+			err = at.Err
+		}
+		return fmt.Errorf("figure: png: %q: %w, want a file in a folder that exists", path, err)
 	}
 	return nil
 }
