@@ -26,7 +26,8 @@ func (m *Model) Gallery(img image.Image, class string, methods ...string) (*figu
 			return nil, fmt.Errorf("camlib: gallery: method %d: %w", i, err)
 		}
 	}
-	const columns, side = 6, 112
+	const side = 112
+	columns := min(6, 1+len(methods))
 	zoom := max(1, side/max(img.Bounds().Dx(), img.Bounds().Dy()))
 	photo, err := figure.Magnify(img, zoom)
 	if err != nil {

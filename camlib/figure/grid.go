@@ -172,9 +172,7 @@ func (p Pair) Draw() (*Picture, error) {
 	if err != nil {
 		return nil, fmt.Errorf("figure: pair: %w", err)
 	}
-	if right.peak, err = p.Map.Peak(); err != nil { // of the map as it was given
-		return nil, fmt.Errorf("figure: pair: %w", err)
-	}
+	right.place = p.Map.place(true) // of the map as it was given
 	return Grid{
 		Title:   p.Title,
 		Columns: []string{"image", name},

@@ -127,7 +127,7 @@ func Overlay(img image.Image, m Map, s Shading, opacity float64) (*Picture, erro
 			out.Pix[i] = mix(out.Pix[i], colors.Pix[i], opacity)
 		}
 	}
-	return &Picture{out, colors.Alt + ", drawn over the image", colors.peak}, nil
+	return &Picture{out, colors.Alt + ", drawn over the image", colors.place, true}, nil
 }
 
 func checkImage(where string, img image.Image) error {

@@ -15,7 +15,8 @@ type Picture struct {
 	*image.NRGBA
 	Alt string
 
-	peak string // where the map in it is largest; empty where there is none
+	place string // where the map in it is largest; empty where there is none
+	over  bool   // the map lies over an image
 }
 
 // Describe returns an image with an alternative text of the caller's.
@@ -43,20 +44,29 @@ func (m Map) Peak() (string, error) {
 	if err := m.check(); err != nil {
 		return "", err
 	}
+	return m.place(true), nil
+}
+
+// place is [Map.Peak] of a map that has been checked, with the values or without.
+func (m Map) place(values bool) string {
 	high, low := slices.Max(m.Values), slices.Min(m.Values)
 	if high == low {
-		return label(float64(high)) + " everywhere", nil
+		return label(float64(high)) + " everywhere"
 	}
 	at := func(v float32) string {
 		i := slices.Index(m.Values, v)
 		y, x := i/m.W, i%m.W
-		return fmt.Sprintf("%s (%s in row %d, column %d of %d×%d)", part(y, x, m.H, m.W), label(float64(v)), y+1, x+1, m.H, m.W)
+		value := ""
+		if values {
+			value = label(float64(v)) + " in "
+		}
+		return fmt.Sprintf("%s (%srow %d, column %d of %d×%d)", part(y, x, m.H, m.W), value, y+1, x+1, m.H, m.W)
 	}
 	text := "largest " + at(high)
 	if -low > high {
 		text += ", most negative " + at(low)
 	}
-	return text, nil
+	return text
 }
 
 // part names the ninth of h rows and w columns in which row y and column x lie.
@@ -71,14 +81,13 @@ func part(y, x, h, w int) string {
 
 // ofMap returns the picture of a map that has been checked.
 func ofMap(img *image.NRGBA, m Map, what string) *Picture {
-	peak, _ := m.Peak()
-	return &Picture{img, what + ": " + peak, peak}
+	return &Picture{img, what + ": " + m.place(true), m.place(false), false}
 }
 
 // like returns img with the words of the picture that it was made of.
 func like(of image.Image, img *image.NRGBA) *Picture {
 	if p, ok := of.(*Picture); ok {
-		return &Picture{img, p.Alt, p.peak}
+		return &Picture{img, p.Alt, p.place, p.over}
 	}
 	return &Picture{NRGBA: img}
 }
@@ -136,16 +145,16 @@ func (g Grid) describe() string {
 
 func (r Row) describe(columns []string) string {
 	var said []string // of the row's pictures
-	peaks := map[string]bool{}
+	places := map[string]bool{}
 	for j, tile := range r.Tiles {
 		var words []string
 		if tile.Caption != "" {
 			words = append(words, inLine(tile.Caption))
 		}
-		if p, ok := tile.Image.(*Picture); ok && p.peak == "" && p.Alt != "" {
+		if p, ok := tile.Image.(*Picture); ok && p.place == "" && p.Alt != "" {
 			words = append(words, inLine(p.Alt))
-		} else if ok && p.peak != "" && !peaks[p.peak] { // once for a map and the same over the image
-			words, peaks[p.peak] = append(words, p.peak), true
+		} else if ok && p.place != "" && !(p.over && places[p.place]) { // once for a map and the same over the image
+			words, places[p.place] = append(words, p.place), true
 		}
 		if len(words) == 0 {
 			continue

@@ -1,24 +1,23 @@
 package curve
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// Alt returns the chart's alternative text: of every curve the first and the last
-// value, and the lowest or highest between them if that is beyond both. PNG and SVG
-// keep it in the file.
+// Alt returns the chart's alternative text: the ends of the x axis and, of every
+// curve, its first and last value, and its lowest and highest where they are neither.
+// PNG and SVG keep it in the file.
 func (c Chart) Alt() (string, error) {
 	points, err := c.points()
 	if err != nil {
 		return "", err
 	}
-	x := c.XLabel
-	if x == "" {
-		x = "x"
-	}
+	x := cmp.Or(c.XLabel, "x")
+	from, to, _, _ := bounds(points)
 	text := "line chart"
 	if c.Title != "" {
 		text = c.Title + ": " + text
@@ -26,6 +25,7 @@ func (c Chart) Alt() (string, error) {
 	if c.YLabel != "" {
 		text += " of " + c.YLabel
 	}
+	text += fmt.Sprintf(" over %s %s to %s", x, number(from), number(to))
 	for i, xys := range points {
 		first, last := xys[0], xys[len(xys)-1]
 		low, high := first, first
@@ -38,24 +38,21 @@ func (c Chart) Alt() (string, error) {
 			}
 		}
 		text += ". " + c.Series[i].Name
-		at := func(p struct{ X, Y float64 }) string { return number(p.Y) + " at " + x + " " + number(p.X) }
-		if len(xys) == 1 {
-			text += ": " + at(first)
-			continue
-		}
-		trend := "ends where it began, from"
 		switch {
+		case len(xys) == 1:
+			text += " is " + number(first.Y)
 		case last.Y > first.Y:
-			trend = "rises from"
+			text += " rises from " + number(first.Y) + " to " + number(last.Y)
 		case last.Y < first.Y:
-			trend = "falls from"
+			text += " falls from " + number(first.Y) + " to " + number(last.Y)
+		default:
+			text += " begins and ends at " + number(first.Y)
 		}
-		text += fmt.Sprintf(" %s %s to %s", trend, at(first), at(last))
 		if low.Y < min(first.Y, last.Y) {
-			text += ", lowest " + at(low)
+			text += ", lowest " + number(low.Y) + " at " + number(low.X)
 		}
 		if high.Y > max(first.Y, last.Y) {
-			text += ", highest " + at(high)
+			text += ", highest " + number(high.Y) + " at " + number(high.X)
 		}
 	}
 	return text + ".", nil
