@@ -1,12 +1,21 @@
 package camlib
 
 import (
+	"errors"
 	"fmt"
 	"image"
 	"image/draw"
 
 	"github.com/camlab-go/camlab/camlib/figure"
 )
+
+// WriteNPY writes the raw maps to a NumPy file, as [cam.Result.WriteNPY] does.
+func (m *Maps) WriteNPY(path string) error {
+	if err := m.check(); err != nil {
+		return err
+	}
+	return m.Result.WriteNPY(path)
+}
 
 // WritePNG writes [Maps.Picture] to a PNG file, with what it shows in words. The
 // file appears whole or not at all.
@@ -85,7 +94,10 @@ func (m *Maps) at(i int) []float32 {
 
 func (m *Maps) check() error {
 	if m == nil || m.Result == nil {
-		return fmt.Errorf("camlib: maps: none, want those of Model.Explain")
+		return errors.New("camlib: maps: none, want those of Model.Explain")
+	}
+	if len(m.Images) != m.N {
+		return fmt.Errorf("camlib: maps: %d images for the maps of %d, want as many", len(m.Images), m.N)
 	}
 	return nil
 }

@@ -29,7 +29,10 @@ func ReadPhoto(path string) (image.Image, error) {
 // resized by Catmull-Rom, which averages when it makes smaller: for the article's
 // network a side of 32, which it was trained on.
 func Square(photo image.Image, side int) *image.NRGBA {
+	b := photo.Bounds()
+	cut := min(b.Dx(), b.Dy())
+	square := image.Rect(0, 0, cut, cut).Add(b.Min).Add(image.Pt((b.Dx()-cut)/2, (b.Dy()-cut)/2))
 	out := image.NewNRGBA(image.Rect(0, 0, side, side))
-	draw.CatmullRom.Scale(out, out.Bounds(), photo, centered(photo.Bounds(), image.Pt(1, 1)), draw.Src, nil)
+	draw.CatmullRom.Scale(out, out.Bounds(), photo, square, draw.Src, nil)
 	return out
 }
