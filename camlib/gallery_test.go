@@ -1,6 +1,7 @@
 package camlib_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/camlab-go/camlab/camlib"
@@ -28,5 +29,26 @@ func TestGallery(t *testing.T) {
 	}
 	if _, err := model.Gallery(img, "griffin", methods...); err == nil {
 		t.Error("no error for a class that there is not")
+	}
+}
+
+// TestGalleryByNames is three methods of one image, and what can be wrong with names.
+func TestGalleryByNames(t *testing.T) {
+	m := model(t)
+	img := cifar10.Sample().Image(5)
+	picture, err := m.Gallery(img, "predicted", "cam", "gradcam", "layercam")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"frog, p = 0.896: 4 pictures. ", "; cam, largest at the left ", "; gradcam, largest at the left ", "; layercam, largest "} {
+		if !strings.Contains(picture.Alt, want) {
+			t.Errorf("says %q, want %q in it", picture.Alt, want)
+		}
+	}
+	if _, err := m.Gallery(img, "predicted", "cam", "gradcamm"); err == nil || !strings.HasPrefix(err.Error(), "camlib: gallery: method 1: cam: ") || !strings.Contains(err.Error(), `"gradcamm"`) {
+		t.Errorf("an unknown method: %v", err)
+	}
+	if _, err := m.Gallery(img, "all", "cam"); err == nil {
+		t.Error("no error for maps of all classes")
 	}
 }
