@@ -4,6 +4,10 @@
 //	maps, err := model.Explain("cam", "predicted", images...) // or "cat", or "cat not dog"
 //	picture, err := maps.Picture()
 //
+// [Maps.Overlay] and [Maps.OverlayOn] lay a map over a photo at the photo's own size,
+// [Model.Gallery] draws several methods side by side, and [Maps.WriteNPY] and
+// [Maps.WritePNG] save what there is. Pictures carry their alternative text.
+//
 // It is a façade over the packages that do the work, in the order in which data
 // flows through them:
 //

@@ -1,6 +1,7 @@
 package camlib
 
 import (
+	"fmt"
 	"image"
 
 	"github.com/camlab-go/camlab/camlib/cam"
@@ -8,11 +9,25 @@ import (
 )
 
 // Gallery draws one image's maps by several methods beside each other, six in a row,
-// the image itself first. Each map is coloured relative to its own largest value: from
-// blue through grey at zero to red, so that a method without signs has no blue. class
-// is what [Model.Target] takes.
-func (m *Model) Gallery(methods []cam.Method, class string, img image.Image) (image.Image, error) {
-	const columns, side = 6, 112
+// the image itself first; the methods are named as in [Model.Explain], none is all of
+// them. Each map is colored relative to its own largest value: from blue through grey
+// at zero to red, so that a method without signs has no blue. class is what
+// [Model.Target] takes, where that is one class.
+//
+//	picture, err := model.Gallery(img, "predicted", "cam", "gradcam", "layercam")
+func (m *Model) Gallery(img image.Image, class string, methods ...string) (*figure.Picture, error) {
+	if len(methods) == 0 {
+		for _, method := range cam.Methods() {
+			methods = append(methods, method.Name)
+		}
+	}
+	for i, name := range methods { // before the first map is made
+		if _, err := cam.Lookup(name); err != nil {
+			return nil, fmt.Errorf("camlib: gallery: method %d: %w", i, err)
+		}
+	}
+	const side = 112
+	columns := min(6, 1+len(methods))
 	zoom := max(1, side/max(img.Bounds().Dx(), img.Bounds().Dy()))
 	photo, err := figure.Magnify(img, zoom)
 	if err != nil {
@@ -24,11 +39,16 @@ func (m *Model) Gallery(methods []cam.Method, class string, img image.Image) (im
 	}
 	bar := figure.Shading{Scale: scale, Unit: "share of the largest value\nred: for, blue: against"}
 	tiles := []figure.Tile{{Image: photo, Caption: "image"}}
-	for _, method := range methods {
-		maps, err := m.Explain(method.Name, class, img)
+	title := ""
+	for i, name := range methods {
+		maps, err := m.Explain(name, class, img)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("camlib: gallery: method %d: %w", i, err)
 		}
+		if maps.K > 1 {
+			return nil, fmt.Errorf("camlib: gallery: class %q has %d maps an image, want one class", class, maps.K)
+		}
+		title = maps.what(0)
 		raw, err := figure.NewMap(maps.Height, maps.Width, maps.Maps)
 		if err != nil {
 			return nil, err
@@ -37,12 +57,12 @@ func (m *Model) Gallery(methods []cam.Method, class string, img image.Image) (im
 		if err != nil {
 			return nil, err
 		}
-		tiles = append(tiles, figure.Tile{Image: heat, Caption: method.Name})
+		tiles = append(tiles, figure.Tile{Image: heat, Caption: maps.Method})
 	}
 	for len(tiles)%columns != 0 {
 		tiles = append(tiles, figure.Tile{Image: image.NewNRGBA(image.Rect(0, 0, 1, 1))}) // nothing
 	}
-	grid := figure.Grid{Bar: &bar}
+	grid := figure.Grid{Title: title, Bar: &bar}
 	for start := 0; start < len(tiles); start += columns {
 		grid.Rows = append(grid.Rows, figure.Row{Tiles: tiles[start : start+columns]})
 	}

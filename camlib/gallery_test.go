@@ -1,10 +1,10 @@
 package camlib_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/camlab-go/camlab/camlib"
-	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/cifar10"
 )
 
@@ -14,27 +14,41 @@ func TestGallery(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var methods []cam.Method
-	for _, name := range []string{"cam", "gradcam", "gradcam++", "layercam", "eigencam", "randomcam"} {
-		m, err := cam.Lookup(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		methods = append(methods, m)
-	}
+	methods := []string{"cam", "gradcam", "gradcam++", "layercam", "eigencam", "randomcam"}
 	img := cifar10.Sample().Image(7)
-	two, err := model.Gallery(methods, "predicted", img)
+	two, err := model.Gallery(img, "predicted", methods...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	one, err := model.Gallery(methods[:5], "predicted", img)
+	one, err := model.Gallery(img, "predicted", methods[:5]...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if a, b := one.Bounds().Dy(), two.Bounds().Dy(); b < a+30 || one.Bounds().Dx() < 6*96 {
 		t.Errorf("%d rows of pixels with six tiles, %d with seven, want another row", a, b)
 	}
-	if _, err := model.Gallery(methods, "griffin", img); err == nil {
+	if _, err := model.Gallery(img, "griffin", methods...); err == nil {
 		t.Error("no error for a class that there is not")
+	}
+}
+
+// TestGalleryByNames is three methods of one image, and what can be wrong with names.
+func TestGalleryByNames(t *testing.T) {
+	m := model(t)
+	img := cifar10.Sample().Image(5)
+	picture, err := m.Gallery(img, "predicted", "cam", "gradcam", "layercam")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"frog, p = 0.896: 4 pictures. ", "; cam, largest at the left ", "; gradcam, largest at the left ", "; layercam, largest "} {
+		if !strings.Contains(picture.Alt, want) {
+			t.Errorf("says %q, want %q in it", picture.Alt, want)
+		}
+	}
+	if _, err := m.Gallery(img, "predicted", "cam", "gradcamm"); err == nil || !strings.HasPrefix(err.Error(), "camlib: gallery: method 1: cam: ") || !strings.Contains(err.Error(), `"gradcamm"`) {
+		t.Errorf("an unknown method: %v", err)
+	}
+	if _, err := m.Gallery(img, "all", "cam"); err == nil {
+		t.Error("no error for maps of all classes")
 	}
 }

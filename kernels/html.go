@@ -14,7 +14,7 @@ import (
 )
 
 // writeHTML writes dir/stem.html, a page that needs no network: pictures are
-// in it, equations are MathML, and the scripts that nbconvert would load from
+// in it with their alternative text, equations are MathML, and the scripts that nbconvert would load from
 // elsewhere (MathJax, require.js, mermaid) are gone.
 func (e Env) writeHTML(ctx context.Context, data []byte, stem, dir, tmp string) (string, error) {
 	data, equations, err := e.takeEquations(ctx, data)
@@ -25,7 +25,12 @@ func (e Env) writeHTML(ctx context.Context, data []byte, stem, dir, tmp string) 
 	if err := os.WriteFile(source, data, 0o644); err != nil {
 		return "", err
 	}
-	if err := e.nbconvert(ctx, nil, "--to", "html", "--embed-images", "--output-dir", tmp, source); err != nil {
+	templates := filepath.Join(tmp, "templates")
+	if _, err := writeFolder(pageTemplate, "page", filepath.Join(templates, "camlab")); err != nil {
+		return "", err
+	}
+	if err := e.nbconvert(ctx, nil, "--to", "html", "--template", "camlab", "--TemplateExporter.extra_template_basedirs="+templates,
+		"--embed-images", "--output-dir", tmp, source); err != nil {
 		return "", err
 	}
 	page, err := os.ReadFile(filepath.Join(tmp, stem+".html"))

@@ -191,7 +191,11 @@ func (s *setup) run(ctx context.Context) error {
 		}
 		return strings.Join(names, ", "), changed, err
 	})
-	return errors.Join(append(errs, err)...)
+	errs = append(errs, err, s.step("JupyterLab extension", func() (string, bool, error) {
+		changed, err := s.installLabExtension()
+		return "pictures' alternative text, printed tables", changed, err
+	}))
+	return errors.Join(errs...)
 }
 
 // goParts builds the Go side. Its steps follow one another, because the go

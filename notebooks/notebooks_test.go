@@ -72,6 +72,18 @@ func TestNotebooksQuick(t *testing.T) {
 			if diff := differences(printed(t, report.Notebook), printed(t, file)); diff != "" {
 				t.Errorf("text other than committed:\n%s", diff)
 			}
+			for _, where := range undescribed(read(t, report.Notebook)) {
+				t.Errorf("%s has no alternative text that says what it shows", where)
+			}
+			page, err := os.ReadFile(report.HTML)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, img := range element.FindAllString(string(page), -1) {
+				if alt := altText.FindStringSubmatch(img); alt == nil || strings.HasPrefix(alt[1], "No description") {
+					t.Errorf("page: no alternative text: %.60s", img)
+				}
+			}
 			t.Logf("%d pictures, %.1f s", len(report.Pictures), report.Seconds)
 		})
 	}
@@ -89,6 +101,9 @@ func TestNotebooksCommitted(t *testing.T) {
 		}
 		if strings.Contains(string(data), `"execution": {`) {
 			t.Errorf("%s: holds execution times; `make notebooks` strips them", file)
+		}
+		for _, where := range undescribed(read(t, file)) {
+			t.Errorf("%s: %s has no alternative text that says what it shows; show it with notebook.Show or ShowAlt", file, where)
 		}
 		for i, c := range read(t, file) {
 			for k := 1; k < len(c.Outputs); k++ {
@@ -139,9 +154,12 @@ type cell struct {
 		Tags []string `json:"tags"`
 	} `json:"metadata"`
 	Outputs []struct {
-		Name string                     `json:"name"`
-		Text []string                   `json:"text"`
-		Data map[string]json.RawMessage `json:"data"`
+		Name     string                     `json:"name"`
+		Text     []string                   `json:"text"`
+		Data     map[string]json.RawMessage `json:"data"`
+		Metadata map[string]struct {
+			Alt string `json:"alt"`
+		} `json:"metadata"`
 	} `json:"outputs"`
 }
 

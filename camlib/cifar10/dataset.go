@@ -71,6 +71,27 @@ func newDataset(split Split, n int) *Dataset {
 	return d
 }
 
+// String says how many images there are of each class, not their pixels.
+func (d *Dataset) String() string {
+	if d == nil {
+		return "no images"
+	}
+	var counts [NumClasses]int
+	for _, l := range d.Labels {
+		counts[min(int(l), NumClasses-1)]++
+	}
+	text := fmt.Sprintf("%d images of the %s split", d.Len(), d.Split)
+	if n := counts[0]; counts == [NumClasses]int{n, n, n, n, n, n, n, n, n, n} {
+		return fmt.Sprintf("%s, %d of each class", text, n)
+	}
+	for c, n := range counts {
+		if n > 0 {
+			text += fmt.Sprintf(", %d %s", n, Classes[c])
+		}
+	}
+	return text
+}
+
 // Len returns the number of images.
 func (d *Dataset) Len() int { return len(d.Labels) }
 

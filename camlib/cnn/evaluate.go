@@ -25,6 +25,11 @@ type Evaluation struct {
 	Confusion [][]int `json:"confusion"`
 }
 
+// String is the evaluation in one line, without the classes'.
+func (e Evaluation) String() string {
+	return fmt.Sprintf("%d images, cost %.4f, accuracy %.4f, macro-F1 %.4f", e.Images, e.Cost, e.Accuracy, e.MacroF1)
+}
+
 // ClassScore is how well one class is found: of the images predicted as the
 // class, the part that is it (precision); of the images of the class, the part
 // predicted as it (recall); and F1 = 2·precision·recall/(precision + recall).

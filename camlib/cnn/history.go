@@ -60,6 +60,16 @@ func (l *History) Seconds() (sum float64) {
 	return sum
 }
 
+// String says how the training was set and how it ended.
+func (l *History) String() string {
+	if l == nil || len(l.Epochs) == 0 {
+		return "no epochs"
+	}
+	last := l.Epochs[len(l.Epochs)-1]
+	return fmt.Sprintf("%d epochs on %d images in %.0f s on %s, train cost %.3f; test: %s",
+		len(l.Epochs), l.Images, l.Seconds(), l.Backend, last.TrainCost, last.Test)
+}
+
 // ReadHistory reads the log of a checkpoint folder.
 func ReadHistory(dir string) (*History, error) {
 	path := filepath.Join(dir, LogFile)

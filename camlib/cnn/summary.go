@@ -8,6 +8,14 @@ import (
 	"github.com/camlab-go/camlab/camlib/cifar10"
 )
 
+// String says which network this is, and how large.
+func (m *Model) String() string {
+	if m == nil {
+		return "no model"
+	}
+	return fmt.Sprintf("%s, %d weights, %d classes: %s", Architecture, m.ctx.NumParameters(), len(m.classes), strings.Join(m.classes, ", "))
+}
+
 // Summary returns a table of the network's layers for 32×32 images: the shape
 // of each one's output, [height, width, channels], and its parameters.
 func (m *Model) Summary() string {

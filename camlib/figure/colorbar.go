@@ -24,7 +24,7 @@ const (
 
 // Draw returns the picture of the bar, the bar's middle at the picture's. It fails
 // on a negative height and on characters that the font lacks.
-func (b ColorBar) Draw() (*image.NRGBA, error) {
+func (b ColorBar) Draw() (*Picture, error) {
 	if b.Height < 0 {
 		return nil, fmt.Errorf("figure: colour bar: height %d, want at least 1, or 0 for 192", b.Height)
 	}
@@ -66,7 +66,11 @@ func (b ColorBar) Draw() (*image.NRGBA, error) {
 	if b.Shading.Unit != "" {
 		f.textUp(img, unitX, top+height/2, b.Shading.Unit, ink)
 	}
-	return img, nil
+	alt := fmt.Sprintf("color bar from %s to %s", label(lo), label(hi))
+	if b.Shading.Unit != "" {
+		alt += ": " + inLine(b.Shading.Unit)
+	}
+	return &Picture{NRGBA: img, Alt: alt}, nil
 }
 
 // tick is a labelled place on a scale: at is 0 at its low end, 1 at its high end.

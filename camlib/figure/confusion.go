@@ -15,13 +15,14 @@ type Confusion struct {
 	Title   string
 	Classes []string
 	Counts  [][]int
+	Alt     string // the alternative text; empty says how many are right and which mistakes are made most often
 }
 
 const confusionCellH = 36
 
 // Draw returns the picture. It fails if Counts is not square with a row and a
 // column per class, on negative counts, and on characters that the font lacks.
-func (c Confusion) Draw() (*image.NRGBA, error) {
+func (c Confusion) Draw() (*Picture, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
@@ -78,7 +79,7 @@ func (c Confusion) Draw() (*image.NRGBA, error) {
 	f.text(img, cells.Min.X+cells.Dx()/2, cells.Max.Y+gap/2+small.line, 0.5, 0, "predicted", ink)
 	f.textUp(img, margin, cells.Min.Y+cells.Dy()/2, "true", ink)
 	paste(img, cells.Max.X+2*gap, barTop, bar)
-	return img, nil
+	return &Picture{NRGBA: img, Alt: c.describe()}, nil
 }
 
 // inkOn returns white on a dark colour and dark on a light one.

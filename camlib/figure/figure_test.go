@@ -432,15 +432,15 @@ func TestPictureErrors(t *testing.T) {
 	}
 	for _, c := range []struct {
 		rule string
-		draw func() (*image.NRGBA, error)
+		draw func() (*figure.Picture, error)
 		want string
 	}{
-		{"cell size", func() (*image.NRGBA, error) { return figure.HeatMap(tilted, s, 0) }, "figure: magnify: 0 times, want at least 1"},
-		{"no colours", func() (*image.NRGBA, error) { return figure.Color(tilted, nil) }, "figure: color: no colour map, want one such as Viridis"},
-		{"no image", func() (*image.NRGBA, error) { return figure.Gray(nil) }, "figure: gray: no image"},
-		{"empty image", func() (*image.NRGBA, error) { return figure.Magnify(empty, 2) }, "figure: magnify: image of 4×0 pixels, want at least 1×1"},
-		{"opacity", func() (*image.NRGBA, error) { return figure.Overlay(img, tilted, s, 1.5) }, "figure: overlay: opacity 1.5, want 0 to 1"},
-		{"opacity NaN", func() (*image.NRGBA, error) { return figure.Overlay(img, tilted, s, math.NaN()) }, "figure: overlay: opacity NaN, want 0 to 1"},
+		{"cell size", func() (*figure.Picture, error) { return figure.HeatMap(tilted, s, 0) }, "figure: magnify: 0 times, want at least 1"},
+		{"no colours", func() (*figure.Picture, error) { return figure.Color(tilted, nil) }, "figure: color: no colour map, want one such as Viridis"},
+		{"no image", func() (*figure.Picture, error) { return figure.Gray(nil) }, "figure: gray: no image"},
+		{"empty image", func() (*figure.Picture, error) { return figure.Magnify(empty, 2) }, "figure: magnify: image of 4×0 pixels, want at least 1×1"},
+		{"opacity", func() (*figure.Picture, error) { return figure.Overlay(img, tilted, s, 1.5) }, "figure: overlay: opacity 1.5, want 0 to 1"},
+		{"opacity NaN", func() (*figure.Picture, error) { return figure.Overlay(img, tilted, s, math.NaN()) }, "figure: overlay: opacity NaN, want 0 to 1"},
 		{"bar height", figure.ColorBar{Height: -1}.Draw, "figure: colour bar: height -1, want at least 1, or 0 for 192"},
 		{"bar text", figure.ColorBar{Shading: figure.Shading{Unit: "値"}}.Draw, `figure: colour bar: unit: character '値' of "値" is not in the font Go Regular, want Latin, Greek or Cyrillic`},
 		{"pair without image", figure.Pair{Map: tilted}.Draw, "figure: pair: no image"},

@@ -25,12 +25,13 @@ type Grid struct {
 	Columns []string // the headings, one per column, or none
 	Rows    []Row
 	Bar     *Shading // what the colours of the maps mean; nil for no colour bar
+	Alt     string   // the alternative text; empty is made of the words in the grid and of where its maps are largest
 }
 
 // Draw returns the picture. It fails if there is no tile, if the rows or headings
 // differ in number of columns, if an image is missing or empty, and on characters
 // that the font lacks.
-func (g Grid) Draw() (*image.NRGBA, error) {
+func (g Grid) Draw() (*Picture, error) {
 	if err := g.check(); err != nil {
 		return nil, err
 	}
@@ -66,7 +67,7 @@ func (g Grid) Draw() (*image.NRGBA, error) {
 	for i := range rowH {
 		tilesH += rowH[i] + capH[i] + gap
 	}
-	var bar *image.NRGBA
+	var bar *Picture
 	barW, barH := 0, 0
 	if g.Bar != nil {
 		var err error
@@ -106,7 +107,7 @@ func (g Grid) Draw() (*image.NRGBA, error) {
 	if bar != nil {
 		paste(img, left+tilesW+2*gap, top-over, bar)
 	}
-	return img, nil
+	return &Picture{NRGBA: img, Alt: g.describe()}, nil
 }
 
 func (g Grid) check() error {
@@ -142,11 +143,12 @@ type Pair struct {
 	Name    string  // heading of the map; empty is "map"
 	Shading Shading // how the map is coloured; drawn as the colour bar
 	Zoom    int     // every pixel of the image is drawn as a square of so many; 0 is 6
+	Alt     string  // the alternative text; empty is made of the words in the picture and of where the map is largest
 }
 
 // Draw returns the picture. The map is resized to the image's size with
 // [Map.Resize], so that one square of the image has one value of the map.
-func (p Pair) Draw() (*image.NRGBA, error) {
+func (p Pair) Draw() (*Picture, error) {
 	if err := checkImage("pair", p.Image); err != nil {
 		return nil, err
 	}
@@ -170,10 +172,12 @@ func (p Pair) Draw() (*image.NRGBA, error) {
 	if err != nil {
 		return nil, fmt.Errorf("figure: pair: %w", err)
 	}
+	right.place = p.Map.place(true) // of the map as it was given
 	return Grid{
 		Title:   p.Title,
 		Columns: []string{"image", name},
 		Rows:    []Row{{Tiles: []Tile{{Image: left}, {Image: right}}}},
 		Bar:     &p.Shading,
+		Alt:     p.Alt,
 	}.Draw()
 }

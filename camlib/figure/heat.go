@@ -29,7 +29,7 @@ func (s Shading) colors() Colormap {
 
 // Color returns the picture of a normalised map, one pixel per value: the colour
 // of c at each value.
-func Color(m Map, c Colormap) (*image.NRGBA, error) {
+func Color(m Map, c Colormap) (*Picture, error) {
 	if err := m.check(); err != nil {
 		return nil, err
 	}
@@ -42,12 +42,12 @@ func Color(m Map, c Colormap) (*image.NRGBA, error) {
 			img.SetNRGBA(x, y, c.At(float64(m.At(y, x))))
 		}
 	}
-	return img, nil
+	return ofMap(img, m, "map"), nil
 }
 
 // HeatMap draws every value of m as a square of cell×cell pixels. For a smooth
 // picture resize the values first, with [Map.Resize], and draw them smaller.
-func HeatMap(m Map, s Shading, cell int) (*image.NRGBA, error) {
+func HeatMap(m Map, s Shading, cell int) (*Picture, error) {
 	n, err := s.Scale.Normalize(m)
 	if err != nil {
 		return nil, err
@@ -56,12 +56,16 @@ func HeatMap(m Map, s Shading, cell int) (*image.NRGBA, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Magnify(img, cell)
+	what := "map"
+	if s.Unit != "" {
+		what = inLine(s.Unit)
+	}
+	return Magnify(ofMap(img.NRGBA, m, what), cell)
 }
 
 // Magnify repeats every pixel of img k×k times. It invents no colour, so each
 // pixel of a small image stays a visible square.
-func Magnify(img image.Image, k int) (*image.NRGBA, error) {
+func Magnify(img image.Image, k int) (*Picture, error) {
 	if err := checkImage("magnify", img); err != nil {
 		return nil, err
 	}
@@ -76,12 +80,12 @@ func Magnify(img image.Image, k int) (*image.NRGBA, error) {
 			out.SetNRGBA(x, y, src.NRGBAAt(x/k, y/k))
 		}
 	}
-	return out, nil
+	return like(img, out), nil
 }
 
 // Gray returns img in shades of grey (the luma of [color.GrayModel]), so that the
 // only hues of an overlay on it are those of the map.
-func Gray(img image.Image) (*image.NRGBA, error) {
+func Gray(img image.Image) (*Picture, error) {
 	if err := checkImage("gray", img); err != nil {
 		return nil, err
 	}
@@ -91,7 +95,7 @@ func Gray(img image.Image) (*image.NRGBA, error) {
 		y := color.GrayModel.Convert(color.RGBA{R: p[0], G: p[1], B: p[2], A: 255}).(color.Gray).Y
 		p[0], p[1], p[2] = y, y, y
 	}
-	return out, nil
+	return like(img, out), nil
 }
 
 // Overlay draws the colours of m over img. In every channel, of 8-bit sRGB values,
@@ -102,7 +106,7 @@ func Gray(img image.Image) (*image.NRGBA, error) {
 // opacity is the same everywhere. m is first resized to the size of img with
 // [Map.Resize]. The colours of the result are blends, so it is read beside the map
 // and its colour bar, not against the bar. The alpha of img is kept.
-func Overlay(img image.Image, m Map, s Shading, opacity float64) (*image.NRGBA, error) {
+func Overlay(img image.Image, m Map, s Shading, opacity float64) (*Picture, error) {
 	if err := checkImage("overlay", img); err != nil {
 		return nil, err
 	}
@@ -123,7 +127,7 @@ func Overlay(img image.Image, m Map, s Shading, opacity float64) (*image.NRGBA, 
 			out.Pix[i] = mix(out.Pix[i], colors.Pix[i], opacity)
 		}
 	}
-	return out, nil
+	return &Picture{out, colors.Alt + ", drawn over the image", colors.place, true}, nil
 }
 
 func checkImage(where string, img image.Image) error {
@@ -140,6 +144,6 @@ func checkImage(where string, img image.Image) error {
 func toNRGBA(img image.Image) *image.NRGBA {
 	b := img.Bounds()
 	out := image.NewNRGBA(image.Rect(0, 0, b.Dx(), b.Dy()))
-	draw.Draw(out, out.Rect, img, b.Min, draw.Src)
+	draw.Draw(out, out.Rect, plain(img), b.Min, draw.Src)
 	return out
 }

@@ -2,21 +2,29 @@ package figure
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"image"
 	"image/png"
+	"io/fs"
 
 	"github.com/google/renameio/v2/maybe"
+
+	"github.com/camlab-go/camlab/internal/pngtext"
 )
 
-// PNGBytes returns img as a PNG file.
+// PNGBytes returns img as a PNG file. The alternative text of a [Picture] is in it, as
+// its Description.
 func PNGBytes(img image.Image) ([]byte, error) {
 	if err := checkImage("png", img); err != nil {
 		return nil, err
 	}
 	var buf bytes.Buffer
-	if err := png.Encode(&buf, img); err != nil {
+	if err := png.Encode(&buf, plain(img)); err != nil {
 		return nil, fmt.Errorf("figure: png: %w", err)
+	}
+	if p, ok := img.(*Picture); ok {
+		return pngtext.Describe(buf.Bytes(), p.Alt), nil
 	}
 	return buf.Bytes(), nil
 }
@@ -29,7 +37,11 @@ func WritePNG(path string, img image.Image) error {
 		return err
 	}
 	if err := maybe.WriteFile(path, b, 0o644); err != nil {
-		return fmt.Errorf("figure: png: %w", err)
+		var at *fs.PathError // of the file beside path that is written first
+		if errors.As(err, &at) {
+			err = at.Err
+		}
+		return fmt.Errorf("figure: png: %q: %w, want a file in a folder that exists", path, err)
 	}
 	return nil
 }

@@ -123,5 +123,5 @@ func newCanvas(w, h int) *image.NRGBA {
 // paste draws img on dst with its top left corner at (x, y).
 func paste(dst draw.Image, x, y int, img image.Image) {
 	b := img.Bounds()
-	draw.Draw(dst, b.Sub(b.Min).Add(image.Pt(x, y)), img, b.Min, draw.Over)
+	draw.Draw(dst, b.Sub(b.Min).Add(image.Pt(x, y)), plain(img), b.Min, draw.Over)
 }

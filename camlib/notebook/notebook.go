@@ -8,17 +8,22 @@
 package notebook
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/base64"
 	"fmt"
+	"html"
 	"image"
+	_ "image/png" // for the size of one without a description
 	"os"
 	"path/filepath"
+	"regexp"
 
 	"github.com/janpfeifer/gonb/gonbui"
 	"github.com/janpfeifer/gonb/gonbui/protocol"
 
 	"github.com/camlab-go/camlab/camlib/figure"
+	"github.com/camlab-go/camlab/internal/pngtext"
 )
 
 // Quick tells whether CAMLAB_QUICK=1 is set: the notebook is to take the
@@ -51,22 +56,57 @@ func Must[T any](v T, err error) T {
 	return v
 }
 
-// Show displays a picture, or ends the cell as [Check] does.
+// Show displays a picture with its alternative text, or ends the cell as [Check]
+// does. Pictures of package figure bring a text that says what they show; for
+// others give one with [ShowAlt].
 func Show(img image.Image, err error) {
 	Check(err)
 	ShowPNG(figure.PNGBytes(img))
 }
 
-// inlineImage is a picture as an HTML element that needs no file.
-func inlineImage(mime string, data []byte) string {
-	return fmt.Sprintf(`<img src="data:%s;base64,%s">`, mime, base64.StdEncoding.EncodeToString(data))
-}
+// ShowAlt displays a picture with an alternative text of the caller's: what it
+// shows, for a reader who does not see it.
+func ShowAlt(img image.Image, alt string) { Show(figure.Describe(img, alt)) }
 
 // ShowPNG displays the contents of a PNG file, or ends the cell as [Check] does.
+// The Description in it is the alternative text.
 func ShowPNG(png []byte, err error) {
 	Check(err)
 	if gonbui.IsNotebook {
-		gonbui.DisplayPNG(png)
+		gonbui.SendData(pictureData(png))
 		gonbui.Sync() // or the picture is lost when the cell ends here
 	}
+}
+
+// pictureData is a PNG file as Jupyter shows it. The alternative text is where
+// Jupyter's format has it, and also instead of the picture where only text is shown.
+func pictureData(png []byte) *protocol.DisplayData {
+	alt := alternative(string(protocol.MIMEImagePNG), png)
+	return &protocol.DisplayData{
+		Data:     map[protocol.MIMEType]any{protocol.MIMEImagePNG: png, protocol.MIMETextPlain: alt},
+		Metadata: map[string]any{string(protocol.MIMEImagePNG): map[string]string{"alt": alt}},
+	}
+}
+
+// inlineImage is a picture as an HTML element that needs no file.
+func inlineImage(mime string, data []byte) string {
+	return fmt.Sprintf(`<img alt="%s" src="data:%s;base64,%s">`,
+		html.EscapeString(alternative(mime, data)), mime, base64.StdEncoding.EncodeToString(data))
+}
+
+var svgTitle = regexp.MustCompile(`(?s)<title>(.*?)</title>`)
+
+// alternative returns the alternative text that a PNG or SVG file brings with it,
+// or the picture's size.
+func alternative(mime string, data []byte) string {
+	if text := pngtext.Description(data); text != "" {
+		return text
+	}
+	if title := svgTitle.FindSubmatch(data); title != nil && mime == string(protocol.MIMEImageSVG) {
+		return html.UnescapeString(string(title[1]))
+	}
+	if size, _, err := image.DecodeConfig(bytes.NewReader(data)); err == nil {
+		return figure.Alt(image.Rect(0, 0, size.Width, size.Height))
+	}
+	return "picture"
 }

@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"html"
 	"image/color"
 	"math"
 	"strconv"
@@ -20,6 +21,8 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
 	"gonum.org/v1/plot/vg/vgsvg"
+
+	"github.com/camlab-go/camlab/internal/pngtext"
 )
 
 // Series is one curve.
@@ -102,9 +105,14 @@ func (c Chart) SVG() ([]byte, error) {
 	if _, err := canvas.WriteTo(&buf); err != nil {
 		return nil, fmt.Errorf("curve: svg: %w", err)
 	}
+	alt, err := c.Alt()
+	if err != nil {
+		return nil, err
+	}
+	svg := bytes.Replace(buf.Bytes(), []byte("\n<g "), []byte("\n<title>"+html.EscapeString(alt)+"</title>\n<g "), 1)
 	// The font's metrics are Arial's; without a second choice, a browser that lacks
 	// it falls back to a serif font of other widths.
-	return bytes.ReplaceAll(buf.Bytes(), []byte("font-family:Liberation Sans;"),
+	return bytes.ReplaceAll(svg, []byte("font-family:Liberation Sans;"),
 		[]byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif;")), nil
 }
 
@@ -119,7 +127,8 @@ func (c Chart) PNG() ([]byte, error) {
 	if _, err := canvas.WriteTo(&buf); err != nil {
 		return nil, fmt.Errorf("curve: png: %w", err)
 	}
-	return buf.Bytes(), nil
+	alt, err := c.Alt()
+	return pngtext.Describe(buf.Bytes(), alt), err
 }
 
 func (c Chart) size() (w, h vg.Length) {

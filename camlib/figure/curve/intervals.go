@@ -13,6 +13,8 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
+
+	"github.com/camlab-go/camlab/internal/pngtext"
 )
 
 // Interval is an estimate with its interval.
@@ -64,7 +66,8 @@ func (c Intervals) PNG() ([]byte, error) {
 	if _, err := canvas.WriteTo(&buf); err != nil {
 		return nil, fmt.Errorf("curve: png: %w", err)
 	}
-	return buf.Bytes(), nil
+	alt, err := c.Alt()
+	return pngtext.Describe(buf.Bytes(), alt), err
 }
 
 func (c Intervals) check() error {

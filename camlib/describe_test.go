@@ -1,0 +1,182 @@
+package camlib_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image/png"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"codeberg.org/sbinet/npyio"
+	mlctx "github.com/gomlx/gomlx/pkg/ml/context"
+
+	"github.com/gomlx/gomlx/pkg/core/graph"
+
+	"github.com/camlab-go/camlab/camlib"
+	"github.com/camlab-go/camlab/camlib/cifar10"
+	"github.com/camlab-go/camlab/camlib/cnn"
+	"github.com/camlab-go/camlab/internal/pngtext"
+)
+
+const article = "article-gap-cnn, 343594 weights, 10 classes: airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck"
+
+// own is a network of somebody else's.
+type own struct{ ctx *mlctx.Context }
+
+func (o own) Context() *mlctx.Context                                    { return o.ctx }
+func (o own) Features(_ *mlctx.Context, x *graph.Node) *graph.Node       { return x }
+func (o own) Head(_ *mlctx.Context, activations *graph.Node) *graph.Node { return activations }
+
+// TestPrinted holds what users print to one short line, by every verb.
+func TestPrinted(t *testing.T) {
+	m := model(t)
+	sample := cifar10.Sample()
+	three, err := sample.Select(0, 1, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	history, err := cnn.PretrainedHistory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, err := m.Explain("cam", "frog", sample.Image(5))
+	if err != nil {
+		t.Fatal(err)
+	}
+	contrast, err := m.Explain("gradcam", "cat not dog", sample.Image(0), sample.Image(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := mlctx.New()
+	ctx.VariableWithValue("w", []float32{1, 2, 3})
+	for _, row := range []struct {
+		name  string
+		value any
+		want  string
+	}{
+		{"model", m, article + ", on " + camlib.Describe(m.Backend)},
+		{"network", m.Network, article},
+		{"another network", &camlib.Model{Network: own{ctx}}, "camlib_test.own, 3 weights"},
+		{"no model", (*camlib.Model)(nil), "no model"},
+		{"model without a network", &camlib.Model{}, "no model"},
+		{"no network", (*cnn.Model)(nil), "no model"},
+		{"one map", one, "cam, a map of 16×16; frog, p = 0.896"},
+		{"its result", one.Result, "cam of 1 image, maps shaped [1 16 16], classes [6]"},
+		{"no maps", (*camlib.Maps)(nil), "no maps"},
+		{"maps without a result", &camlib.Maps{}, "no maps"},
+		{"sample", sample, "1000 images of the test split, 100 of each class"},
+		{"a few images", three, "3 images of the test split, 1 cat, 2 ship"},
+		{"no data set", (*cifar10.Dataset)(nil), "no images"},
+		{"history", history, "15 epochs on 50000 images in 2095 s on XLA on CPU, PJRT plugin v0.115, train cost 0.194; " +
+			"test: 10000 images, cost 0.5192, accuracy 0.8497, macro-F1 0.8509"},
+		{"no history", (*cnn.History)(nil), "no epochs"},
+		{"evaluation", history.Epochs[14].Test, "10000 images, cost 0.5192, accuracy 0.8497, macro-F1 0.8509"},
+		{"pointer to an evaluation", &history.Epochs[14].Test, "10000 images, cost 0.5192, accuracy 0.8497, macro-F1 0.8509"},
+		{"no evaluation", (*cnn.Evaluation)(nil), "<nil>"},
+	} {
+		for _, verb := range []string{"%v", "%+v", "%s"} {
+			if got := fmt.Sprintf(verb, row.value); got != row.want {
+				t.Errorf("%s by %s: %q, want %q", row.name, verb, got, row.want)
+			}
+		}
+	}
+	if got := contrast.String(); !strings.HasPrefix(got, "gradcam, 2 maps of 16×16; cat, p = ") || strings.Count(got, ", not dog, p = ") != 2 {
+		t.Errorf("a contrast: %q", got)
+	}
+	for range 3 {
+		contrast.Images = append(contrast.Images, contrast.Images...)
+	}
+	many, err := m.Explain("cam", "predicted", contrast.Images...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := many.String(); strings.Count(got, "p = ") != 5 || !strings.HasSuffix(got, "; and 11 more images") {
+		t.Errorf("maps of 16 images: %q, want five of them and the number of the others", got)
+	}
+}
+
+func TestMapsAreSaved(t *testing.T) {
+	m := model(t)
+	maps, err := m.Explain("cam", "predicted", cifar10.Sample().Image(5), cifar10.Sample().Image(13))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := maps.WriteNPY(filepath.Join(dir, "maps.npy")); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(filepath.Join(dir, "maps.npy"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var values []float32
+	if err := npyio.Read(f, &values); err != nil || len(values) != 512 || values[300] != maps.Maps[300] {
+		t.Errorf("%d values read back, %v", len(values), err)
+	}
+	path := filepath.Join(dir, "maps.png")
+	if err := maps.WritePNG(path); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	picture, err := maps.Picture()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if img, err := png.Decode(bytes.NewReader(data)); err != nil || img.Bounds() != picture.Bounds() {
+		t.Errorf("not the picture: %v", err)
+	}
+	for _, want := range []string{"frog, p = 0.896, largest ", "cam largest at the left (row 14, column 9 of 32×32)", "horse, p = 0.999"} {
+		if alt := pngtext.Description(data); !strings.Contains(alt, want) {
+			t.Errorf("the file says %q, want %q in it", alt, want)
+		}
+	}
+	missing := filepath.Join(dir, "missing", "maps.png")
+	if err := maps.WritePNG(missing); !errors.Is(err, fs.ErrNotExist) || !strings.HasPrefix(err.Error(), fmt.Sprintf("figure: png: %q: ", missing)) {
+		t.Errorf("a folder that there is not: %v", err)
+	}
+}
+
+func ExampleModel_String() {
+	network, err := cnn.Pretrained()
+	if err != nil {
+		panic(err)
+	}
+	backend, err := camlib.Backend(camlib.PureGo)
+	if err != nil {
+		panic(err)
+	}
+	model, err := camlib.New(network, backend)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(model)
+	// Output: article-gap-cnn, 343594 weights, 10 classes: airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck, on SimpleGo (go)
+}
+
+func ExampleMaps_Overlay() {
+	model, err := camlib.Article()
+	if err != nil {
+		panic(err)
+	}
+	maps, err := model.Explain("cam", "predicted", cifar10.Sample().Image(5))
+	if err != nil {
+		panic(err)
+	}
+	over, err := maps.Overlay(0)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(maps)
+	fmt.Println(over.Bounds().Size(), over.Alt)
+	// Output:
+	// cam, a map of 16×16; frog, p = 0.896
+	// (32,32) cam over the image: frog, p = 0.896; largest at the left (91.7 in row 7, column 5 of 16×16)
+}

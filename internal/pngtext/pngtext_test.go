@@ -1,0 +1,45 @@
+package pngtext
+
+import (
+	"bytes"
+	"image"
+	"image/png"
+	"testing"
+)
+
+func TestDescription(t *testing.T) {
+	var b bytes.Buffer
+	if err := png.Encode(&b, image.NewGray(image.Rect(0, 0, 3, 2))); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"a frog", "grün, \"<40>\" & 左", "two\nlines"} {
+		out := Describe(b.Bytes(), text)
+		if got := Description(out); got != text {
+			t.Errorf("description %q, want %q", got, text)
+		}
+		img, err := png.Decode(bytes.NewReader(out)) // checks every chunk's sum
+		if err != nil || img.Bounds().Dx() != 3 {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	if got := Description(b.Bytes()); got != "" {
+		t.Errorf("description %q of a file without", got)
+	}
+	for name, data := range map[string][]byte{"empty": nil, "no PNG": []byte("GIF89a, longer than a header of a PNG file is"), "cut": b.Bytes()[:20]} {
+		if out := Describe(data, "x"); !bytes.Equal(out, data) {
+			t.Errorf("%s: changed to %q", name, out)
+		}
+		if got := Description(data); got != "" {
+			t.Errorf("%s: description %q", name, got)
+		}
+	}
+	whole := Describe(b.Bytes(), "a frog")
+	for n := range whole {
+		_ = Description(whole[:n]) // does not panic
+	}
+}
+
+func FuzzDescription(f *testing.F) {
+	f.Add([]byte(signature + "\xff\xff\xff\xffiTXt" + prefix))
+	f.Fuzz(func(_ *testing.T, data []byte) { Description(data) })
+}

@@ -1,0 +1,54 @@
+package kernels
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// What JupyterLab and nbconvert leave out of a notebook's outputs: pictures'
+// alternative text, and lines that stay lines where the window is narrow. They
+// are an extension for the one and a template for the other, both by their
+// documented interfaces.
+var (
+	//go:embed labextension
+	labExtension embed.FS
+	//go:embed page
+	pageTemplate embed.FS
+)
+
+// installLabExtension writes our extension of JupyterLab into the environment, where
+// it is not there already.
+func (e Env) installLabExtension() (changed bool, err error) {
+	return writeFolder(labExtension, "labextension", filepath.Join(e.Dir(), "share", "jupyter", "labextensions", "camlab-outputs"))
+}
+
+// writeFolder writes the files of a folder of an embedded tree into dir; changed says
+// whether any was not there as it is.
+func writeFolder(tree fs.FS, folder, dir string) (changed bool, err error) {
+	err = fs.WalkDir(tree, folder, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		data, err := fs.ReadFile(tree, path)
+		if err != nil {
+			return err
+		}
+		to := filepath.Join(dir, filepath.FromSlash(path[len(folder):]))
+		if old, err := os.ReadFile(to); err == nil && bytes.Equal(old, data) {
+			return nil
+		}
+		changed = true
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+			return err
+		}
+		return os.WriteFile(to, data, 0o644)
+	})
+	if err != nil {
+		return changed, fmt.Errorf("kernels: install: %w", err)
+	}
+	return changed, nil
+}

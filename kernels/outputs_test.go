@@ -1,0 +1,43 @@
+package kernels
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestLabExtensionIsInstalled holds the extension to what JupyterLab's server reads:
+// a package.json that names a script which is there.
+func TestLabExtensionIsInstalled(t *testing.T) {
+	e := Env{Root: t.TempDir()}
+	for _, want := range []bool{true, false} {
+		if changed, err := e.installLabExtension(); err != nil || changed != want {
+			t.Errorf("changed %v, %v, want %v", changed, err, want)
+		}
+	}
+	dir := filepath.Join(e.Dir(), "share", "jupyter", "labextensions", "camlab-outputs")
+	data, err := os.ReadFile(filepath.Join(dir, "package.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p struct {
+		Name       string
+		Jupyterlab struct {
+			Build struct{ Load, Extension string } `json:"_build"`
+		}
+	}
+	if err := json.Unmarshal(data, &p); err != nil || p.Name != filepath.Base(dir) || p.Jupyterlab.Build.Extension != "./extension" {
+		t.Errorf("%+v, %v, want the folder's name and ./extension", p, err)
+	}
+	script := filepath.Join(dir, filepath.FromSlash(p.Jupyterlab.Build.Load))
+	if err := os.WriteFile(script, []byte("broken"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if changed, err := e.installLabExtension(); err != nil || !changed {
+		t.Errorf("changed %v, %v after damage, want it mended", changed, err)
+	}
+	if mended, err := os.ReadFile(script); err != nil || len(mended) < 100 {
+		t.Errorf("script of %d bytes, %v", len(mended), err)
+	}
+}
