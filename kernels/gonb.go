@@ -68,7 +68,7 @@ var gonbChanges = []change{
 // the module cache.)
 func changedGoNB(module, root, dir string) (modfile string, err error) {
 	fail := func(err error) (string, error) { return "", fmt.Errorf("kernels: GoNB: %w", err) }
-	copied := filepath.Join(dir, "gonb")
+	copied := filepath.Join(dir, "module")
 	if err := os.RemoveAll(copied); err != nil {
 		return fail(err)
 	}

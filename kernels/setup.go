@@ -327,7 +327,10 @@ func (s *setup) programs(ctx context.Context) (string, bool, error) {
 	if err := os.MkdirAll(s.Bin(""), 0o755); err != nil {
 		return "", false, err
 	}
-	if err := s.build(ctx, s.Bin("")+string(filepath.Separator), "./cmd/camlab", "github.com/janpfeifer/gonb", goimports); err != nil {
+	if err := s.build(ctx, s.Bin("")+string(filepath.Separator), "./cmd/camlab", goimports); err != nil {
+		return "", false, err
+	}
+	if err := s.gonb(ctx); err != nil {
 		return "", false, err
 	}
 	for name, pkg := range fronts {
@@ -361,6 +364,23 @@ func (s *setup) build(ctx context.Context, output string, packages ...string) er
 		err = s.exec(ctx, nil, "go", slices.Insert(args, 1, "-buildvcs=false")...)
 	}
 	return err
+}
+
+// gonb builds GoNB, with the changes of gonbChanges.
+func (s *setup) gonb(ctx context.Context) error {
+	module, err := s.output("go", "list", "-m", "-f", "{{.Dir}}", gonbModule)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(s.Dir(), "share", "camlab", "gonb")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("kernels: GoNB: %w", err)
+	}
+	modfile, err := changedGoNB(strings.TrimSpace(module), s.Root, dir)
+	if err != nil {
+		return err
+	}
+	return s.build(ctx, s.Bin("gonb"), "-modfile="+modfile, gonbModule)
 }
 
 // goInstall builds a program of another module, package@version.
