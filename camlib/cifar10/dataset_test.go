@@ -1,6 +1,7 @@
 package cifar10
 
 import (
+	"image"
 	"image/color"
 	"slices"
 	"testing"
@@ -25,7 +26,7 @@ func TestFirstTestImage(t *testing.T) {
 		{0, 1, color.NRGBA{152, 112, 51, 255}},
 		{31, 31, color.NRGBA{21, 67, 110, 255}},
 	} {
-		if got := img.NRGBAAt(test.x, test.y); got != test.want {
+		if got := img.At(test.x, test.y); got != test.want {
 			t.Errorf("pixel (%d, %d) is %v, want %v", test.x, test.y, got, test.want)
 		}
 	}
@@ -34,7 +35,7 @@ func TestFirstTestImage(t *testing.T) {
 func TestImageIsACopy(t *testing.T) {
 	d := Sample()
 	before := slices.Clone(d.Pixels)
-	d.Image(3).Pix[0]++
+	d.Image(3).(*image.NRGBA).Pix[0]++
 	if !slices.Equal(before, d.Pixels) {
 		t.Error("drawing on the picture changed the data set")
 	}
