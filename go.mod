@@ -6,7 +6,6 @@ tool github.com/janpfeifer/gonb
 
 require (
 	codeberg.org/sbinet/npyio v0.14.0
-	github.com/bep/imagemeta v1.0.1
 	github.com/chromedp/cdproto v0.159.0
 	github.com/chromedp/chromedp v0.23.0
 	github.com/gomlx/go-xla v0.1.4

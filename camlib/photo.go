@@ -15,7 +15,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/bep/imagemeta"
 	_ "golang.org/x/image/bmp"
 	"golang.org/x/image/draw"
 	_ "golang.org/x/image/tiff"
@@ -165,35 +164,6 @@ func kindOf(mode os.FileMode) string {
 		return "a socket"
 	}
 	return "a device"
-}
-
-// orientation returns the EXIF orientation of a picture, 1 if it says none. What is
-// wrong with the EXIF does not matter, as with any viewer.
-func orientation(f io.ReadSeeker, format string) int {
-	formats := map[string]imagemeta.ImageFormat{
-		"jpeg": imagemeta.JPEG, "png": imagemeta.PNG, "tiff": imagemeta.TIFF, "webp": imagemeta.WebP,
-	}
-	kind, ok := formats[format]
-	if _, err := f.Seek(0, io.SeekStart); err != nil || !ok {
-		return 1
-	}
-	found := 1
-	_, _ = imagemeta.Decode(imagemeta.Options{
-		R: f, ImageFormat: kind, Sources: imagemeta.EXIF,
-		ShouldHandleTag: func(tag imagemeta.TagInfo) bool { return tag.Tag == "Orientation" && tag.Namespace == "IFD0" },
-		HandleTag: func(tag imagemeta.TagInfo) error {
-			switch v := tag.Value.(type) { // a short, or what careless programs write
-			case uint16:
-				found = int(v)
-			case uint32:
-				found = int(v)
-			case uint8:
-				found = int(v)
-			}
-			return imagemeta.ErrStopWalking
-		},
-	})
-	return found
 }
 
 // IsPhoto reports whether a file's name ends as those of pictures that [ReadPhoto]

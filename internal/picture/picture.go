@@ -23,7 +23,8 @@ type Missing struct {
 
 // Check returns what is wrong with an image: that it is nil or a nil pointer, that
 // it is [Missing], or that it has no pixels or too many.
-func Check(img image.Image) error {
+func Check(img image.Image) (err error) {
+	defer damaged(img, &err)
 	if v := reflect.ValueOf(img); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
 		return errors.New("no image")
 	}
@@ -38,6 +39,13 @@ func Check(img image.Image) error {
 		return fmt.Errorf("image of %d×%d pixels, want at most %d in all", b.Dx(), b.Dy(), MaxPixels)
 	}
 	return nil
+}
+
+// damaged makes a panic of an image's own methods an error.
+func damaged(img image.Image, err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("a damaged %T: %v", img, r)
+	}
 }
 
 // Over returns img over a background, nil for white, on a canvas of these bounds:
@@ -71,11 +79,7 @@ func Flat(img image.Image) (flat *image.NRGBA, err error) {
 	if err := Check(img); err != nil {
 		return nil, err
 	}
-	defer func() {
-		if r := recover(); r != nil {
-			flat, err = nil, fmt.Errorf("a damaged %T: %v", img, r)
-		}
-	}()
+	defer damaged(img, &err)
 	b := img.Bounds()
 	seen := Over(img, b, nil)
 	if flat, ok := seen.(*image.NRGBA); ok && b.Min == (image.Point{}) {
