@@ -52,7 +52,7 @@ func (m *Maps) String() string {
 	for i := range min(m.N, mostListed) {
 		var of []string
 		for k := range perImage {
-			of = append(of, m.what(i*perImage+k))
+			of = append(of, m.says(i*perImage+k, ", "))
 		}
 		text += "; " + strings.Join(of, ", ")
 	}
@@ -62,8 +62,9 @@ func (m *Maps) String() string {
 	return text
 }
 
-// what says of which class map k is, and how probable that is.
-func (m *Maps) what(k int) string {
+// says names the class of map k and what it was contrasted with, with their
+// probabilities.
+func (m *Maps) says(k int, separator string) string {
 	i := k / max(1, m.K)
 	class := k % max(1, m.K)
 	if m.Class != nil {
@@ -76,9 +77,9 @@ func (m *Maps) what(k int) string {
 		return fmt.Sprint(c)
 	}
 	p := cnn.Probabilities(m.Scores[i*m.NumClasses : (i+1)*m.NumClasses])
-	text := fmt.Sprintf("%s, p = %.3f", name(class), p[class])
+	text := fmt.Sprintf("%s%sp = %.3f", name(class), separator, p[class])
 	if m.Rival != nil {
-		text += fmt.Sprintf(", not %s, p = %.3f", name(m.Rival[i]), p[m.Rival[i]])
+		text += fmt.Sprintf("%snot %s%sp = %.3f", separator, name(m.Rival[i]), separator, p[m.Rival[i]])
 	}
 	return text
 }

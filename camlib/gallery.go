@@ -3,16 +3,18 @@ package camlib
 import (
 	"fmt"
 	"image"
+	"strings"
 
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/figure"
+	"github.com/camlab-go/camlab/internal/picture"
 )
 
 // Gallery draws one image's maps by several methods beside each other, six in a row,
 // the image itself first; the methods are named as in [Model.Explain], none is all of
 // them. Each map is colored relative to its own largest value: from blue through grey
 // at zero to red, so that a method without signs has no blue. class is what
-// [Model.Target] takes, where that is one class.
+// [Model.Target] takes, where that is one class. A [Maps].Note stands above.
 //
 //	picture, err := model.Gallery(img, "predicted", "cam", "gradcam", "layercam")
 func (m *Model) Gallery(img image.Image, class string, methods ...string) (*figure.Picture, error) {
@@ -25,6 +27,10 @@ func (m *Model) Gallery(img image.Image, class string, methods ...string) (*figu
 		if _, err := cam.Lookup(name); err != nil {
 			return nil, fmt.Errorf("camlib: gallery: method %d: %w", i, err)
 		}
+	}
+	img, err := picture.Flat(img) // as the network sees it
+	if err != nil {
+		return nil, fmt.Errorf("camlib: gallery: %w", err)
 	}
 	const side = 112
 	columns := min(6, 1+len(methods))
@@ -45,10 +51,10 @@ func (m *Model) Gallery(img image.Image, class string, methods ...string) (*figu
 		if err != nil {
 			return nil, fmt.Errorf("camlib: gallery: method %d: %w", i, err)
 		}
-		if maps.K > 1 {
+		if maps.K > 0 {
 			return nil, fmt.Errorf("camlib: gallery: class %q has %d maps an image, want one class", class, maps.K)
 		}
-		title = maps.what(0)
+		title = strings.TrimPrefix(maps.title()+"\n"+maps.says(0, ", "), "\n")
 		raw, err := figure.NewMap(maps.Height, maps.Width, maps.Maps)
 		if err != nil {
 			return nil, err

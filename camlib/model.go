@@ -2,6 +2,7 @@ package camlib
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"image"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/cnn"
 	"github.com/camlab-go/camlab/camlib/figure"
+	"github.com/camlab-go/camlab/internal/picture"
 )
 
 // Model is a network on a backend, ready to be explained by many goroutines at
@@ -49,9 +51,17 @@ func New(network cam.Network, backend backends.Backend) (*Model, error) {
 }
 
 // Explain makes one map for each image, by a method of package cam, such as "cam"
-// or "gradcam"; [cam.Methods] lists them. class is what [Model.Target] takes. The images have one size; the
-// article's network wants even sides and was trained on 32×32.
+// or "gradcam"; [cam.Methods] lists them. class is what [Model.Target] takes; "all"
+// and "top 3" make several maps for each.
+//
+// The images have one size, and transparent ones are laid over white; see [Square]
+// and [Over]. Images of another size than those that the network was trained on
+// give maps all the same, with a [Maps].Note that says so. Those of 1,024 times as
+// many pixels are an error.
 func (m *Model) Explain(method, class string, images ...image.Image) (*Maps, error) {
+	if m == nil || m.Explainer == nil || m.Network == nil {
+		return nil, errors.New("camlib: explain: no model, want one of New or Article")
+	}
 	how, err := cam.Lookup(method)
 	if err != nil {
 		return nil, err
@@ -60,28 +70,55 @@ func (m *Model) Explain(method, class string, images ...image.Image) (*Maps, err
 	if err != nil {
 		return nil, err
 	}
-	batch, err := cam.FromImages(images...)
+	seen := make([]image.Image, len(images))
+	for i, img := range images {
+		if seen[i], err = picture.Flat(img); err != nil {
+			return nil, fmt.Errorf("camlib: explain: image %d: %w", i, err)
+		}
+	}
+	batch, err := cam.FromImages(seen...)
 	if err != nil {
 		return nil, err
+	}
+	height, width, _ := cam.TrainedFor(m.Network)
+	if trained := height * width; trained > 0 && batch.Height*batch.Width/1024 > trained {
+		return nil, fmt.Errorf("camlib: explain: %s, want at most 1,024 times as many pixels; camlib.Square(img, %d) makes images fit", m.far(batch), height)
 	}
 	result, err := m.Explainer.Explain(context.Background(), how, batch, target)
+	if errors.Is(err, cam.ErrShape) && height > 0 {
+		err = fmt.Errorf("%w; camlib.Square(img, %d) makes images fit", err, height)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if result.K > 0 {
-		return nil, fmt.Errorf("camlib: class %q has several maps for an image, want one; Model.Explainer makes several", class)
+	maps := &Maps{Result: result, Images: seen, Opacity: 0.5, method: how, classes: m.Classes(result.NumClasses)}
+	if height > 0 && (batch.Height != height || batch.Width != width) {
+		maps.Note = fmt.Sprintf("%s; camlib.Square(img, %d) makes images fit", m.far(batch), height)
 	}
-	return &Maps{Result: result, Images: images, Opacity: 0.5, method: how, classes: m.Classes(result.NumClasses)}, nil
+	return maps, nil
+}
+
+// far says how large images are and what the network was trained on.
+func (m *Model) far(x cam.Images) string {
+	height, width, images := cam.TrainedFor(m.Network)
+	return fmt.Sprintf("images of %d×%d, but the network was trained on %d×%d, %s", x.Width, x.Height, width, height, images)
 }
 
 // Classes returns the names of the network's n classes: its own, or "0", "1", …
 // where it gives none.
 func (m *Model) Classes(n int) []string {
-	names := cam.ClassNames(m.Network)
+	names := m.names()
 	for i := len(names); i < n; i++ {
 		names = append(names, strconv.Itoa(i))
 	}
 	return names[:n]
+}
+
+func (m *Model) names() []string {
+	if m == nil {
+		return nil
+	}
+	return cam.ClassNames(m.Network)
 }
 
 // Target reads what is to be explained: "predicted" for each image's own
@@ -134,7 +171,7 @@ func (m *Model) plainTarget(class string) (cam.Target, error) {
 
 func (m *Model) classIndex(class string) (int, error) {
 	class = strings.TrimSpace(class)
-	names := cam.ClassNames(m.Network)
+	names := m.names()
 	if i := slices.IndexFunc(names, func(name string) bool { return strings.EqualFold(name, class) }); i >= 0 {
 		return i, nil
 	}
@@ -149,12 +186,13 @@ func (m *Model) classIndex(class string) (int, error) {
 	return 0, fmt.Errorf("camlib: class %q, want %s, or predicted, or two as in \"frog not deer\"", class, want)
 }
 
-// Maps are the maps of some images, one each: the raw values, and the images
-// for the picture.
+// Maps are the maps of some images, one or several each: the raw values, and the
+// images for the picture.
 type Maps struct {
 	*cam.Result
-	Images  []image.Image
-	Opacity float64 // of the map over the image in [Maps.Picture], 0 to 1; Explain sets 0.5
+	Images  []image.Image // as the network saw them: nothing is transparent
+	Opacity float64       // of the map over the image in [Maps.Picture], 0 to 1; Explain sets 0.5
+	Note    string        // why the maps may mean little, such as a size that the network was not trained on; empty for none
 
 	method  cam.Method
 	classes []string
@@ -166,8 +204,16 @@ type Maps struct {
 // be seen too: from blue through grey at zero to red for a method with signs,
 // from zero to yellow for one without. To compare colours between images, give
 // [Shading] all maps.
+//
+// Several maps of an image stand beside each other, five in a row, and below them
+// over the image. They share the image's largest value, so that their colours can
+// be compared. The Note stands above all.
 func (m *Maps) Picture() (image.Image, error) {
-	maps, err := figure.NewMaps(m.N, m.Height, m.Width, m.Maps)
+	if m == nil || m.Result == nil {
+		return nil, errors.New("camlib: picture: no maps, want those of Model.Explain")
+	}
+	k := max(1, m.K)
+	maps, err := figure.NewMaps(m.N*k, m.Height, m.Width, m.Maps)
 	if err != nil {
 		return nil, err
 	}
@@ -181,8 +227,19 @@ func (m *Maps) Picture() (image.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	grid := figure.Grid{Columns: []string{"image", m.method.Name, "over the image"}, Bar: &bar}
+	grid := figure.Grid{Title: m.title(), Bar: &bar}
+	if m.K == 0 {
+		grid.Columns = []string{"image", m.method.Name, "over the image"}
+	}
 	for i, img := range m.Images {
+		if m.K > 0 {
+			rows, err := m.rows(i, img, maps[i*k:(i+1)*k], bar)
+			if err != nil {
+				return nil, err
+			}
+			grid.Rows = append(grid.Rows, rows...)
+			continue
+		}
 		row, err := m.row(i, img, maps[i], bar)
 		if err != nil {
 			return nil, err
@@ -192,25 +249,34 @@ func (m *Maps) Picture() (image.Image, error) {
 	return grid.Draw()
 }
 
+// title is the note in lines that fit a picture.
+func (m *Maps) title() string {
+	return strings.NewReplacer(", but ", ",\nbut ", "; ", ";\n").Replace(m.Note)
+}
+
 // relative divides a map by its largest size, which it also returns; a map of
 // zeros stays.
 func relative(m figure.Map) (figure.Map, float32) {
 	largest := max(m.Max(), -m.Min())
-	if largest == 0 {
-		return m, 0
+	return share(m, largest), largest
+}
+
+// share divides a map by a value, if that is not 0.
+func share(m figure.Map, of float32) figure.Map {
+	if of == 0 {
+		return m
 	}
-	share := slices.Clone(m.Values)
-	for i := range share {
-		share[i] /= largest
+	m.Values = slices.Clone(m.Values)
+	for i := range m.Values {
+		m.Values[i] /= of
 	}
-	m.Values = share
-	return m, largest
+	return m
 }
 
 // relativeHeat draws a map at the size of its image, relative to its largest size.
 func relativeHeat(raw figure.Map, size image.Point, shading figure.Shading, zoom int) (resized figure.Map, heat image.Image, largest float32, err error) {
-	share, largest := relative(raw)
-	if resized, err = share.Resize(size.Y, size.X); err != nil {
+	raw, largest = relative(raw)
+	if resized, err = raw.Resize(size.Y, size.X); err != nil {
 		return figure.Map{}, nil, 0, err
 	}
 	heat, err = figure.HeatMap(resized, shading, zoom)
@@ -234,7 +300,7 @@ func Shading(method cam.Method, maps ...figure.Map) (s figure.Shading, err error
 	return s, err
 }
 
-// row draws one image; every pixel of it and of its map becomes a square.
+// row draws one image with its map; every pixel of them becomes a square.
 func (m *Maps) row(i int, img image.Image, raw figure.Map, shading figure.Shading) (figure.Row, error) {
 	side := 192 // about the pixels of a tile
 	if m.N > 4 {
@@ -258,12 +324,54 @@ func (m *Maps) row(i int, img image.Image, raw figure.Map, shading figure.Shadin
 	if err != nil {
 		return figure.Row{}, err
 	}
-	k := len(m.classes)
-	p := cnn.Probabilities(m.Scores[i*k : (i+1)*k])
-	label := fmt.Sprintf("%s\np = %.3f\n", m.classes[m.Class[i]], p[m.Class[i]])
-	if m.Rival != nil {
-		label += fmt.Sprintf("not %s\np = %.3f\n", m.classes[m.Rival[i]], p[m.Rival[i]])
-	}
-	label += fmt.Sprintf("largest %.3g", largest)
+	label := fmt.Sprintf("%s\nlargest %.3g", m.says(i, "\n"), largest)
 	return figure.Row{Label: label, Tiles: []figure.Tile{{Image: photo}, {Image: heat}, {Image: over}}}, nil
+}
+
+// rows draws one image with its maps of several classes, five in a row, and below
+// each the map over the image.
+func (m *Maps) rows(i int, img image.Image, raw []figure.Map, shading figure.Shading) (rows []figure.Row, err error) {
+	const columns, side = 5, 112
+	size := img.Bounds().Size()
+	zoom := max(1, side/max(size.X, size.Y))
+	photo, err := figure.Magnify(img, zoom)
+	if err != nil {
+		return nil, err
+	}
+	largest := float32(0)
+	for _, r := range raw {
+		largest = max(largest, r.Max(), -r.Min())
+	}
+	nothing := figure.Tile{Image: image.NewNRGBA(image.Rect(0, 0, 1, 1))}
+	for start := 0; start < len(raw); start += columns {
+		heats, overs := []figure.Tile{nothing}, []figure.Tile{nothing}
+		for k := start; k < start+min(columns, len(raw)); k++ {
+			if k >= len(raw) {
+				heats, overs = append(heats, nothing), append(overs, nothing)
+				continue
+			}
+			resized, err := share(raw[k], largest).Resize(size.Y, size.X)
+			if err != nil {
+				return nil, err
+			}
+			heat, err := figure.HeatMap(resized, shading, zoom)
+			if err != nil {
+				return nil, err
+			}
+			mixed, err := figure.Overlay(img, resized, shading, m.Opacity)
+			if err != nil {
+				return nil, err
+			}
+			over, err := figure.Magnify(mixed, zoom)
+			if err != nil {
+				return nil, err
+			}
+			heats = append(heats, figure.Tile{Image: heat, Caption: m.says(i*len(raw)+k, "\n")})
+			overs = append(overs, figure.Tile{Image: over})
+		}
+		rows = append(rows, figure.Row{Tiles: heats}, figure.Row{Tiles: overs})
+	}
+	rows[0].Tiles[0] = figure.Tile{Image: photo}
+	rows[0].Label = fmt.Sprintf("%s\nlargest %.3g", m.method.Name, largest)
+	return rows, nil
 }

@@ -7,6 +7,7 @@ import (
 	"image/draw"
 
 	"github.com/camlab-go/camlab/camlib/figure"
+	"github.com/camlab-go/camlab/internal/picture"
 )
 
 // WriteNPY writes the raw maps to a NumPy file, as [cam.Result.WriteNPY] does.
@@ -48,8 +49,9 @@ func (m *Maps) OverlayOn(i int, photo image.Image) (*figure.Picture, error) {
 	if err := m.checkIndex(i); err != nil {
 		return nil, err
 	}
-	if photo == nil || photo.Bounds().Empty() {
-		return nil, fmt.Errorf("camlib: overlay: map %d: no photo, want one of at least 1×1 pixels", i)
+	photo, err := picture.Flat(photo)
+	if err != nil {
+		return nil, fmt.Errorf("camlib: overlay: map %d: photo: %w", i, err)
 	}
 	raw, err := figure.NewMap(m.Height, m.Width, m.at(i))
 	if err != nil {
@@ -72,7 +74,7 @@ func (m *Maps) OverlayOn(i int, photo image.Image) (*figure.Picture, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &figure.Picture{NRGBA: out, Alt: fmt.Sprintf("%s over the image: %s; %s", m.Method, m.what(i), peak)}, nil
+	return &figure.Picture{NRGBA: out, Alt: fmt.Sprintf("%s over the image: %s; %s", m.Method, m.says(i, ", "), peak)}, nil
 }
 
 // centered returns the largest centered part of r with the proportions of size.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -85,7 +86,7 @@ const (
 // New returns an explainer of a network. It fails when the network has weights
 // without values.
 func New(backend backends.Backend, net Network, opts Options) (*Explainer, error) {
-	if backend == nil || net == nil {
+	if isNil(backend) || isNil(net) {
 		return nil, errors.New("cam: new: no backend or no network, want both")
 	}
 	if net.Context().NeedsInitialization() {
@@ -109,6 +110,12 @@ func New(backend backends.Backend, net Network, opts Options) (*Explainer, error
 	}
 	e.general.Store(opts.General)
 	return e, nil
+}
+
+// isNil reports whether an interface holds nothing, or a nil pointer.
+func isNil(v any) bool {
+	value := reflect.ValueOf(v)
+	return !value.IsValid() || value.Kind() == reflect.Pointer && value.IsNil()
 }
 
 // Explain returns a method's maps of images. It stops between two batches with

@@ -629,7 +629,9 @@ func TestNewFails(t *testing.T) {
 
 func TestFromImages(t *testing.T) {
 	img := image.NewNRGBA(image.Rect(5, 5, 8, 7)) // 3 wide, 2 high, not at the origin
-	copy(img.Pix[img.PixOffset(6, 6):], []byte{51, 102, 255, 128})
+	copy(img.Pix[img.PixOffset(6, 6):], []byte{51, 102, 255, 255})
+	copy(img.Pix[img.PixOffset(7, 6):], []byte{51, 102, 255, 128}) // half of it white
+	copy(img.Pix[img.PixOffset(5, 5):], []byte{51, 102, 255, 0})
 	x, err := cam.FromImages(img, img)
 	if err != nil {
 		t.Fatal(err)
@@ -640,6 +642,13 @@ func TestFromImages(t *testing.T) {
 	// pixel (1, 1) is the fifth of each image
 	near(t, "pixel", x.Pixels[12:15], []float64{0.2, 0.4, 1}, 1e-6)
 	near(t, "pixel of the second image", x.Pixels[30:33], []float64{0.2, 0.4, 1}, 1e-6)
+	near(t, "half a pixel", x.Pixels[15:18], []float64{153. / 255, 178. / 255, 1}, 1e-6)
+	near(t, "a pixel that is not seen", x.Pixels[:3], []float64{1, 1, 1}, 1e-6)
+	for i, none := range []image.Image{nil, (*image.NRGBA)(nil), image.NewNRGBA(image.Rectangle{}), cifar10.Sample().Image(5000)} {
+		if _, err := cam.FromImages(img, none); !errors.Is(err, cam.ErrShape) || !strings.HasPrefix(err.Error(), "cam: images: image 1: ") {
+			t.Errorf("no image, %d: error %v, want of kind %q", i, err, cam.ErrShape)
+		}
+	}
 	if _, err := cam.FromImages(img, image.NewNRGBA(image.Rect(0, 0, 2, 3))); !errors.Is(err, cam.ErrShape) {
 		t.Errorf("error %v, want of kind %q", err, cam.ErrShape)
 	}

@@ -3,11 +3,12 @@ package cam
 import (
 	"fmt"
 	"image"
-	"image/color"
+	"slices"
 
 	"github.com/gomlx/gomlx/pkg/core/tensors"
 
 	"github.com/camlab-go/camlab/camlib/cifar10"
+	"github.com/camlab-go/camlab/internal/picture"
 )
 
 // Images is a batch of pictures: Pixels is shaped [N, Height, Width,
@@ -20,30 +21,39 @@ type Images struct {
 // FromDataset returns all images of a data set, pixels/255.
 func FromDataset(ds *cifar10.Dataset) Images {
 	x := newImages(ds.Len(), cifar10.Height, cifar10.Width)
+	if ds == nil {
+		return x
+	}
 	for i, p := range ds.Pixels {
 		x.Pixels[i] = float32(p) / 255
 	}
 	return x
 }
 
-// FromImages returns images of one size, red, green and blue as stored;
-// transparent pixels keep their colour. It fails when the sizes differ.
+// FromImages returns images of one size in 8 bits a channel. What is transparent is
+// over white, as it is drawn; camlib.Over puts another color there. It fails when the
+// sizes differ, and for an image that is nil or has no pixels.
 func FromImages(imgs ...image.Image) (Images, error) {
 	if len(imgs) == 0 {
 		return Images{}, fail(ErrNoImages, "images: none, want at least one")
 	}
-	size := imgs[0].Bounds().Size()
-	x := newImages(len(imgs), size.Y, size.X)
-	out := x.Pixels
+	var x Images
 	for i, img := range imgs {
-		b := img.Bounds()
-		if b.Size() != size {
-			return Images{}, fail(ErrShape, "images: image %d is %d×%d, want %d×%d as image 0", i, b.Dy(), b.Dx(), size.Y, size.X)
+		flat, err := picture.Flat(img)
+		if err != nil {
+			return Images{}, fail(ErrShape, "images: image %d: %w", i, err)
 		}
-		for row := b.Min.Y; row < b.Max.Y; row++ {
-			for column := b.Min.X; column < b.Max.X; column++ {
-				c := color.NRGBAModel.Convert(img.At(column, row)).(color.NRGBA)
-				out[0], out[1], out[2] = float32(c.R)/255, float32(c.G)/255, float32(c.B)/255
+		b := flat.Rect
+		if i == 0 {
+			x = newImages(len(imgs), b.Dy(), b.Dx())
+		}
+		if b.Dy() != x.Height || b.Dx() != x.Width {
+			return Images{}, fail(ErrShape, "images: image %d is %d×%d, want %d×%d as image 0; camlib.Square makes photos one size", i, b.Dx(), b.Dy(), x.Width, x.Height)
+		}
+		out := x.Pixels[i*x.size():]
+		for y := range x.Height {
+			for p := range slices.Chunk(flat.Pix[y*flat.Stride:][:4*x.Width], 4) {
+				out[0], out[1], out[2] = float32(p[0])/255, float32(p[1])/255, float32(p[2])/255
 				out = out[3:]
 			}
 		}

@@ -58,6 +58,8 @@ func (s split) Head(ctx *context.Context, act *Node) *Node {
 
 func (s split) Classes() []string { return ClassNames(s.Layered) }
 
+func (s split) TrainedFor() (height, width int, images string) { return TrainedFor(s.Layered) }
+
 func (s split) last() string {
 	names := s.Layers()
 	return names[len(names)-1]

@@ -220,3 +220,15 @@ func ClassNames(net Network) []string {
 	}
 	return nil
 }
+
+// TrainedFor returns what the network's method TrainedFor does: the size of the
+// images that it was trained on, in pixels, and what they were. It returns zeros
+// and "" for a network that has none, and goes with images of any size.
+func TrainedFor(net Network) (height, width int, images string) {
+	if n, ok := net.(interface {
+		TrainedFor() (height, width int, images string)
+	}); ok {
+		return n.TrainedFor()
+	}
+	return 0, 0, ""
+}

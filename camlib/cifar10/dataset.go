@@ -5,6 +5,8 @@ import (
 	"image"
 	"strconv"
 	"strings"
+
+	"github.com/camlab-go/camlab/internal/picture"
 )
 
 // Shape of every image, and the number of classes.
@@ -92,12 +94,21 @@ func (d *Dataset) String() string {
 	return text
 }
 
-// Len returns the number of images.
-func (d *Dataset) Len() int { return len(d.Labels) }
+// Len returns the number of images; that of no data set is 0.
+func (d *Dataset) Len() int {
+	if d == nil {
+		return 0
+	}
+	return len(d.Labels)
+}
 
-// Image returns a copy of image i, 32×32 and opaque. Like indexing a slice, it
-// panics when i is out of range.
-func (d *Dataset) Image(i int) *image.NRGBA {
+// Image returns a copy of image i, 32×32 and opaque, an [image.NRGBA]. When i is out
+// of range it returns an image without pixels; what is asked to explain or draw that
+// fails with an error that says so.
+func (d *Dataset) Image(i int) image.Image {
+	if err := d.check("image", i); err != nil {
+		return &picture.Missing{Err: err}
+	}
 	img := image.NewNRGBA(image.Rect(0, 0, Width, Height))
 	src := d.Pixels[i*imageSize:][:imageSize]
 	for p := range planeSize {
@@ -107,17 +118,30 @@ func (d *Dataset) Image(i int) *image.NRGBA {
 	return img
 }
 
+// check returns an error if there is no image at a position.
+func (d *Dataset) check(what string, i int) error {
+	if d.Len() == 0 {
+		return fmt.Errorf("cifar10: %s: position %d, want none (the data set is empty)", what, i)
+	}
+	if i < 0 || i >= d.Len() {
+		return fmt.Errorf("cifar10: %s: position %d, want 0 to %d", what, i, d.Len()-1)
+	}
+	return nil
+}
+
 // Select returns a copy of the images at the given positions of d, in that
 // order; a position may repeat. It fails when a position is out of range.
 func (d *Dataset) Select(positions ...int) (*Dataset, error) {
-	s := newDataset(d.Split, len(positions))
+	for _, i := range positions {
+		if err := d.check("select", i); err != nil {
+			return nil, err
+		}
+	}
+	s := newDataset("", len(positions))
+	if d != nil {
+		s.Split = d.Split
+	}
 	for k, i := range positions {
-		if d.Len() == 0 {
-			return nil, fmt.Errorf("cifar10: select: position %d, want none (the data set is empty)", i)
-		}
-		if i < 0 || i >= d.Len() {
-			return nil, fmt.Errorf("cifar10: select: position %d, want 0 to %d", i, d.Len()-1)
-		}
 		copy(s.Pixels[k*imageSize:], d.Pixels[i*imageSize:][:imageSize])
 		s.Labels[k] = d.Labels[i]
 		s.Index[k] = d.Index[i]

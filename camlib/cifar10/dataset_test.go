@@ -1,11 +1,14 @@
 package cifar10
 
 import (
+	"image"
 	"image/color"
 	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/camlab-go/camlab/internal/picture"
 )
 
 // TestFirstTestImage compares with the first pixels of the first test image,
@@ -25,7 +28,7 @@ func TestFirstTestImage(t *testing.T) {
 		{0, 1, color.NRGBA{152, 112, 51, 255}},
 		{31, 31, color.NRGBA{21, 67, 110, 255}},
 	} {
-		if got := img.NRGBAAt(test.x, test.y); got != test.want {
+		if got := img.At(test.x, test.y); got != test.want {
 			t.Errorf("pixel (%d, %d) is %v, want %v", test.x, test.y, got, test.want)
 		}
 	}
@@ -34,9 +37,29 @@ func TestFirstTestImage(t *testing.T) {
 func TestImageIsACopy(t *testing.T) {
 	d := Sample()
 	before := slices.Clone(d.Pixels)
-	d.Image(3).Pix[0]++
+	d.Image(3).(*image.NRGBA).Pix[0]++
 	if !slices.Equal(before, d.Pixels) {
 		t.Error("drawing on the picture changed the data set")
+	}
+}
+
+// TestImageOutOfRange is that no index panics, and that the picture says what was
+// wrong with it.
+func TestImageOutOfRange(t *testing.T) {
+	for _, test := range []struct {
+		d    *Dataset
+		i    int
+		want string
+	}{
+		{Sample(), 5000, "cifar10: image: position 5000, want 0 to 999"},
+		{Sample(), -1, "cifar10: image: position -1, want 0 to 999"},
+		{new(Dataset), 0, "cifar10: image: position 0, want none (the data set is empty)"},
+		{nil, 0, "cifar10: image: position 0, want none (the data set is empty)"},
+	} {
+		img := test.d.Image(test.i)
+		if err := picture.Check(img); err == nil || err.Error() != test.want || !img.Bounds().Empty() {
+			t.Errorf("error %v, bounds %v, want %s and no pixels", err, img.Bounds(), test.want)
+		}
 	}
 }
 

@@ -42,7 +42,7 @@ func ExampleDataset_Select() {
 
 func ExampleDataset_Image() {
 	img := cifar10.Sample().Image(0)
-	fmt.Println(img.Bounds().Size(), img.NRGBAAt(0, 0))
+	fmt.Println(img.Bounds().Size(), img.At(0, 0))
 	// Output: (32,32) {158 112 49 255}
 }
 

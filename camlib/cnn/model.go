@@ -92,6 +92,12 @@ func (m *Model) Context() *context.Context { return m.ctx }
 // Classes returns the names of the classes, in the order of the scores.
 func (m *Model) Classes() []string { return slices.Clone(m.classes) }
 
+// TrainedFor returns the size of the images that the network was trained on, in
+// pixels, and what they show.
+func (m *Model) TrainedFor() (height, width int, images string) {
+	return cifar10.Height, cifar10.Width, "CIFAR-10's color photos of ten classes"
+}
+
 // Features builds the network up to its last convolution.
 //
 // x holds images shaped [batch, height, width, 3], red, green and blue from 0

@@ -6,6 +6,8 @@ import (
 	"image"
 	"image/color"
 	"image/draw"
+
+	"github.com/camlab-go/camlab/internal/picture"
 )
 
 // Shading says how numbers become colours and what the numbers are. It is all that
@@ -131,11 +133,8 @@ func Overlay(img image.Image, m Map, s Shading, opacity float64) (*Picture, erro
 }
 
 func checkImage(where string, img image.Image) error {
-	if img == nil {
-		return fmt.Errorf("figure: %s: no image", where)
-	}
-	if b := img.Bounds(); b.Empty() {
-		return fmt.Errorf("figure: %s: image of %d×%d pixels, want at least 1×1", where, b.Dx(), b.Dy())
+	if err := picture.Check(img); err != nil {
+		return fmt.Errorf("figure: %s: %w", where, err)
 	}
 	return nil
 }

@@ -140,6 +140,9 @@ func (e *explorer) words(maps *camlib.Maps) string {
 	default:
 		fmt.Fprintf(&b, ".<br>Yellow spoke for %s; %s shows nothing that spoke against it.", name(c), html.EscapeString(maps.Method))
 	}
+	if maps.Note != "" {
+		fmt.Fprintf(&b, "<br>%s.", html.EscapeString(maps.Note))
+	}
 	return b.String()
 }
 

@@ -65,9 +65,9 @@ type explained struct {
 	Rival     string `json:"rival,omitempty"` // that the class was contrasted with
 }
 
-const photoPolicy = "the largest centred square, resized to 32×32 by Catmull-Rom"
-
 type explainFlags struct {
+	photos photoFlags
+
 	model, data, split, class, out, backend, layer, shard string
 	index, methods                                        []string
 	asJSON, smooth                                        bool
@@ -88,8 +88,10 @@ func newExplain() *cobra.Command {
   manifest.json                         what they were made of and with
 
 A method's name is written in lower case and without punctuation there (gradcampp).
-A picture from disk is cut to its largest centred square and made 32×32; a
-folder stands for the pictures in it, in the order of their names.
+A picture from disk, PNG, JPEG, GIF (its first frame), WebP, BMP or TIFF, is turned
+upright as its EXIF says, laid over --background where it is transparent, cut to
+its largest centred square and made 32×32; a folder stands for the pictures in
+it, in the order of their names.
 
 With --shard i/n the images are cut into n runs of neighbours, as long as each
 other to one image, and only run i, from 0, is explained, into a folder of its
@@ -136,6 +138,7 @@ What is explained is a class's score before the softmax. --class takes
 	f.IntVar(&o.options.Channels, "channels", 0, "channels that Score-CAM and its kin mask, those that vary most (default all)")
 	f.IntVar(&o.options.Samples, "samples", 0, "masks, noises or steps of the methods that average over some (default each method's own number)")
 	f.IntVar(&o.options.Chunk, "chunk", 0, "changed images in one run at most, which bounds the memory (default 128)")
+	o.photos.add(f)
 	f.StringVar(&o.out, "out", "out/explain", "folder to write into")
 	f.StringVar(&o.backend, "backend", "", backendUsage)
 	f.BoolVar(&o.asJSON, "json", false, jsonUsage+": the manifest")
@@ -232,7 +235,7 @@ func (o *explainFlags) run(cmd *cobra.Command, files []string) (*manifest, error
 	}
 	m.Versions.Plugin = m.Plugin
 	if len(files) > 0 {
-		m.Photos = photoPolicy
+		m.Photos = o.photos.policy()
 	} else {
 		m.Split = o.split
 	}
@@ -296,7 +299,7 @@ func (o *explainFlags) subjects(ctx context.Context, files []string, p part) (*s
 		if len(o.index) > 0 {
 			return nil, errors.New("explain: --index and image files, want one of them")
 		}
-		return readPhotos(files, p)
+		return o.readPhotos(files, p)
 	}
 	if len(o.index) == 0 {
 		return nil, errors.New("explain: no images, want --index 3,7,11 or image files")
@@ -349,7 +352,7 @@ func (o *explainFlags) positions(ds *cifar10.Dataset) (positions []int, err erro
 }
 
 // readPhotos reads a part of the pictures from disk and makes them fit the network.
-func readPhotos(paths []string, p part) (*subjects, error) {
+func (o *explainFlags) readPhotos(paths []string, p part) (*subjects, error) {
 	var files []string
 	for _, path := range paths {
 		in, err := pictures(path)
@@ -372,11 +375,11 @@ func readPhotos(paths []string, p part) (*subjects, error) {
 	}
 	s := &subjects{}
 	for _, file := range files {
-		photo, err := camlib.ReadPhoto(file)
+		photo, err := o.photos.read(file)
 		if err != nil {
 			return nil, err
 		}
-		s.images = append(s.images, camlib.Square(photo, cifar10.Width))
+		s.images = append(s.images, photo)
 		s.infos = append(s.infos, explained{Name: photoName(file), File: file})
 	}
 	return s, nil
@@ -397,13 +400,12 @@ func pictures(path string) (files []string, err error) {
 		return nil, fmt.Errorf("explain: %w", err)
 	}
 	for _, e := range entries {
-		switch strings.ToLower(filepath.Ext(e.Name())) {
-		case ".png", ".jpg", ".jpeg":
+		if camlib.IsPhoto(e.Name()) {
 			files = append(files, filepath.Join(path, e.Name()))
 		}
 	}
 	if len(files) == 0 {
-		return nil, fmt.Errorf("explain: no .png, .jpg or .jpeg in %s", path)
+		return nil, fmt.Errorf("explain: no .png, .jpg, .gif, .webp, .bmp or .tiff in %s", path)
 	}
 	return files, nil
 }

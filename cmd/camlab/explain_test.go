@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"image"
 	"image/color"
+	"image/gif"
 	"image/png"
 	"io"
 	"maps"
@@ -22,6 +24,8 @@ import (
 	"testing"
 
 	"codeberg.org/sbinet/npyio/npy"
+	"golang.org/x/image/bmp"
+	"golang.org/x/image/tiff"
 
 	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/cifar10"
@@ -576,5 +580,96 @@ func TestMeasureAndLeaderboard(t *testing.T) {
 	}))
 	if err := root.ExecuteContext(ctx); !errors.Is(err, context.Canceled) || !strings.HasSuffix(err.Error(), "the 1 rows that were done are in "+out) {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestExplainTransparent is that hidden colors are not seen, in files of a folder in
+// several formats, and that --background chooses what is.
+func TestExplainTransparent(t *testing.T) {
+	dir := t.TempDir()
+	hidden, white, black := image.NewNRGBA(image.Rect(0, 0, 40, 40)), image.NewNRGBA(image.Rect(0, 0, 40, 40)), image.NewNRGBA(image.Rect(0, 0, 40, 40))
+	flat := image.NewPaletted(hidden.Rect, color.Palette{color.NRGBA{}, color.NRGBA{200, 30, 30, 255}})
+	for y := range 40 {
+		for x := range 40 {
+			shown := color.NRGBA{200, 30, 30, 255}
+			hidden.SetNRGBA(x, y, shown)
+			white.SetNRGBA(x, y, shown)
+			black.SetNRGBA(x, y, shown)
+			flat.SetColorIndex(x, y, 1)
+			if x+y < 40 {
+				hidden.SetNRGBA(x, y, color.NRGBA{0, 255, 0, 0})
+				white.SetNRGBA(x, y, color.NRGBA{255, 255, 255, 255})
+				black.SetNRGBA(x, y, color.NRGBA{0, 0, 0, 255})
+				flat.SetColorIndex(x, y, 0)
+			}
+		}
+	}
+	for name, encode := range map[string]func(io.Writer) error{
+		"a.png":  func(w io.Writer) error { return png.Encode(w, hidden) },
+		"b.gif":  func(w io.Writer) error { return gif.Encode(w, flat, nil) },
+		"c.TIFF": func(w io.Writer) error { return tiff.Encode(w, hidden, nil) },
+		"d.png":  func(w io.Writer) error { return png.Encode(w, white) },
+		"e.bmp":  func(w io.Writer) error { return bmp.Encode(w, black) },
+	} {
+		var b bytes.Buffer
+		if err := errors.Join(encode(&b), os.WriteFile(filepath.Join(dir, name), b.Bytes(), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for background, same := range map[string]int{"": 3, "black": 4, "#000": 4, "#000000": 4, "WHITE": 3, "#ffffff": 3} {
+		out := filepath.Join(t.TempDir(), "out")
+		args := []string{"explain", dir, "--backend", "go", "--out", out, "--json"}
+		if background != "" {
+			args = append(args, "--background", background)
+		}
+		text, err := command(t, args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var m manifest
+		if err := json.Unmarshal([]byte(text), &m); err != nil {
+			t.Fatal(err)
+		}
+		if len(m.Images) != 5 {
+			t.Fatalf("%d pictures of the folder, want 5", len(m.Images))
+		}
+		scores := m.Maps[0].Score
+		for i := range 3 {
+			if scores[i] != scores[same] {
+				t.Errorf("background %q: %s scores %v, want %v as %s", background, m.Images[i].Name, scores[i], scores[same], m.Images[same].Name)
+			}
+		}
+		if scores[3] == scores[4] {
+			t.Error("white and black have one score")
+		}
+		if !strings.Contains(m.Photos, "over "+cmp.Or(strings.ToLower(background), "white")) {
+			t.Errorf("background %q: the manifest says %q", background, m.Photos)
+		}
+	}
+}
+
+func TestExplainPhotoFlags(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "large.png")
+	var b bytes.Buffer
+	if err := errors.Join(png.Encode(&b, image.NewGray(image.Rect(0, 0, 1200, 1000))), os.WriteFile(file, b.Bytes(), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		what string
+		args []string
+		want string
+	}{
+		{"background", []string{file, "--background", "blurple"}, "want a name such as white, black or gray, or #rrggbb"},
+		{"background of too many digits", []string{file, "--background", "#12345678"}, "or #rrggbb"},
+		{"no size", []string{file, "--max-megapixels", "0"}, "--max-megapixels 0, want 1 to"},
+		{"too large", []string{file, "--max-megapixels", "1"}, "1200×1000 pixels, want at most 1000000 pixels"},
+		{"a folder without pictures", []string{t.TempDir()}, "no .png, .jpg, .gif, .webp, .bmp or .tiff in"},
+		{"a device", []string{"/dev/zero"}, "a device, want a file"},
+	} {
+		out := filepath.Join(t.TempDir(), "out")
+		if _, err := command(t, append([]string{"explain", "--backend", "go", "--out", out}, c.args...)...); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want %q", c.what, err, c.want)
+		}
 	}
 }

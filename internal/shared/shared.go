@@ -26,6 +26,13 @@ func Reference(tb testing.TB) string {
 	return beside(tb, "reference")
 }
 
+// Cases returns the folder of inputs that went wrong once, shared/cases beside the
+// repository. It skips the test when there is none.
+func Cases(tb testing.TB) string {
+	tb.Helper()
+	return beside(tb, "cases")
+}
+
 // beside returns a folder of shared, which lies beside the folder of go.mod.
 func beside(tb testing.TB, name string) string {
 	tb.Helper()
