@@ -56,7 +56,7 @@ func TestNoPicture(t *testing.T) {
 			return wants(err, "camlib.Square(img, 32)")
 		},
 		"no data set": func() error {
-			_, err := m.Explainer.Explain(t.Context(), methods[0], cam.FromDataset(nil), cam.Predicted)
+			_, err := m.Explainer.Explain(t.Context(), cam.Methods()[0], cam.FromDataset(nil), cam.Predicted)
 			return err
 		},
 	} {
