@@ -141,7 +141,10 @@ func reordered(s string) (turned string) {
 			turned = s
 		}
 	}()
-	return bitmapfont.PresentationForms(s, bitmapfont.DirectionLeftToRight, language.Und)
+	// The mark has lines run from left to right that begin with such a part.
+	const mark = "\u200e"
+	s = mark + strings.ReplaceAll(s, "\n", "\n"+mark)
+	return strings.ReplaceAll(bitmapfont.PresentationForms(s, bitmapfont.DirectionLeftToRight, language.Und), mark, "")
 }
 
 // short returns s with each line at most width pixels wide, shortened in its middle.

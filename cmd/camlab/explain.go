@@ -376,7 +376,7 @@ func (m *manifest) free(dir string) error {
 // print writes what a person is told.
 func (m *manifest) print(w io.Writer, dir string) error {
 	for _, im := range m.Images {
-		fmt.Fprintf(w, "%s: predicted %s\n", legible.Text(im.Name), legible.Text(im.Predicted))
+		fmt.Fprintf(w, "%s: predicted %s\n", legible.Line(im.Name), legible.Line(im.Predicted))
 	}
 	_, err := fmt.Fprintf(w, "maps, pictures and manifest.json are in %s\n", dir)
 	return err
