@@ -29,7 +29,7 @@ func Text(s string) string {
 			return 0x2400 + r
 		case r == 0x7f:
 			return '␡'
-		case unicode.IsControl(r):
+		case unicode.IsControl(r), unicode.Is(unicode.Noncharacter_Code_Point, r): // XML may have none
 			return utf8.RuneError
 		case unicode.In(r, unicode.Cf, unicode.Variation_Selector):
 			return -1

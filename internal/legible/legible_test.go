@@ -25,6 +25,7 @@ func TestText(t *testing.T) {
 		{"byte order mark", "\ufeffa", "a"},
 		{"zero-width", "a\u200bb\u2060c", "abc"},
 		{"variation selector", "❤\ufe0f", "❤"},
+		{"no character", "a\uffffb", "a\ufffdb"},
 		{"not UTF-8", "caf\xe9", "caf\ufffd"},
 		{"Japanese", "写真", "写真"},
 		{"Hebrew", "שלום", "שלום"},

@@ -1,5 +1,5 @@
 // Package shared finds the data that tests use but the repository does not
-// hold: the CIFAR-10 archive and the reference maps.
+// hold: the CIFAR-10 archive, the reference maps and inputs that once went wrong.
 package shared
 
 import (
@@ -24,6 +24,13 @@ func Data(tb testing.TB) string {
 func Reference(tb testing.TB) string {
 	tb.Helper()
 	return beside(tb, "reference")
+}
+
+// Cases returns the folder of inputs that once went wrong, shared/cases beside the
+// repository. It skips the test when there is none.
+func Cases(tb testing.TB) string {
+	tb.Helper()
+	return beside(tb, "cases")
 }
 
 // beside returns a folder of shared, which lies beside the folder of go.mod.
