@@ -43,7 +43,7 @@ func sampleIndex(n int) string {
 
 // goesOn are runs with several chunks, of several methods.
 func goesOn(out string, more ...string) []string {
-	return append([]string{"explain", "--split", "sample", "--index", sampleIndex(150), "--method", "cam,gradcam", "--out", out}, more...)
+	return append([]string{"explain", "--split", "sample", "--index", sampleIndex(100), "--method", "cam,gradcam", "--out", out}, more...)
 }
 
 // pngBytes is image i of the sample as a file.
@@ -137,12 +137,12 @@ func TestExplainGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := files(t, whole)
-	if len(want) != 150*2+4 {
+	if len(want) != 100*2+4 {
 		t.Fatalf("%d files, want two pictures of each image, three arrays and the manifest", len(want))
 	}
 	out := t.TempDir()
 	stopped := 0
-	for n := range 8 {
+	for n := range 6 {
 		said, err := stopAfter(t, n, out, goesOn(out))
 		if n > 0 && lines(out) >= 0 && !errors.Is(err, context.Canceled) {
 			t.Fatalf("after %d units: %v, want it stopped", n, err)
@@ -242,7 +242,7 @@ func TestExplainKilled(t *testing.T) {
 func TestExplainOtherSettings(t *testing.T) {
 	backendtest.XLA(t)
 	photos := t.TempDir()
-	for i := range 70 {
+	for i := range 66 {
 		write(t, filepath.Join(photos, fmt.Sprintf("%02d.png", i)), pngBytes(t, i))
 	}
 	model := filepath.Join(t.TempDir(), "other.safetensors")
@@ -250,7 +250,7 @@ func TestExplainOtherSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	first := func(out string) []string {
-		return []string{"explain", photos, "--method", "gradcam,layercam", "--out", out}
+		return []string{"explain", photos, "--method", "gradcam", "--out", out}
 	}
 	for _, test := range []struct {
 		differ string
@@ -258,13 +258,14 @@ func TestExplainOtherSettings(t *testing.T) {
 		change func(t *testing.T)
 	}{
 		{"--class", []string{"--class", "top 2"}, nil},
-		{"--method", []string{"--method", "layercam,gradcam"}, nil},
-		{"--layer", []string{"--layer", "conv4"}, nil},
-		{"--smooth", []string{"--smooth"}, nil},
-		{"--chunk", []string{"--chunk", "64"}, nil},
+		{"--layer, --method", []string{"--method", "layercam", "--layer", "conv4"}, nil},
 		{"--model, the model's weights", []string{"--model", model}, nil},
 		{"the images", nil, func(t *testing.T) { write(t, filepath.Join(photos, "03.png"), pngBytes(t, 90)) }},
-		{"the images", nil, func(t *testing.T) { write(t, filepath.Join(photos, "70.png"), pngBytes(t, 91)) }},
+		{"the images", nil, func(t *testing.T) {
+			if err := os.Remove(filepath.Join(photos, "65.png")); err != nil {
+				t.Fatal(err)
+			}
+		}},
 	} {
 		t.Run(test.differ, func(t *testing.T) {
 			out, fresh := t.TempDir(), t.TempDir()
@@ -302,14 +303,14 @@ func TestExplainOtherSettings(t *testing.T) {
 func TestExplainRepairs(t *testing.T) {
 	backendtest.XLA(t)
 	args := func(out string) []string {
-		return []string{"explain", "--split", "sample", "--index", sampleIndex(100), "--method", "cam,gradcam", "--class", "top 2", "--out", out}
+		return []string{"explain", "--split", "sample", "--index", sampleIndex(33), "--method", "cam,gradcam,layercam", "--out", out}
 	}
 	whole, begun := t.TempDir(), t.TempDir()
 	if _, err := command(t, args(whole)...); err != nil {
 		t.Fatal(err)
 	}
 	want := files(t, whole)
-	if _, err := stopAfter(t, 3, begun, args(begun)); !errors.Is(err, context.Canceled) || lines(begun) < 3 {
+	if _, err := stopAfter(t, 2, begun, args(begun)); !errors.Is(err, context.Canceled) || lines(begun) < 2 {
 		t.Fatalf("%d units, %v", lines(begun), err)
 	}
 	flip := func(name string, at int) func(t *testing.T, dir string) {
@@ -347,10 +348,10 @@ func TestExplainRepairs(t *testing.T) {
 		{"end of line missing", cut("journal", 1)},
 		{"journal empty", cut("journal", 1<<30)},
 		{"settings damaged", flip("journal", 20)},
-		{"second unit damaged", flip("journal", 2000)},
+		{"first unit damaged", flip("journal", 5000)},
 		{"last unit damaged", flip("journal", -5)},
 		{"logits damaged", flip("logits.npy", headerSize+5)},
-		{"map damaged", flip("maps_cam.npy", headerSize+70000)},
+		{"map damaged", flip("maps_cam.npy", headerSize+7000)},
 		{"map short", cut("maps_gradcam.npy", 100)},
 		{"map empty", cut("maps_cam.npy", 1<<30)},
 		{"map gone", func(t *testing.T, dir string) {
@@ -560,10 +561,10 @@ func TestExplainBorders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, n := range []int{1, 31, 32, 33, 63, 64, 65, 100} {
+	for _, n := range []int{1, 31, 33, 64, 70} {
 		for _, layer := range []string{"", "conv4"} { // in closed form, and by gradients
 			out := t.TempDir()
-			args := []string{"explain", "--split", "sample", "--index", sampleIndex(n), "--method", "gradcam,hirescam,randomcam", "--out", out}
+			args := []string{"explain", "--split", "sample", "--index", sampleIndex(n), "--method", "gradcam,randomcam", "--out", out}
 			var explained cam.Network = network
 			if layer != "" {
 				args = append(args, "--layer", layer)
@@ -652,7 +653,7 @@ func TestExplainCannotWrite(t *testing.T) {
 // TestExplainDiskFull fills a file system, and goes on when it has become larger.
 func TestExplainDiskFull(t *testing.T) {
 	args := func(out string) []string {
-		return []string{"explain", "--split", "sample", "--index", sampleIndex(100), "--method", "cam", "--out", out}
+		return []string{"explain", "--split", "sample", "--index", sampleIndex(70), "--method", "cam", "--out", out}
 	}
 	out, whole := t.TempDir(), t.TempDir()
 	if text, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", out).CombinedOutput(); err != nil {
@@ -663,7 +664,7 @@ func TestExplainDiskFull(t *testing.T) {
 			t.Errorf("umount: %v: %s", err, text)
 		}
 	})
-	if _, err := command(t, args(out)...); err == nil || !strings.Contains(err.Error(), "no space left on device; 32 of 100 images are done, and the same command goes on") {
+	if _, err := command(t, args(out)...); err == nil || !strings.Contains(err.Error(), "no space left on device; 32 of 70 images are done, and the same command goes on") {
 		t.Fatalf("error %v, want that the disk is full, and what is done", err)
 	}
 	if _, err := os.Stat(filepath.Join(out, "manifest.json")); err == nil {
