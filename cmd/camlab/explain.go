@@ -102,17 +102,30 @@ func newExplain() *cobra.Command {
                                         [n,k,16,16] with "top k"; those of pixels, and of several layers, 32×32
   logits.npy                            the scores before the softmax, float32 [n,10]
   <index or name>_<class>_<method>.png  the image beside its map
-  manifest.json                         what they were made of and with
+  manifest.json                         what they were made of and with, and each image's files
 
 A method's name is written in lower case and without punctuation there (gradcampp).
+A picture's or class's name that is too long for a file's, not legal on every
+system, or another's but for case is changed and ends in ~ and a checksum.
 A picture from disk is cut to its largest centred square and made 32×32; a
-folder stands for the pictures in it, in the order of their names.
+folder stands for the pictures in it, in the order of their names. Files that
+are no pictures end the command before it computes; a picture that turns out to
+be broken is left out of all files, the manifest lists it, and the exit status
+is 1 when the others are done.
+
+Pictures are written as they come, 32 images at a time, and the rest is kept in
+the folder unfinished in --out. After Ctrl-C, a kill or a full disk the same
+command goes on from there and leaves the bytes of a run that was not stopped.
+With other settings, images or another build of camlab it begins anew, and says
+why. Where all is there already, nothing is computed. One run at a time works in
+a folder.
 
 With --shard i/n the images are cut into n runs of neighbours, as long as each
 other to one image, and only run i, from 0, is explained, into a folder of its
 own in --out (shard-00003-of-00008). The arrays of all shards, joined in the
 order of the folders' names, are those of one run over all images.
-manifest.json is written last: where it is, all else is whole.
+The arrays and last manifest.json get their places at the end: where that is,
+all else is whole.
 
 What is explained is a class's score before the softmax. --class takes
 
@@ -268,6 +281,12 @@ func (o *explainFlags) run(cmd *cobra.Command, files []string) (*manifest, error
 	j, err := o.journal(cmd, settings, m, len(s.infos))
 	if err != nil {
 		return nil, err
+	}
+	if j.last.General && !explainer.General() {
+		o.options.General = true
+		if model.Explainer, err = cam.New(backend, explained, o.options); err != nil {
+			return nil, err
+		}
 	}
 	w := &explaining{subjects: s, flags: o, journal: j, methods: methods, model: model, manifest: m, slugs: fileNames(m.Classes, maxClassName, "_")}
 	if err = w.all(ctx, progress.New(cmd.ErrOrStderr())); err == nil {
@@ -437,7 +456,8 @@ func (o *explainFlags) subjects(ctx context.Context, files []string, p part) (*s
 	sum := sha256.New()
 	sum.Write(ds.Labels)
 	sum.Write(ds.Pixels)
-	s.identity = fmt.Sprintf("%x %v", sum.Sum(nil), ds.Index)
+	fmt.Fprint(sum, ds.Index)
+	s.identity = fmt.Sprintf("%x", sum.Sum(nil))
 	for i, index := range ds.Index {
 		s.infos = append(s.infos, explained{Name: strconv.Itoa(index), Label: cifar10.Classes[ds.Labels[i]]})
 		s.files = append(s.files, strconv.Itoa(index))

@@ -83,7 +83,7 @@ func (w *explaining) all(ctx context.Context, lines *progress.Lines) error {
 func (w *explaining) read(start, end int) error {
 	images, errs := make([]image.Image, end-start), make([]error, end-start)
 	var group errgroup.Group
-	group.SetLimit(runtime.GOMAXPROCS(0))
+	group.SetLimit(min(4, runtime.GOMAXPROCS(0))) // a photo may be hundreds of megabytes in memory
 	for i := range images {
 		group.Go(func() error {
 			images[i], errs[i] = w.subjects.read(start + i)

@@ -600,6 +600,9 @@ func TestExplainBorders(t *testing.T) {
 					}
 				}
 			}
+			if e.General() != (layer != "") {
+				t.Errorf("layer %q: general %v, want closed forms given up where there are none", layer, e.General())
+			}
 		}
 	}
 }
