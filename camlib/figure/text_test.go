@@ -79,6 +79,7 @@ func TestTextIsDrawn(t *testing.T) {
 func TestRightToLeft(t *testing.T) {
 	for _, test := range []struct{ text, want string }{
 		{"frog", "frog"},
+		{"a\tb\x1b", "a b␛"},
 		{"אבג", "גבא"},
 		{"אבג: frog +1.5", "גבא: frog +1.5"},
 		{"frog אבג", "frog גבא"},
