@@ -304,10 +304,11 @@ func (o *explainFlags) run(cmd *cobra.Command, files []string) (*manifest, error
 		return nil, err
 	}
 	j.close()
+	done := whole(j.units, len(methods), len(s.infos))
 	if ctx.Err() != nil {
-		return nil, fmt.Errorf("explain: stopped; %d of %d images are done, and the same command goes on: %w", j.images, len(s.infos), context.Cause(ctx))
+		return nil, fmt.Errorf("explain: stopped; %d of %d images are done, and the same command goes on: %w", done, len(s.infos), context.Cause(ctx))
 	}
-	return nil, fmt.Errorf("%w; %d of %d images are done, and the same command goes on after them", err, j.images, len(s.infos))
+	return nil, fmt.Errorf("%w; %d of %d images are done, and the same command goes on after them", err, done, len(s.infos))
 }
 
 // settings are what the results depend on.
@@ -348,7 +349,7 @@ func (o *explainFlags) journal(cmd *cobra.Command, s settings, m *manifest, imag
 		fmt.Fprintf(cmd.ErrOrStderr(), "explain: %s has an unfinished run with other settings (%s), which begins anew\n", o.out, strings.Join(differ, ", "))
 	}
 	if j.units > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "explain: %s has an unfinished run, which goes on after %d of %d images\n", o.out, j.images, images)
+		fmt.Fprintf(cmd.ErrOrStderr(), "explain: %s has an unfinished run, which goes on after %d of %d images\n", o.out, whole(j.units, len(m.Maps), images), images)
 	}
 	return j, nil
 }

@@ -50,11 +50,22 @@ type chunk struct {
 
 const chunkSize = compiled.Batch
 
+// chunksOf is how many chunks n images make.
+func chunksOf(n int) int { return max(1, n/chunkSize) }
+
+// whole is of how many of n images so many units hold what all methods make.
+func whole(units, methods, n int) int {
+	if chunks := units / methods; chunks < chunksOf(n) {
+		return chunks * chunkSize
+	}
+	return n
+}
+
 // all makes what is missing.
 func (w *explaining) all(ctx context.Context, lines *progress.Lines) error {
 	defer lines.Clear()
-	chunks := max(1, len(w.infos)/chunkSize)
-	begun, first := time.Now(), w.journal.images
+	chunks := chunksOf(len(w.infos))
+	begun, first := time.Now(), whole(w.journal.units, len(w.methods), len(w.infos))
 	for u := w.journal.units; u < chunks*len(w.methods); u++ {
 		start := u / len(w.methods) * chunkSize
 		end := start + chunkSize

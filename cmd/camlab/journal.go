@@ -29,8 +29,7 @@ type journal struct {
 	arrays    []*npyFile // logits.npy, then those of the methods
 	last      unit
 	taken     map[uint64]bool // names of pictures, see hash
-	units     int
-	images    int // explained so far, with those that failed
+	units     int             // so far
 }
 
 // settings are what the results depend on. A run goes on only with the same.
@@ -170,7 +169,6 @@ func (j *journal) did(u unit) {
 		j.taken[hash(name)] = true
 	}
 	j.last, j.units = u, j.units+1
-	j.images += len(u.Images) + len(u.Failed)
 	j.last.Images, j.last.Score, j.last.Residual, j.last.Outcome, j.last.logits, j.last.maps = nil, nil, nil, nil, nil, nil
 }
 
