@@ -389,6 +389,16 @@ func (m *manifest) free(dir string) error {
 	names := []string{manifestFile, "logits.npy"}
 	for _, f := range m.Maps {
 		names = append(names, f.File)
+		ending := "_" + strings.TrimSuffix(strings.TrimPrefix(f.File, "maps_"), ".npy") + ".png"
+		there, err := os.ReadDir(dir) // predictions are not known yet, so any picture's name
+		if err != nil {
+			return err
+		}
+		for _, e := range there {
+			if e.IsDir() && strings.HasSuffix(e.Name(), ending) {
+				names = append(names, e.Name())
+			}
+		}
 	}
 	return outdir.Free(dir, names...)
 }

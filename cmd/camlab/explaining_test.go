@@ -659,7 +659,7 @@ func TestExplainDiskFull(t *testing.T) {
 		return []string{"explain", "--split", "sample", "--index", sampleIndex(70), "--method", "cam", "--out", out}
 	}
 	out, whole := t.TempDir(), t.TempDir()
-	if text, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", out).CombinedOutput(); err != nil {
+	if text, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=1100k", "tmpfs", out).CombinedOutput(); err != nil {
 		t.Skipf("mount: %v: %s", err, text)
 	}
 	t.Cleanup(func() {
