@@ -150,8 +150,8 @@ func TestOverlayErrors(t *testing.T) {
 	}{
 		"index below":  {overlay(m, -1, img), "camlib: overlay: map -1, want 0 to 0"},
 		"index above":  {overlay(m, 1, img), "camlib: overlay: map 1, want 0 to 0"},
-		"no photo":     {overlay(m, 0, nil), "camlib: overlay: map 0: no photo, want one of at least 1×1 pixels"},
-		"empty photo":  {overlay(m, 0, image.NewGray(image.Rectangle{})), "camlib: overlay: map 0: no photo, want one of at least 1×1 pixels"},
+		"no photo":     {overlay(m, 0, nil), "camlib: overlay: map 0: photo: no image"},
+		"empty photo":  {overlay(m, 0, image.NewGray(image.Rectangle{})), "camlib: overlay: map 0: photo: image of 0×0 pixels, want at least 1×1"},
 		"no maps":      {overlay(none, 0, img), "camlib: maps: none, want those of Model.Explain"},
 		"no images":    {overlay(&noImages, 0, img), "camlib: maps: 0 images for the maps of 1, want as many"},
 		"opacity":      {overlay(&strong, 0, img), "figure: overlay: opacity 2, want 0 to 1"},

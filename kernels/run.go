@@ -19,6 +19,7 @@ import (
 	"github.com/google/renameio/v2"
 
 	"github.com/camlab-go/camlab/internal/goenv"
+	"github.com/camlab-go/camlab/internal/outdir"
 )
 
 // RunOptions says how RunNotebook executes a notebook and what it writes.
@@ -73,10 +74,10 @@ func (e Env) runNotebook(ctx context.Context, file string, opts RunOptions) (*Ru
 	if out == "" {
 		out = tmp
 	}
-	if err := os.MkdirAll(out, 0o755); err != nil {
+	name := filepath.Base(file)
+	if err := ready(out, file, opts); err != nil {
 		return nil, err
 	}
-	name := filepath.Base(file)
 	opts.Progress(fmt.Sprintf("executing %s on %s", name, kernel))
 	stop := every(10*time.Second, func(d time.Duration) { opts.Progress(fmt.Sprintf("executing %s, %.0f s", name, d.Seconds())) })
 	executed, err := e.execute(ctx, file, kernel, tmp, opts.Quick)
@@ -111,6 +112,24 @@ func (e Env) runNotebook(ctx context.Context, file string, opts RunOptions) (*Ru
 		return report, renameio.WriteFile(file, stripped, 0o644)
 	}
 	return report, nil
+}
+
+// ready finds out before the notebook runs whether its results can be written.
+func ready(out, file string, opts RunOptions) error {
+	name := filepath.Base(file)
+	names := []string{name}
+	if opts.HTML {
+		names = append(names, strings.TrimSuffix(name, ".ipynb")+".html")
+	}
+	if err := outdir.Ready(out, names...); err != nil {
+		return err
+	}
+	if opts.InPlace {
+		if err := outdir.Ready(filepath.Dir(file)); err != nil {
+			return fmt.Errorf("in place: %w", err)
+		}
+	}
+	return nil
 }
 
 func (e Env) chooseKernel(name string) (string, error) {

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/camlab-go/camlab/internal/outdir"
 	"github.com/camlab-go/camlab/internal/plugin"
 )
 
@@ -101,6 +102,9 @@ func (s *setup) pluginAlone(ctx context.Context) error {
 		return s.step("XLA plugin", func() (string, bool, error) { return path + " (" + source + "), left as it is", false, nil })
 	}
 	if !plugin.Loads {
+		return err
+	}
+	if err := outdir.Ready(s.pluginDir); err != nil {
 		return err
 	}
 	s.say("XLA plugin", "making an environment for pip")

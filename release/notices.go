@@ -70,6 +70,9 @@ func linked(ctx context.Context, env []string, info *debug.BuildInfo) ([]module,
 var (
 	licenceName = regexp.MustCompile(`(?i)^(un)?licen[cs]es?\b|^copying\b`)
 	noticeName  = regexp.MustCompile(`(?i)^(notice|patents|copyright)\b`)
+	// elsewhere are files with more terms: those of the bitmap fonts, of which some
+	// are under the Open Font License, whose text comes with Liberation.
+	elsewhere = map[string][]string{"github.com/hajimehoshi/bitmapfont/v3": {"README.md"}}
 )
 
 // notices returns the licences of all modules in full. A module's are in its
@@ -126,6 +129,7 @@ func (m module) licences() (files []string, err error) {
 			files = append(files, path.Join(folder, name))
 		}
 	}
+	files = append(files, elsewhere[m.path]...)
 	if !has {
 		return nil, fmt.Errorf("%s %s has no licence in %s, want a file LICENSE or COPYING", m.path, m.version, m.dir)
 	}

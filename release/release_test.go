@@ -151,6 +151,11 @@ func TestNoticesOfCamlab(t *testing.T) {
 			t.Errorf("section %.200q, want %s %s and a licence in full", got, want.Path, want.Version)
 		}
 	}
+	for _, font := range []string{"Kim Jeong-Hwan", "COZ <coz@users.sourceforge.jp>", "SIL OPEN FONT LICENSE"} { // of the bitmap fonts
+		if !strings.Contains(own, font) {
+			t.Errorf("no %s in the notices", font)
+		}
+	}
 	if !strings.Contains(sections[0], "The Go Authors") {
 		t.Errorf("first section %.200q, want Go's own licence", sections[0])
 	}

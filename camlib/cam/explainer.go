@@ -118,6 +118,11 @@ func isNil(v any) bool {
 	return !value.IsValid() || value.Kind() == reflect.Pointer && value.IsNil()
 }
 
+// General reports whether methods take no closed form: where [Options].General says
+// so, and from the first image on whose score the closed form missed. A new
+// explainer with that as its option goes on as this one would.
+func (e *Explainer) General() bool { return e.general.Load() }
+
 // Explain returns a method's maps of images. It stops between two batches with
 // ctx's error when that is done.
 func (e *Explainer) Explain(ctx stdcontext.Context, method Method, images Images, target Target) (*Result, error) {

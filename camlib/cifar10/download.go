@@ -12,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/camlab-go/camlab/internal/outdir"
 )
 
 // maxAttempts is how often one download is continued after the connection
@@ -38,6 +40,9 @@ func (r *release) download(ctx context.Context, dir string, opts Options) (strin
 	}
 	if err := os.MkdirAll(filepath.Dir(archive), 0o755); err != nil {
 		return "", fmt.Errorf("cifar10: data folder: %w", err)
+	}
+	if err := outdir.Ready(filepath.Dir(archive), filepath.Base(archive), filepath.Base(archive)+".part"); err != nil {
+		return "", fmt.Errorf("cifar10: data: %w", err)
 	}
 	t := &transfer{
 		url:      cmp.Or(opts.URL, r.url),

@@ -397,6 +397,22 @@ func TestDownloadIntoAFile(t *testing.T) {
 	}
 }
 
+// TestDownloadNotWritable wants a folder that cannot take the archive noticed before
+// the first request.
+func TestDownloadNotWritable(t *testing.T) {
+	r, _, _, _ := tiny(t)
+	for _, name := range []string{archiveName, archiveName + ".part"} {
+		dir := t.TempDir()
+		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		_, err := r.download(t.Context(), dir, Options{Client: offline})
+		if want := "cifar10: data: folder " + dir + ": " + name + " is a folder, want that name free for a file: remove or rename it"; err == nil || err.Error() != want {
+			t.Errorf("got  %v\nwant %s", err, want)
+		}
+	}
+}
+
 func TestDownloadWithABadAddress(t *testing.T) {
 	r, _, _, _ := tiny(t)
 	dir := t.TempDir()

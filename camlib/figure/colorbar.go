@@ -23,13 +23,10 @@ const (
 )
 
 // Draw returns the picture of the bar, the bar's middle at the picture's. It fails
-// on a negative height and on characters that the font lacks.
+// on a negative height. A unit that is longer than the bar is shortened with "…".
 func (b ColorBar) Draw() (*Picture, error) {
 	if b.Height < 0 {
 		return nil, fmt.Errorf("figure: colour bar: height %d, want at least 1, or 0 for 192", b.Height)
-	}
-	if err := checkText("colour bar: unit", b.Shading.Unit); err != nil {
-		return nil, err
 	}
 	height := b.Height
 	if height == 0 {
@@ -42,7 +39,8 @@ func (b ColorBar) Draw() (*Picture, error) {
 	for i, t := range ticks {
 		labels[i] = t.label
 	}
-	unitLength, unitWidth := f.size(b.Shading.Unit)
+	unit := f.short(b.Shading.Unit, max(maxTitle, height))
+	unitLength, unitWidth := f.size(unit)
 	labelX := barWidth + tickLength + 3
 	unitX := labelX + f.widest(labels) + gap
 	img := newCanvas(unitX+unitWidth, max(height+f.line, unitLength))
@@ -63,8 +61,8 @@ func (b ColorBar) Draw() (*Picture, error) {
 		draw.Draw(img, image.Rect(barWidth, y, barWidth+tickLength, y+1), image.NewUniform(ink), image.Point{}, draw.Src)
 		f.text(img, labelX, y, 0, 0.5, t.label, ink)
 	}
-	if b.Shading.Unit != "" {
-		f.textUp(img, unitX, top+height/2, b.Shading.Unit, ink)
+	if unit != "" {
+		f.textUp(img, unitX, top+height/2, unit, ink)
 	}
 	alt := fmt.Sprintf("color bar from %s to %s", label(lo), label(hi))
 	if b.Shading.Unit != "" {

@@ -6,6 +6,8 @@ import (
 	"image/color"
 	"image/draw"
 	"strconv"
+
+	"github.com/camlab-go/camlab/internal/legible"
 )
 
 // Confusion is a confusion matrix: Counts[i][j] images of true class i were
@@ -21,15 +23,19 @@ type Confusion struct {
 const confusionCellH = 36
 
 // Draw returns the picture. It fails if Counts is not square with a row and a
-// column per class, on negative counts, and on characters that the font lacks.
+// column per class, and on negative counts. Long names are shortened with "…".
 func (c Confusion) Draw() (*Picture, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
 	n := len(c.Classes)
 	f, small, title := newFace(textSize), newFace(12), newFace(titleSize)
+	names := make([]string, n)
+	for i, name := range c.Classes {
+		names[i] = small.short(legible.Line(name), maxClass)
+	}
 	// Wide enough for the names below and the numbers inside.
-	cellW := max(confusionCellH, small.widest(c.Classes)+6)
+	cellW := max(confusionCellH, small.widest(names)+6)
 	for _, row := range c.Counts {
 		for _, count := range row {
 			w, _ := f.size(strconv.Itoa(count))
@@ -45,9 +51,10 @@ func (c Confusion) Draw() (*Picture, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.Title = title.short(c.Title, max(maxTitle, n*cellW))
 	titleW, titleH := title.size(c.Title)
 	cells := image.Rect(0, 0, n*cellW, n*confusionCellH).
-		Add(image.Pt(margin+f.line+gap+small.widest(c.Classes)+gap, margin+titleH+f.line/2+2))
+		Add(image.Pt(margin+f.line+gap+small.widest(names)+gap, margin+titleH+f.line/2+2))
 	barTop := cells.Min.Y + cells.Dy()/2 - bar.Rect.Dy()/2
 	if barTop < margin+titleH { // a bar taller than the cells
 		cells = cells.Add(image.Pt(0, margin+titleH-barTop))
@@ -64,7 +71,7 @@ func (c Confusion) Draw() (*Picture, error) {
 			total += count
 		}
 		y := cells.Min.Y + i*confusionCellH
-		small.text(img, cells.Min.X-gap, y+confusionCellH/2, 1, 0.5, c.Classes[i], ink)
+		small.text(img, cells.Min.X-gap, y+confusionCellH/2, 1, 0.5, names[i], ink)
 		for j, count := range row {
 			share := float64(count) / float64(max(total, 1))
 			fill := shading.colors().At(scale.At(share))
@@ -73,7 +80,7 @@ func (c Confusion) Draw() (*Picture, error) {
 			f.text(img, x+cellW/2, y+confusionCellH/2, 0.5, 0.5, strconv.Itoa(count), inkOn(fill))
 		}
 	}
-	for j, class := range c.Classes {
+	for j, class := range names {
 		small.text(img, cells.Min.X+j*cellW+cellW/2, cells.Max.Y+gap/2, 0.5, 0, class, ink)
 	}
 	f.text(img, cells.Min.X+cells.Dx()/2, cells.Max.Y+gap/2+small.line, 0.5, 0, "predicted", ink)
@@ -107,5 +114,5 @@ func (c Confusion) check() error {
 			}
 		}
 	}
-	return checkText("confusion", append([]string{c.Title}, c.Classes...)...)
+	return nil
 }

@@ -7,3 +7,6 @@ func ScaleTicks(lo, hi float64, n int, apart float64) (labels []string, at []flo
 	}
 	return labels, at
 }
+
+// Lines returns the lines of a text from left to right, for the tests.
+func Lines(s string) []string { return lines(s) }

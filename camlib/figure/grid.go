@@ -29,13 +29,15 @@ type Grid struct {
 }
 
 // Draw returns the picture. It fails if there is no tile, if the rows or headings
-// differ in number of columns, if an image is missing or empty, and on characters
-// that the font lacks.
+// differ in number of columns, and if an image is missing or empty. Texts that are
+// too long for the layout are shortened in their middle with "…".
 func (g Grid) Draw() (*Picture, error) {
 	if err := g.check(); err != nil {
 		return nil, err
 	}
 	f, title := newFace(textSize), newFace(titleSize)
+	alt := g.describe() // of the whole texts
+	g = g.short(f)
 	colW := make([]int, len(g.Rows[0].Tiles))
 	rowH := make([]int, len(g.Rows)) // of the tiles, without captions
 	capH := make([]int, len(g.Rows))
@@ -76,6 +78,7 @@ func (g Grid) Draw() (*Picture, error) {
 		}
 		barW, barH = bar.Rect.Dx()+2*gap, bar.Rect.Dy()
 	}
+	g.Title = title.short(g.Title, max(maxTitle, tilesW+barW))
 	titleW, titleH := title.size(g.Title)
 	if titleH > 0 {
 		titleH += gap / 2
@@ -107,7 +110,7 @@ func (g Grid) Draw() (*Picture, error) {
 	if bar != nil {
 		paste(img, left+tilesW+2*gap, top-over, bar)
 	}
-	return &Picture{NRGBA: img, Alt: g.describe()}, nil
+	return &Picture{NRGBA: img, Alt: alt}, nil
 }
 
 func (g Grid) check() error {
@@ -118,20 +121,34 @@ func (g Grid) check() error {
 	if len(g.Columns) != 0 && len(g.Columns) != n {
 		return fmt.Errorf("figure: grid: %d column headings, want %d, one per column, or none", len(g.Columns), n)
 	}
-	texts := append([]string{g.Title}, g.Columns...)
 	for i, row := range g.Rows {
 		if len(row.Tiles) != n {
 			return fmt.Errorf("figure: grid: row %d: %d tiles, want %d as in row 0", i, len(row.Tiles), n)
 		}
-		texts = append(texts, row.Label)
 		for j, tile := range row.Tiles {
 			if err := checkImage(fmt.Sprintf("grid: row %d, column %d", i, j), tile.Image); err != nil {
 				return err
 			}
-			texts = append(texts, tile.Caption)
 		}
 	}
-	return checkText("grid", texts...)
+	return nil
+}
+
+// short returns the grid with its texts shortened where they are too long.
+func (g Grid) short(f face) Grid {
+	cut := func(s string, width int) string { return f.short(s, max(maxLabel, width)) }
+	columns, rows := make([]string, len(g.Columns)), make([]Row, len(g.Rows))
+	for j, s := range g.Columns {
+		columns[j] = cut(s, g.Rows[0].Tiles[j].Image.Bounds().Dx())
+	}
+	for i, row := range g.Rows {
+		rows[i] = Row{Label: cut(row.Label, 0)}
+		for _, tile := range row.Tiles {
+			rows[i].Tiles = append(rows[i].Tiles, Tile{tile.Image, cut(tile.Caption, tile.Image.Bounds().Dx())})
+		}
+	}
+	g.Columns, g.Rows = columns, rows
+	return g
 }
 
 // Pair is an image beside its map, on the map's own scale or a shared one: the

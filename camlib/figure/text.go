@@ -1,17 +1,21 @@
 package figure
 
 import (
-	"fmt"
 	"image"
 	"image/color"
 	"image/draw"
 	"strings"
 	"sync"
 
+	"github.com/hajimehoshi/bitmapfont/v3"
 	"golang.org/x/image/font"
 	"golang.org/x/image/font/gofont/goregular"
 	"golang.org/x/image/font/opentype"
 	"golang.org/x/image/math/fixed"
+	"golang.org/x/text/language"
+	"golang.org/x/text/unicode/bidi"
+
+	"github.com/camlab-go/camlab/internal/legible"
 )
 
 // Distances and font sizes in pixels, chosen for a notebook's 900-pixel column.
@@ -23,9 +27,17 @@ const (
 	titleSize = 18
 )
 
+// The widest texts in pixels. Longer ones are shortened, so that no name spoils a
+// picture's layout; a title may be as wide as its picture.
+const (
+	maxTitle = 640
+	maxLabel = 280 // headings, captions and labels
+	maxClass = 120 // names in a confusion matrix
+)
+
 var ink = color.NRGBA{R: 0x22, G: 0x22, B: 0x22, A: 0xff}
 
-// goRegular is the one font of the package; it has Latin, Greek and Cyrillic letters.
+// goRegular has Latin, Greek and Cyrillic letters.
 var goRegular = sync.OnceValue(func() *opentype.Font {
 	f, err := opentype.Parse(goregular.TTF)
 	if err != nil {
@@ -33,18 +45,6 @@ var goRegular = sync.OnceValue(func() *opentype.Font {
 	}
 	return f
 })
-
-// checkText returns an error if a text has a character that the font cannot draw.
-func checkText(where string, texts ...string) error {
-	for _, s := range texts {
-		for _, r := range s {
-			if i, err := goRegular().GlyphIndex(nil, r); (err != nil || i == 0) && r != '\n' {
-				return fmt.Errorf("figure: %s: character %q of %q is not in the font Go Regular, want Latin, Greek or Cyrillic", where, r, s)
-			}
-		}
-	}
-	return nil
-}
 
 // face measures and draws text of one size. It is not safe for concurrent use, so
 // every drawing makes its own.
@@ -60,7 +60,103 @@ func newFace(size float64) face {
 		panic("figure: Go Regular: " + err.Error())
 	}
 	m := f.Metrics()
-	return face{Face: f, line: (m.Ascent + m.Descent).Ceil(), ascent: m.Ascent.Ceil()}
+	return face{Face: fonts{f}, line: (m.Ascent + m.Descent).Ceil(), ascent: m.Ascent.Ceil()}
+}
+
+// fonts is a face of Go Regular that takes what this font lacks from a bitmap font
+// of most of the world's other scripts, of 12 pixels at any size, and draws □ for
+// what both lack.
+type fonts struct{ font.Face }
+
+const standIn = '□'
+
+// of returns the face that draws a character, and the character to draw.
+func (f fonts) of(r rune) (font.Face, rune) {
+	if i, err := goRegular().GlyphIndex(nil, r); err == nil && i != 0 {
+		return f.Face, r
+	}
+	if hasPixels(r) {
+		return bitmapfont.FaceEA, r
+	}
+	return f.Face, standIn
+}
+
+// hasPixels reports whether the bitmap font draws something for a character: it
+// knows all of the first 65,536 but leaves some blank.
+func hasPixels(r rune) bool {
+	box, mask, at, _, ok := bitmapfont.FaceEA.Glyph(fixed.Point26_6{}, r)
+	for y := 0; ok && y < box.Dy(); y++ {
+		for x := range box.Dx() {
+			if _, _, _, a := mask.At(at.X+x, at.Y+y).RGBA(); a > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (f fonts) Glyph(dot fixed.Point26_6, r rune) (dr image.Rectangle, mask image.Image, maskp image.Point, advance fixed.Int26_6, ok bool) {
+	face, r := f.of(r)
+	return face.Glyph(dot, r)
+}
+
+func (f fonts) GlyphBounds(r rune) (bounds fixed.Rectangle26_6, advance fixed.Int26_6, ok bool) {
+	face, r := f.of(r)
+	return face.GlyphBounds(r)
+}
+
+func (f fonts) GlyphAdvance(r rune) (advance fixed.Int26_6, ok bool) {
+	face, r := f.of(r)
+	return face.GlyphAdvance(r)
+}
+
+func (f fonts) Kern(r0, r1 rune) fixed.Int26_6 {
+	first, r0 := f.of(r0)
+	second, r1 := f.of(r1)
+	if first != second {
+		return 0
+	}
+	return first.Kern(r0, r1)
+}
+
+// lines returns the lines of any text as they are drawn, from left to right.
+func lines(s string) []string {
+	s = legible.Text(s)
+	if strings.ContainsFunc(s, isRightToLeft) {
+		s = reordered(s)
+	}
+	return strings.Split(s, "\n")
+}
+
+func isRightToLeft(r rune) bool {
+	p, _ := bidi.LookupRune(r)
+	return p.Class() == bidi.R || p.Class() == bidi.AL
+}
+
+// reordered returns a text with its parts that are written from right to left
+// turned round, and Arabic letters in the form of their place.
+func reordered(s string) (turned string) {
+	defer func() {
+		if recover() != nil { // by PresentationForms, on what golang.org/x/text cannot order
+			turned = s
+		}
+	}()
+	// The mark has lines run from left to right that begin with such a part.
+	const mark = "\u200e"
+	s = mark + strings.ReplaceAll(s, "\n", "\n"+mark)
+	return strings.ReplaceAll(bitmapfont.PresentationForms(s, bitmapfont.DirectionLeftToRight, language.Und), mark, "")
+}
+
+// short returns s with each line at most width pixels wide, shortened in its middle.
+func (f face) short(s string, width int) string {
+	all := strings.Split(legible.Text(s), "\n")
+	for i, line := range all {
+		all[i] = legible.Short(line, func(s string) bool {
+			w, _ := f.size(s)
+			return w <= width
+		})
+	}
+	return strings.Join(all, "\n")
 }
 
 // size returns the width and height of a text, of one or more lines; 0, 0 if empty.
@@ -68,7 +164,7 @@ func (f face) size(s string) (w, h int) {
 	if s == "" {
 		return 0, 0
 	}
-	for line := range strings.SplitSeq(s, "\n") {
+	for _, line := range lines(s) {
 		w = max(w, font.MeasureString(f, line).Ceil())
 		h += f.line
 	}
@@ -90,8 +186,8 @@ func (f face) widest(texts []string) int {
 func (f face) text(dst draw.Image, x, y int, ax, ay float64, s string, c color.Color) {
 	_, h := f.size(s)
 	y -= int(ay * float64(h))
-	for line := range strings.SplitSeq(s, "\n") {
-		w, _ := f.size(line)
+	for _, line := range lines(s) {
+		w := font.MeasureString(f, line).Ceil()
 		d := font.Drawer{Dst: dst, Src: image.NewUniform(c), Face: f, Dot: fixed.P(x-int(ax*float64(w)), y+f.ascent)}
 		d.DrawString(line)
 		y += f.line

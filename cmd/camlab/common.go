@@ -121,8 +121,8 @@ func (o *comparison) open(cmd *cobra.Command) (methods []cam.Method, network *cn
 }
 
 // writeFile writes a file whole or not at all.
-func writeFile(path string, write func(w io.Writer) error) error {
-	f, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o644))
+func writeFile(path string, write func(w io.Writer) error, opts ...renameio.Option) error {
+	f, err := renameio.NewPendingFile(path, append(opts, renameio.WithPermissions(0o644))...)
 	if err != nil {
 		return fmt.Errorf("write: %w", err)
 	}

@@ -2,46 +2,54 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"image"
 	"io"
-	"io/fs"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
-	"codeberg.org/sbinet/npyio"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/cifar10"
-	"github.com/camlab-go/camlab/camlib/figure"
+	"github.com/camlab-go/camlab/internal/legible"
+	"github.com/camlab-go/camlab/internal/lock"
+	"github.com/camlab-go/camlab/internal/outdir"
+	"github.com/camlab-go/camlab/internal/progress"
 )
 
 // manifest is what an explanation's maps were made of and with: manifest.json.
 type manifest struct {
-	Model       string      `json:"model"`
-	ModelSHA256 string      `json:"model_sha256"` // of its weights in .safetensors form
-	Split       string      `json:"split,omitempty"`
-	Shard       string      `json:"shard,omitempty"` // as asked for: which of all images these are
-	Images      []explained `json:"images"`
-	Classes     []string    `json:"classes"`
-	Class       string      `json:"class"` // as asked for
-	Methods     []string    `json:"method"`
-	Layer       string      `json:"layer,omitempty"` // where the network was split; empty is its last
-	Smooth      bool        `json:"smooth,omitempty"`
-	MapShape    []int       `json:"map_shape"` // of the first method's file
-	Maps        []mapFile   `json:"maps"`
-	Resize      string      `json:"resize"` // of the maps in the pictures; the files hold them as they are
-	Photos      string      `json:"photos,omitempty"`
-	Backend     string      `json:"backend"`
-	Plugin      string      `json:"plugin"`
-	Versions    versions    `json:"versions"`
-	Seed        int64       `json:"seed"` // 0: what a method draws is the same in every run
+	Model       string        `json:"model"`
+	ModelSHA256 string        `json:"model_sha256"` // of its weights in .safetensors form
+	Split       string        `json:"split,omitempty"`
+	Shard       string        `json:"shard,omitempty"` // as asked for: which of all images these are
+	Images      []explained   `json:"images"`
+	Failed      []failedImage `json:"failed,omitempty"` // pictures that could not be read, of which there are no maps
+	Classes     []string      `json:"classes"`
+	Class       string        `json:"class"` // as asked for
+	Methods     []string      `json:"method"`
+	Layer       string        `json:"layer,omitempty"` // where the network was split; empty is its last
+	Smooth      bool          `json:"smooth,omitempty"`
+	MapShape    []int         `json:"map_shape"` // of the first method's file
+	Maps        []mapFile     `json:"maps"`
+	Resize      string        `json:"resize"` // of the maps in the pictures; the files hold them as they are
+	Photos      string        `json:"photos,omitempty"`
+	Backend     string        `json:"backend"`
+	Plugin      string        `json:"plugin"`
+	Versions    versions      `json:"versions"`
+	Seed        int64         `json:"seed"`            // 0: what a method draws is the same in every run
+	Settings    string        `json:"settings_sha256"` // of all that the results depend on: equal for runs that write the same
 }
 
 // mapFile is what one method made; the lists hold one value for each map.
@@ -57,12 +65,20 @@ type mapFile struct {
 
 // explained is one image of a [manifest].
 type explained struct {
-	Name      string `json:"name"` // index in its split, or file name without its ending
-	File      string `json:"file,omitempty"`
-	Label     string `json:"label,omitempty"`
-	Predicted string `json:"predicted"`
-	Class     string `json:"class,omitempty"` // of its map; none when the maps are of all classes
-	Rival     string `json:"rival,omitempty"` // that the class was contrasted with
+	Name      string   `json:"name"`           // index in its split, or file name without its ending
+	File      string   `json:"file,omitempty"` // bytes that are not UTF-8 as \xe9
+	Label     string   `json:"label,omitempty"`
+	Predicted string   `json:"predicted"`
+	Class     string   `json:"class,omitempty"` // of its map; none when the maps are of all classes
+	Rival     string   `json:"rival,omitempty"` // that the class was contrasted with
+	Pictures  []string `json:"pictures"`        // files, method after method
+}
+
+// failedImage is one picture that could not be read.
+type failedImage struct {
+	Name  string `json:"name"`
+	File  string `json:"file"`
+	Error string `json:"error"`
 }
 
 type explainFlags struct {
@@ -85,19 +101,32 @@ func newExplain() *cobra.Command {
                                         [n,k,16,16] with "top k"; those of pixels, and of several layers, 32×32
   logits.npy                            the scores before the softmax, float32 [n,10]
   <index or name>_<class>_<method>.png  the image beside its map
-  manifest.json                         what they were made of and with
+  manifest.json                         what they were made of and with, and each image's files
 
 A method's name is written in lower case and without punctuation there (gradcampp).
+A picture's or class's name that is too long for a file's, not legal on every
+system, or another's but for case is changed and ends in ~ and a checksum.
 A picture from disk, PNG, JPEG, GIF (its first frame), WebP, BMP or TIFF, is turned
 upright as its EXIF says, laid over --background where it is transparent, cut to
 its largest centred square and made 32×32; a folder stands for the pictures in
 it, in the order of their names.
+Files that are no pictures end the command before it computes; a picture that
+turns out to be broken is left out of all files, the manifest lists it, and the
+exit status is 1 when the others are done.
+
+Pictures are written as they come, 32 images at a time, and the rest is kept in
+the folder unfinished in --out. After Ctrl-C, a kill or a full disk the same
+command goes on from there and leaves the bytes of a run that was not stopped.
+With other settings, images or another build of camlab it begins anew, and says
+why. Where all is there already, nothing is computed. One run at a time works in
+a folder.
 
 With --shard i/n the images are cut into n runs of neighbours, as long as each
 other to one image, and only run i, from 0, is explained, into a folder of its
 own in --out (shard-00003-of-00008). The arrays of all shards, joined in the
 order of the folders' names, are those of one run over all images.
-manifest.json is written last: where it is, all else is whole.
+The arrays and last manifest.json get their places at the end: where that is,
+all else is whole.
 
 What is explained is a class's score before the softmax. --class takes
 
@@ -116,12 +145,13 @@ What is explained is a class's score before the softmax. --class takes
 				return err
 			}
 			if o.asJSON {
-				return printJSON(cmd.OutOrStdout(), m)
+				err = printJSON(cmd.OutOrStdout(), m)
+			} else {
+				err = m.print(cmd.OutOrStdout(), o.out)
 			}
-			for _, im := range m.Images {
-				fmt.Fprintf(cmd.OutOrStdout(), "%s: predicted %s\n", im.Name, im.Predicted)
+			if len(m.Failed) > 0 {
+				return fmt.Errorf("explain: %d of %d pictures could not be read and have no maps, the manifest lists them; the first: %s", len(m.Failed), len(m.Failed)+len(m.Images), m.Failed[0].Error)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "maps, pictures and manifest.json are in %s\n", o.out)
 			return err
 		},
 	}
@@ -154,14 +184,19 @@ func methodNames() (names []string) {
 	return names
 }
 
-// subjects are the images to explain.
+// subjects are the images to explain. Their pixels are read when their turn comes.
 type subjects struct {
-	images []image.Image
-	infos  []explained
-	labels []uint8 // nil for pictures from disk
+	infos    []explained
+	files    []string // the images' parts of file names
+	labels   []uint8  // nil for pictures from disk
+	identity string   // of the images and what is in them
+	read     func(i int) (image.Image, error)
 }
 
 func (o *explainFlags) run(cmd *cobra.Command, files []string) (*manifest, error) {
+	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	if len(o.methods) == 0 {
 		return nil, fmt.Errorf("explain: no method, want some of %s", strings.Join(methodNames(), ", "))
 	}
@@ -177,7 +212,7 @@ func (o *explainFlags) run(cmd *cobra.Command, files []string) (*manifest, error
 	if err != nil {
 		return nil, err
 	}
-	s, err := o.subjects(cmd.Context(), files, part)
+	s, err := o.subjects(ctx, files, part)
 	if err != nil {
 		return nil, err
 	}
@@ -196,38 +231,15 @@ func (o *explainFlags) run(cmd *cobra.Command, files []string) (*manifest, error
 		return nil, err
 	}
 	model := &camlib.Model{Network: explained, Backend: backend, Explainer: explainer}
-	target, err := o.target(model, s)
-	if err != nil {
+	if _, err := o.target(model, s.labels); err != nil {
 		return nil, err
-	}
-	images, err := cam.FromImages(s.images...)
-	if err != nil {
-		return nil, err
-	}
-	var results []*cam.Result // all of them before the first file is written
-	for _, method := range methods {
-		if o.smooth {
-			method.Smoothing = cam.Smoothing{Flips: true, Scales: []float64{0.9, 1, 1.1}}
-		}
-		r, err := model.Explainer.Explain(cmd.Context(), method, images, target)
-		if err != nil {
-			return nil, err
-		}
-		results = append(results, r)
 	}
 	if o.shard != "" {
 		o.out = filepath.Join(o.out, fmt.Sprintf("shard-%05d-of-%05d", part.i, part.n))
 	}
-	if err := os.MkdirAll(o.out, 0o755); err != nil {
-		return nil, fmt.Errorf("explain: %w", err)
-	}
-	last := filepath.Join(o.out, "manifest.json") // says that all is there, so an earlier run's goes first
-	if err := os.Remove(last); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("explain: %w", err)
-	}
 	v := readVersions()
 	m := &manifest{
-		Model: o.model, ModelSHA256: sum, Shard: o.shard, Images: s.infos, Classes: network.Classes(), Class: o.class,
+		Model: o.model, ModelSHA256: sum, Shard: o.shard, Classes: network.Classes(), Class: o.class,
 		Layer: o.layer, Smooth: o.smooth, Resize: cam.AlignCorners.String(), Backend: camlib.Describe(backend), Versions: v,
 	}
 	if !camlib.IsPureGo(backend) {
@@ -239,32 +251,167 @@ func (o *explainFlags) run(cmd *cobra.Command, files []string) (*manifest, error
 	} else {
 		m.Split = o.split
 	}
-	m.describe(results[0]) // scores and classes are the same for every method
-	if err := writeArray(filepath.Join(o.out, "logits.npy"), chunks(results[0].Scores, results[0].NumClasses)); err != nil {
+	for k := range methods {
+		if o.smooth {
+			methods[k].Smoothing = cam.Smoothing{Flips: true, Scales: []float64{0.9, 1, 1.1}}
+		}
+		m.Methods = append(m.Methods, methods[k].Name)
+		m.Maps = append(m.Maps, mapFile{Method: methods[k].Name, File: "maps_" + methods[k].FileName() + ".npy", Signed: methods[k].Signed})
+	}
+	settings, err := o.settings(cmd, m, s)
+	if err != nil {
 		return nil, err
 	}
-	for k, method := range methods {
-		r := results[k]
-		var maps any = chunks(chunks(r.Maps, r.Width), r.Height) // [n, height, width]
-		if r.K > 0 {
-			maps = chunks(chunks(chunks(r.Maps, r.Width), r.Height), r.K)
-		}
-		f := mapFile{
-			Method: method.Name, File: "maps_" + method.FileName() + ".npy", Shape: r.Shape(), Signed: method.Signed,
-			Score: r.Score, Residual: r.Residual,
-		}
-		for _, outcome := range r.Outcome {
-			f.Outcome = append(f.Outcome, outcome.String())
-		}
-		m.Methods, m.Maps = append(m.Methods, method.Name), append(m.Maps, f)
-		if err := writeArray(filepath.Join(o.out, f.File), maps); err != nil {
-			return nil, err
-		}
-		if err := o.draw(method, r, s, m.Classes); err != nil {
+	m.Settings = settings.sum()
+
+	_, missing := os.Stat(o.out)
+	if err := outdir.Ready(o.out); err != nil {
+		return nil, fmt.Errorf("explain: --out: %w", err)
+	}
+	unlock, err := lock.Dir(o.out)
+	if err != nil {
+		return nil, fmt.Errorf("explain: %w", err)
+	}
+	defer unlock()
+	if done := finished(o.out, m.Settings); done != nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "explain: %s has these results already; remove it to compute them again\n", o.out)
+		return done, nil
+	}
+	if err := m.free(o.out); err != nil {
+		return nil, fmt.Errorf("explain: --out: %w", err)
+	}
+	j, err := o.journal(cmd, settings, m, len(s.infos))
+	if err != nil {
+		return nil, err
+	}
+	if j.last.General && !explainer.General() {
+		o.options.General = true
+		if model.Explainer, err = cam.New(backend, explained, o.options); err != nil {
 			return nil, err
 		}
 	}
-	return m, writeFile(last, func(w io.Writer) error { return printJSON(w, m) })
+	w := &explaining{subjects: s, flags: o, journal: j, methods: methods, model: model, manifest: m, slugs: fileNames(m.Classes, maxClassName, "_")}
+	if err = w.all(ctx, progress.New(cmd.ErrOrStderr())); err == nil {
+		err = w.finish()
+	}
+	if err == nil {
+		return m, nil
+	}
+	if j.units == 0 { // as if it had not been
+		err = errors.Join(err, j.remove())
+		if missing != nil {
+			unlock()
+			_ = os.Remove(o.out)
+		}
+		return nil, err
+	}
+	j.close()
+	done := whole(j.units, len(methods), len(s.infos))
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("explain: stopped; %d of %d images are done, and the same command goes on: %w", done, len(s.infos), context.Cause(ctx))
+	}
+	return nil, fmt.Errorf("%w; %d of %d images are done, and the same command goes on after them", err, done, len(s.infos))
+}
+
+// settings are what the results depend on.
+func (o *explainFlags) settings(cmd *cobra.Command, m *manifest, s *subjects) (settings, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("explain: %w", err)
+	}
+	info, err := os.Stat(program)
+	if err != nil {
+		return nil, fmt.Errorf("explain: %w", err)
+	}
+	all := settings{
+		"camlab":              fmt.Sprint(m.Versions, info.Size(), info.ModTime().UnixNano()), // a build of a checkout has no other version
+		"the model's weights": m.ModelSHA256, "the backend": m.Backend, "the images": s.identity,
+	}
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		switch f.Name {
+		case "out", "json", "data", "backend", "help": // what they change is above, or nothing
+		default:
+			all["--"+f.Name] = f.Value.String()
+		}
+	})
+	return all, nil
+}
+
+// journal opens the journal in --out and says what is to become of what it holds.
+func (o *explainFlags) journal(cmd *cobra.Command, s settings, m *manifest, images int) (*journal, error) {
+	arrays := []string{"logits.npy"}
+	for _, f := range m.Maps {
+		arrays = append(arrays, f.File)
+	}
+	j, differ, err := openJournal(o.out, s, arrays)
+	if err != nil {
+		return nil, fmt.Errorf("explain: %w", err)
+	}
+	if len(differ) > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "explain: %s has an unfinished run with other settings (%s), which begins anew\n", o.out, strings.Join(differ, ", "))
+	}
+	if j.units > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "explain: %s has an unfinished run, which goes on after %d of %d images\n", o.out, whole(j.units, len(m.Maps), images), images)
+	}
+	return j, nil
+}
+
+// finished returns the manifest in a folder if it is of these settings. One that
+// promises files that are not there is removed.
+func finished(dir, settings string) *manifest {
+	path := filepath.Join(dir, manifestFile)
+	text, err := os.ReadFile(path)
+	m := &manifest{}
+	if err != nil || json.Unmarshal(text, m) != nil {
+		return nil
+	}
+	for _, f := range m.Maps {
+		if !isFile(filepath.Join(dir, f.File)) {
+			_ = os.Remove(path)
+			return nil
+		}
+	}
+	for _, im := range m.Images {
+		for _, name := range im.Pictures {
+			if !isFile(filepath.Join(dir, name)) {
+				_ = os.Remove(path)
+				return nil
+			}
+		}
+	}
+	if m.Settings != settings || !isFile(filepath.Join(dir, "logits.npy")) {
+		return nil
+	}
+	_ = os.RemoveAll(filepath.Join(dir, unfinished)) // stopped after the manifest
+	return m
+}
+
+// free finds folders where files are to be.
+func (m *manifest) free(dir string) error {
+	names := []string{manifestFile, "logits.npy"}
+	for _, f := range m.Maps {
+		names = append(names, f.File)
+		ending := "_" + strings.TrimSuffix(strings.TrimPrefix(f.File, "maps_"), ".npy") + ".png"
+		there, err := os.ReadDir(dir) // predictions are not known yet, so any picture's name
+		if err != nil {
+			return err
+		}
+		for _, e := range there {
+			if e.IsDir() && strings.HasSuffix(e.Name(), ending) {
+				names = append(names, e.Name())
+			}
+		}
+	}
+	return outdir.Free(dir, names...)
+}
+
+// print writes what a person is told.
+func (m *manifest) print(w io.Writer, dir string) error {
+	for _, im := range m.Images {
+		fmt.Fprintf(w, "%s: predicted %s\n", legible.Line(im.Name), legible.Line(im.Predicted))
+	}
+	_, err := fmt.Fprintf(w, "maps, pictures and manifest.json are in %s\n", dir)
+	return err
 }
 
 // part is one of n parts of a list, 0 ≤ i < n.
@@ -299,7 +446,7 @@ func (o *explainFlags) subjects(ctx context.Context, files []string, p part) (*s
 		if len(o.index) > 0 {
 			return nil, errors.New("explain: --index and image files, want one of them")
 		}
-		return o.readPhotos(files, p)
+		return o.pictures(files, p)
 	}
 	if len(o.index) == 0 {
 		return nil, errors.New("explain: no images, want --index 3,7,11 or image files")
@@ -318,10 +465,15 @@ func (o *explainFlags) subjects(ctx context.Context, files []string, p part) (*s
 	if ds, err = ds.Select(positions...); err != nil {
 		return nil, err
 	}
-	s := &subjects{labels: ds.Labels}
+	s := &subjects{labels: ds.Labels, read: func(i int) (image.Image, error) { return ds.Image(i), nil }}
+	sum := sha256.New()
+	sum.Write(ds.Labels)
+	sum.Write(ds.Pixels)
+	fmt.Fprint(sum, ds.Index)
+	s.identity = fmt.Sprintf("%x", sum.Sum(nil))
 	for i, index := range ds.Index {
-		s.images = append(s.images, ds.Image(i))
 		s.infos = append(s.infos, explained{Name: strconv.Itoa(index), Label: cifar10.Classes[ds.Labels[i]]})
+		s.files = append(s.files, strconv.Itoa(index))
 	}
 	return s, nil
 }
@@ -351,37 +503,58 @@ func (o *explainFlags) positions(ds *cifar10.Dataset) (positions []int, err erro
 	return positions, nil
 }
 
-// readPhotos reads a part of the pictures from disk and makes them fit the network.
-func (o *explainFlags) readPhotos(paths []string, p part) (*subjects, error) {
+// pictures are a part of the pictures from disk. What is no picture is found by its
+// first bytes, before anything is computed.
+func (o *explainFlags) pictures(paths []string, p part) (*subjects, error) {
 	var files []string
 	for _, path := range paths {
-		in, err := pictures(path)
+		in, err := picturesIn(path)
 		if err != nil {
 			return nil, err
 		}
 		files = append(files, in...)
 	}
 	seen := make(map[string]string) // in all parts, so that their pictures can be put together
+	var names []string
 	for _, file := range files {
 		name := photoName(file)
 		if other, ok := seen[name]; ok {
 			return nil, fmt.Errorf("explain: %s and %s would both be written as %s, want different names", other, file, name)
 		}
 		seen[name] = file
+		names = append(names, name)
 	}
+	names = fileNames(names, maxImageName, " ")
 	files, err := cut(files, p)
 	if err != nil {
 		return nil, err
 	}
-	s := &subjects{}
-	for _, file := range files {
-		photo, err := o.photos.read(file)
-		if err != nil {
-			return nil, err
-		}
-		s.images = append(s.images, photo)
-		s.infos = append(s.infos, explained{Name: photoName(file), File: file})
+	if names, err = cut(names, p); err != nil {
+		return nil, err
 	}
+	s := &subjects{files: names, read: func(i int) (image.Image, error) { return o.photos.read(files[i]) }}
+	sum := sha256.New()
+	var bad []string
+	for _, file := range files {
+		if err := o.photos.check(file); err != nil {
+			bad = append(bad, err.Error())
+			continue
+		}
+		info, err := os.Stat(file)
+		if err != nil {
+			return nil, fmt.Errorf("explain: %w", err)
+		}
+		fmt.Fprintf(sum, "%q %d %d\n", file, info.Size(), info.ModTime().UnixNano())
+		s.infos = append(s.infos, explained{Name: valid(photoName(file)), File: valid(file)})
+	}
+	switch len(bad) {
+	case 0:
+	case 1:
+		return nil, errors.New(bad[0])
+	default:
+		return nil, fmt.Errorf("explain: %d of %d files are no pictures, want them elsewhere:\n%s", len(bad), len(files), strings.Join(bad[:min(len(bad), 10)], "\n"))
+	}
+	s.identity = fmt.Sprintf("%x", sum.Sum(nil))
 	return s, nil
 }
 
@@ -389,9 +562,9 @@ func photoName(file string) string {
 	return strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
 }
 
-// pictures returns the pictures of a folder, in the order of their names, or
+// picturesIn returns the pictures of a folder, in the order of their names, or
 // the path itself if it is none.
-func pictures(path string) (files []string, err error) {
+func picturesIn(path string) (files []string, err error) {
 	if info, err := os.Stat(path); err != nil || !info.IsDir() {
 		return []string{path}, nil // reading it says what is wrong
 	}
@@ -400,7 +573,8 @@ func pictures(path string) (files []string, err error) {
 		return nil, fmt.Errorf("explain: %w", err)
 	}
 	for _, e := range entries {
-		if camlib.IsPhoto(e.Name()) {
+		// A name with a dot is hidden; macOS leaves such files beside pictures.
+		if camlib.IsPhoto(e.Name()) && !strings.HasPrefix(e.Name(), ".") {
 			files = append(files, filepath.Join(path, e.Name()))
 		}
 	}
@@ -426,78 +600,17 @@ func lookup(names []string) (methods []cam.Method, err error) {
 	return methods, nil
 }
 
-func (o *explainFlags) target(model *camlib.Model, s *subjects) (cam.Target, error) {
+// target is what is explained of images, which have labels or none.
+func (o *explainFlags) target(model *camlib.Model, labels []uint8) (cam.Target, error) {
 	if o.class == "label" {
-		if s.labels == nil {
+		if labels == nil {
 			return cam.Target{}, errors.New("explain: pictures from disk have no label, want --class predicted, all, or a class")
 		}
-		return cam.Labels(s.labels), nil
+		return cam.Labels(labels), nil
 	}
 	target, err := model.Target(o.class)
 	if err != nil {
 		return cam.Target{}, fmt.Errorf("%w, or label", err)
 	}
 	return target, nil
-}
-
-// describe records what a result says of the images.
-func (m *manifest) describe(r *cam.Result) {
-	m.MapShape = r.Shape()
-	for i := range m.Images {
-		m.Images[i].Predicted = m.Classes[r.Predicted[i]]
-		if r.Class != nil && r.K == 0 {
-			m.Images[i].Class = m.Classes[r.Class[i]]
-		}
-		if r.Rival != nil {
-			m.Images[i].Rival = m.Classes[r.Rival[i]]
-		}
-	}
-}
-
-// draw writes a result's pictures. Those of one image share a scale.
-func (o *explainFlags) draw(method cam.Method, r *cam.Result, s *subjects, names []string) error {
-	for i, img := range s.images {
-		classes := r.ClassesOf(i)
-		var maps []figure.Map
-		for _, c := range classes {
-			m, err := figure.NewMap(r.Height, r.Width, r.Map(i, c))
-			if err != nil {
-				return err
-			}
-			maps = append(maps, m)
-		}
-		shading, err := camlib.Shading(method, maps...)
-		if err != nil {
-			return err
-		}
-		for k, c := range classes {
-			asked := names[c]
-			if r.Rival != nil {
-				asked += " not " + names[r.Rival[i]]
-			}
-			title := fmt.Sprintf("%s: %s %+.2f", s.infos[i].Name, asked, r.Score[i*len(classes)+k])
-			picture, err := figure.Pair{Title: title, Image: img, Map: maps[k], Name: method.Name, Shading: shading}.Draw()
-			if err != nil {
-				return err
-			}
-			path := filepath.Join(o.out, fmt.Sprintf("%s_%s_%s.png", s.infos[i].Name, strings.ReplaceAll(asked, " ", "_"), method.FileName()))
-			if err := figure.WritePNG(path, picture); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// chunks cuts v into pieces of n, which makes one more axis of it.
-func chunks[T any](v []T, n int) (c [][]T) {
-	for piece := range slices.Chunk(v, n) {
-		c = append(c, piece)
-	}
-	return c
-}
-
-// writeArray writes slices of slices as a .npy file, whole or not at all.
-func writeArray(path string, v any) error {
-	return writeFile(path, func(w io.Writer) error { return npyio.Write(w, v) })
 }

@@ -1,9 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -11,6 +11,7 @@ import (
 
 	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/measure"
+	"github.com/camlab-go/camlab/internal/outdir"
 )
 
 type leaderboardFlags struct {
@@ -54,6 +55,9 @@ func (o *leaderboardFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	if err := outdir.Ready(o.out, "leaderboard.md", "leaderboard.csv", "leaderboard.json"); err != nil {
+		return fmt.Errorf("leaderboard: --out: %w", err)
+	}
 	start := time.Now()
 	o.options.Methods = methods
 	o.options.Progress = func(done, all int, what string) {
@@ -62,9 +66,6 @@ func (o *leaderboardFlags) run(cmd *cobra.Command) error {
 	board, failed := measure.NewBoard(cmd.Context(), backend, network, ds, o.options)
 	if failed != nil && (board == nil || len(board.Rows) == 0) {
 		return failed
-	}
-	if err := os.MkdirAll(o.out, 0o755); err != nil {
-		return fmt.Errorf("leaderboard: %w", err)
 	}
 	took, whole := time.Since(start), ""
 	if failed != nil {
@@ -79,7 +80,8 @@ func (o *leaderboardFlags) run(cmd *cobra.Command) error {
 		"leaderboard.csv": board.CSV, "leaderboard.json": board.JSON,
 	} {
 		if err := writeFile(filepath.Join(o.out, name), write); err != nil {
-			return err
+			// The folder could be written when the work began; what took so long is not lost.
+			return errors.Join(fmt.Errorf("leaderboard: %w; leaderboard.json follows on standard output", err), board.JSON(cmd.OutOrStdout()))
 		}
 	}
 	for i, r := range board.Rows {

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"hash/crc32"
+	"strings"
 )
 
 const (
@@ -15,13 +16,14 @@ const (
 	prefix = "Description\x00\x00\x00\x00\x00"
 )
 
-// Describe returns a PNG file with a description, UTF-8, after its header. An empty
-// text, or a file that is no PNG, changes nothing.
+// Describe returns a PNG file with a description after its header: what is not
+// UTF-8, as in a file's name, is replaced. An empty text, or a file that is no PNG,
+// changes nothing.
 func Describe(png []byte, text string) []byte {
 	if text == "" || len(png) < header || !bytes.HasPrefix(png, []byte(signature)) {
 		return png
 	}
-	body := []byte("iTXt" + prefix + text)
+	body := []byte("iTXt" + prefix + strings.ToValidUTF8(text, "\ufffd"))
 	out := append(make([]byte, 0, len(png)+len(body)+8), png[:header]...)
 	out = binary.BigEndian.AppendUint32(out, uint32(len(body)-4))
 	out = append(out, body...)

@@ -1,4 +1,4 @@
-// Package progress writes how a training goes on, for people: one line that is
+// Package progress writes how a training or a work on many images goes on, for people: one line that is
 // written over while it goes on in a terminal, log lines elsewhere.
 package progress
 
@@ -53,7 +53,19 @@ func New(out io.Writer) *Lines {
 }
 
 // Step writes the line of a step when it is time.
-func (l *Lines) Step(p cnn.Progress) {
+func (l *Lines) Step(p cnn.Progress) { l.Write(func() string { return Step(p) }) }
+
+// Images writes a line about a work on many images when it is time, of which done are
+// done, and work began with first of them at start.
+func (l *Lines) Images(first, done, all int, start time.Time) {
+	l.Write(func() string {
+		each := time.Since(start) / time.Duration(max(1, done-first))
+		return fmt.Sprintf("image %d of %d · %.3g images/s · %s left", done, all, 1/max(each, 1).Seconds(), (time.Duration(all-done) * each).Round(time.Second))
+	})
+}
+
+// Write writes a line when it is time.
+func (l *Lines) Write(line func() string) {
 	every := logEvery
 	if l.terminal {
 		every = terminalEvery
@@ -63,10 +75,10 @@ func (l *Lines) Step(p cnn.Progress) {
 	}
 	l.last = time.Now()
 	if !l.terminal {
-		fmt.Fprintln(l.out, Step(p))
+		fmt.Fprintln(l.out, line())
 		return
 	}
-	fmt.Fprint(l.out, rewrite+Step(p))
+	fmt.Fprint(l.out, rewrite+line())
 	l.open = true
 }
 

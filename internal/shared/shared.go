@@ -1,5 +1,5 @@
 // Package shared finds the data that tests use but the repository does not
-// hold: the CIFAR-10 archive and the reference maps.
+// hold: the CIFAR-10 archive, the reference maps and inputs that once went wrong.
 package shared
 
 import (

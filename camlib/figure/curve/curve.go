@@ -13,6 +13,7 @@ import (
 	"image/color"
 	"math"
 	"strconv"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
@@ -22,6 +23,7 @@ import (
 	"gonum.org/v1/plot/vg/vgimg"
 	"gonum.org/v1/plot/vg/vgsvg"
 
+	"github.com/camlab-go/camlab/internal/legible"
 	"github.com/camlab-go/camlab/internal/pngtext"
 )
 
@@ -131,6 +133,23 @@ func (c Chart) PNG() ([]byte, error) {
 	return pngtext.Describe(buf.Bytes(), alt), err
 }
 
+// The longest texts, in characters. Longer ones are shortened: they would leave no
+// room for the curves.
+const (
+	maxTitle  = 80
+	maxLegend = 32
+	maxRow    = 22
+)
+
+// text makes any text fit to be drawn.
+func text(s string, longest int) string {
+	lines := strings.Split(legible.Text(s), "\n")
+	for i, line := range lines {
+		lines[i] = legible.Runes(line, longest)
+	}
+	return strings.Join(lines, "\n")
+}
+
 func (c Chart) size() (w, h vg.Length) {
 	w, h = vg.Points(c.Width), vg.Points(c.Height)
 	if w == 0 {
@@ -151,7 +170,7 @@ func (c Chart) draw(canvas draw.Canvas) error {
 		return font.Font{Typeface: "Liberation", Variant: "Sans", Size: vg.Points(size)}
 	}
 	p := plot.New()
-	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = c.Title, c.XLabel, c.YLabel
+	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = text(c.Title, maxTitle), text(c.XLabel, maxTitle), text(c.YLabel, maxLegend)
 	p.Title.TextStyle.Font, p.Title.Padding = sans(14), vg.Points(8)
 	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
 		axis.Label.TextStyle.Font, axis.Tick.Label.Font = sans(12), sans(11)
@@ -197,7 +216,7 @@ func (c Chart) draw(canvas draw.Canvas) error {
 			lines[i] = &plotter.Scatter{XYs: points[i], GlyphStyle: draw.GlyphStyle{
 				Color: line.Color, Radius: line.Width + 1, Shape: draw.CircleGlyph{}}}
 		}
-		legend.Add(s.Name, line)
+		legend.Add(text(s.Name, maxLegend), line)
 	}
 	for i := len(lines) - 1; i >= 0; i-- {
 		p.Add(lines[i])

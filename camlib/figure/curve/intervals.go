@@ -99,7 +99,7 @@ func (c Intervals) plot(i int) *plot.Plot {
 	if c.HigherIsBetter[i] {
 		arrow = " (higher is better)"
 	}
-	p.Title.Text, p.Title.TextStyle.Font, p.Title.Padding = panel.Title+"\n"+arrow[1:], sans(9), vg.Points(4)
+	p.Title.Text, p.Title.TextStyle.Font, p.Title.Padding = text(panel.Title, maxLegend)+"\n"+arrow[1:], sans(9), vg.Points(4)
 	p.X.Tick.Label.Font, p.Y.Tick.Label.Font = sans(8), sans(9)
 	p.Y.Min, p.Y.Max = -0.5, float64(n)-0.5
 	p.Y.Width, p.Y.Tick.Width, p.Y.Tick.Length, p.Y.Padding = 0, 0, 0, 0
@@ -108,7 +108,7 @@ func (c Intervals) plot(i int) *plot.Plot {
 		if i > 0 {
 			name = ""
 		}
-		marks = append(marks, plot.Tick{Value: float64(n - 1 - r), Label: name})
+		marks = append(marks, plot.Tick{Value: float64(n - 1 - r), Label: text(name, maxRow)})
 	}
 	p.Y.Tick.Marker = marks
 	low, high, best, found := math.Inf(1), math.Inf(-1), 0.0, false
