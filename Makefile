@@ -133,4 +133,5 @@ fmt: ## format the Go code
 	gofmt -w $(GO_FILES)
 
 clean: ## remove .venv and out (not runs, which holds trainings)
+	@test ! -d .venv/cache || chmod -R u+w .venv/cache # a module cache is read-only
 	rm -rf .venv .venv-peers .venv-tools out
