@@ -58,7 +58,7 @@ unit: setup ## unit tests with the race detector
 	$(GO) test -race -tags race_mu -timeout 30m ./...
 
 test-notebooks: setup-lab ## run every notebook in quick mode, and the kernels: completion, faults, edits
-	CAMLAB_TEST_NOTEBOOKS=1 $(GO) test -count=1 -timeout 40m -v -run Notebook ./notebooks ./kernels
+	CAMLAB_TEST_NOTEBOOKS=1 $(GO) test -count=1 -timeout 40m -v -run Notebook ./notebooks ./kernels ./cmd/camlab
 
 notebooks: setup ## run every notebook in full and keep the outputs, an hour or more where nothing is trained yet
 	@set -e; for n in $(NOTEBOOKS); do $(CAMLAB) notebook --in-place --png --out out $$n; done
@@ -133,4 +133,5 @@ fmt: ## format the Go code
 	gofmt -w $(GO_FILES)
 
 clean: ## remove .venv and out (not runs, which holds trainings)
+	@test ! -d .venv/cache || chmod -R u+w .venv/cache # a module cache is read-only
 	rm -rf .venv .venv-peers .venv-tools out

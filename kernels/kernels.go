@@ -260,6 +260,24 @@ func installed(dir string) (map[string]kernelJSON, error) {
 	return found, nil
 }
 
+// installedVars are the variables of a kernel of the environment, as NAME=value;
+// they are those of Vars in the environment of the last setup.
+func (e Env) installedVars() ([]string, error) {
+	name, err := e.chooseKernel("")
+	if err != nil {
+		return nil, fmt.Errorf("kernels: %w", err)
+	}
+	all, err := installed(e.KernelDir())
+	if err != nil {
+		return nil, err
+	}
+	var vars []string
+	for name, value := range all[name].Env {
+		vars = append(vars, name+"="+value)
+	}
+	return vars, nil
+}
+
 // missingFolders lists dir and the folders above it that do not exist,
 // outermost first.
 func missingFolders(dir string) []string {

@@ -450,10 +450,10 @@ func (s *setup) warmHelp(ctx context.Context) (string, bool, error) {
 }
 
 // CheckImport builds, in an empty folder and with no network, a program that
-// imports the public packages of camlib under the kernels' settings: what the
-// first cell of a notebook anywhere depends on.
+// imports the public packages of camlib under the settings of an installed kernel:
+// what the first cell of a notebook anywhere depends on.
 func (e Env) CheckImport(ctx context.Context) error {
-	vars, err := e.Vars()
+	vars, err := e.installedVars()
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/camlab-go/camlab/internal/goenv"
 )
 
 // sbomTool writes the bills of materials.
@@ -147,9 +149,9 @@ func (t target) release(ctx context.Context, tmp, out, python string, when time.
 	return bill(ctx, program, version, filepath.Join(out, name+".cdx.json"))
 }
 
-// plain is an environment of go commands without what the user's own sets for
-// the code that is built.
-var plain = []string{"GOAMD64=v1", "GOARM64=v8.0", "GOFLAGS=", "GOEXPERIMENT=", "CGO_ENABLED=0", "CGO_CFLAGS=", "CGO_CPPFLAGS=", "CGO_LDFLAGS="}
+// plain is what go commands get beside goenv.Environ, which leaves out what the
+// user's own sets for the code that is built.
+var plain = []string{"GOAMD64=v1", "GOARM64=v8.0", "GOFLAGS=", "CGO_ENABLED=0"}
 
 // env is the environment of the go commands of a platform.
 func (t target) env(python string) []string {
@@ -172,7 +174,7 @@ func bill(ctx context.Context, program, version, path string) error {
 // command runs a program, with env beside this one's, and returns what it prints.
 func command(ctx context.Context, env []string, name string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Env = append(os.Environ(), env...)
+	cmd.Env = append(goenv.Environ(""), env...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

@@ -538,8 +538,10 @@ func output(cmd *exec.Cmd) (string, error) {
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		if line, _, _ := strings.Cut(strings.TrimSpace(stderr.String()), "\n"); line != "" {
-			err = fmt.Errorf("%w: %s", err, line)
+		for line := range strings.Lines(stderr.String()) {
+			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "WARNING: All log messages") { // XLA's first
+				return "", fmt.Errorf("%w: %s", err, line)
+			}
 		}
 		return "", err
 	}
