@@ -341,7 +341,7 @@ func (e *Explainer) locate(err error, method Method, t task, images Images, goal
 	if findErr != nil || part == "" {
 		return err
 	}
-	return fail(ErrNotFinite, "%s: image %d: %s is infinite or NaN, want finite numbers: the weights are too large or broken", method.Name, begin+image, part)
+	return fail(ErrNotFinite, "%s: image %d: %s", method.Name, begin+image, overflow.Message(part))
 }
 
 // Upsample returns r with maps of another size. It fails when they cannot have

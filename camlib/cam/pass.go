@@ -19,8 +19,9 @@ type Network interface {
 	Context() *context.Context
 	// Features builds the first part, from images x shaped [batch, height,
 	// width, channels] to activations of the same rank. What overflows in it is seen
-	// if it makes the activations or scores infinite or NaN. So a ReLU should not end
-	// it: Where(x > 0, x, 0) makes 0 of NaN and of −∞, Where(x > 0, x, x−x) does not.
+	// if the activations or scores get infinite or NaN by it, so a ReLU should not hide
+	// it: Where(x > 0, x, 0) and, under XLA on a CPU, Max(x, 0) make 0 of NaN and −∞;
+	// Where(x > 0, x, Where(x > −∞, 0, +∞)) is what the article's network has.
 	Features(ctx *context.Context, x *Node) *Node
 	// Head builds the rest, from activations to scores (before softmax) shaped
 	// [batch, classes].
@@ -113,7 +114,7 @@ func (n network) features(images *Node) *Node {
 func (n network) Head(act *Node) *Node {
 	scores := n.net.Head(n.ctx, act)
 	if n.parts != nil {
-		n.parts.Add("score of changed activations", scores)
+		n.parts.Add("the scores of changed activations", scores)
 	}
 	return scores
 }
@@ -124,7 +125,7 @@ func (n network) Network(images *Node) *Node { return n.Head(n.changed(images)) 
 
 // changed is features of other images than the pass's own.
 func (n network) changed(images *Node) *Node {
-	n.note(images, " for a changed copy")
+	n.note(images, overflow.OfCopy)
 	return n.features(images)
 }
 
@@ -323,7 +324,8 @@ func misfit(p *Pass, l *linear) *Node {
 	residual := Sub(Add(Dot(ReduceMean(p.Act, 1, 2), l.weights), l.bias), p.Scores)
 	size := Add(Dot(p.size(), Abs(l.weights)), Abs(l.bias))
 	tiny := ConstAs(size, 1e-30) // all may be zero
-	return ReduceMax(quotient(Abs(residual), Add(size, tiny)), 1)
+	relative := quotient(Abs(residual), Add(size, tiny))
+	return Add(ReduceMax(relative, 1), ReduceSum(Sub(relative, relative), 1)) // ReduceMax loses a NaN under XLA on a CPU
 }
 
 // size is mean_ij |A_k|, [batch, channels].

@@ -26,7 +26,8 @@ func logLikelihood(score, label *Node) *Node {
 //
 // which equals [Cost] as long as no probability falls below 1e-10.
 func ClippedCost(score, label *Node) *Node {
-	y := ClipScalar(Softmax(score, -1), 1e-10, 1)
+	p := Softmax(score, -1)
+	y := Add(ClipScalar(p, 1e-10, 1), StopGradient(Sub(p, p))) // a clip loses a NaN under XLA on a CPU
 	return Neg(ReduceAllMean(ReduceSum(Mul(oneHot(score, label), Log(y)), -1)))
 }
 

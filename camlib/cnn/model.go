@@ -198,11 +198,13 @@ func addBias(ctx *context.Context, x *Node) *Node {
 // TensorFlow; GoMLX's Max would give 1 there. The Abs changes no value: it keeps
 // XLA on a CPU from a form of this that its compiler unrolls for 0.3 s.
 //
-// x − x is 0, and NaN where x is NaN or −∞: an overflow must not become an
-// inactive unit. With it, whatever overflows before the scores makes them infinite
-// or NaN, and there it is looked for.
+// What is not finite, −∞ and NaN too, becomes +∞: an overflow must not look like an
+// inactive unit, nor a NaN get lost in a maximum, as it does under XLA on a CPU. So
+// whatever overflows makes the scores infinite or NaN, and there it is looked for.
 func relu(x *Node) *Node {
-	return Where(GreaterThan(x, ZerosLike(x)), Abs(x), StopGradient(Sub(x, x)))
+	inf := func(sign int) *Node { return Infinity(x.Graph(), x.DType(), sign) }
+	inactive := Where(GreaterThan(x, inf(-1)), ZerosLike(x), inf(1))
+	return Where(GreaterThan(x, ZerosLike(x)), Abs(x), StopGradient(inactive))
 }
 
 // maxPool is 2×2 max-pooling, [n, h, w, c] to [n, h/2, w/2, c]. Where several of a

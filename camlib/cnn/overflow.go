@@ -21,13 +21,10 @@ func (m *Model) overflowed(backend backends.Backend, start, n, image int, pixels
 	at, part, err := overflow.Find(backend, m.ctx, n, func(ctx *context.Context, in []*Node, p *overflow.Parts) {
 		m.parts(ctx, scaled(in[0]), conv, p)
 	}, pixels)
-	if err != nil {
-		return fmt.Errorf("cnn: evaluate: image %d: scores are infinite or NaN, and where they become so was not found: %w", start+image, err)
+	if err != nil || part == "" {
+		at, part = image, "the scores"
 	}
-	if part == "" {
-		at, part = image, "a score"
-	}
-	return fmt.Errorf("cnn: evaluate: image %d: %s is infinite or NaN, want finite numbers: the weights are too large or broken; load others, or train with a smaller learning rate", start+at, part)
+	return fmt.Errorf("cnn: evaluate: image %d: %s", start+at, overflow.Message(part))
 }
 
 // parts notes the outputs of all layers for images x and returns the scores. conv
@@ -62,7 +59,7 @@ func (t *training) overflowed(cost float64, batch picks) error {
 		}
 	}
 	if broken != nil {
-		return fmt.Errorf("%s: the weights of %s were infinite or NaN before this step: the gradient of the step before was, or weights grew too large; %s", text, strings.Join(broken, ", "), try)
+		return fmt.Errorf("%s: the weights of %s were infinite or NaN before this step, after an update that was too large; %s", text, strings.Join(broken, ", "), try)
 	}
 	image, part, err := t.firstPart(batch)
 	switch {
@@ -73,7 +70,7 @@ func (t *training) overflowed(cost float64, batch picks) error {
 	case part == "cost":
 		return fmt.Errorf("%s: the scores of training image %d are finite, but too far apart; %s", text, image, try)
 	}
-	return fmt.Errorf("%s: %s is infinite or NaN for training image %d, its weights are finite and up to %.3g; %s", text, part, image, largest[part], try)
+	return fmt.Errorf("%s: training image %d is infinite or NaN from %s on, whose weights are finite, up to %.3g; %s", text, image, part, largest[part], try)
 }
 
 // firstPart returns the first training image of a batch for which a part of the

@@ -81,17 +81,17 @@ func (m *Meter) run(ctx stdcontext.Context, c change, n, k int, inputs func(p pa
 // overflowed is the error of a part of the changes, of which the one in a row of the
 // outputs has scores that are not finite.
 func (m *Meter) overflowed(c change, p part, row int, inputs []*tensors.Tensor) error {
+	suffix := ""
+	if c != asTheyAre {
+		suffix = overflow.OfCopy
+	}
 	at, name, err := overflow.Find(m.backend, m.net.Context(), p.n()*p.k(), func(ctx *context.Context, in []*Node, parts *overflow.Parts) {
-		parts.Network(m.net, ctx, flat(c.build(in)), "")
+		parts.Network(m.net, ctx, flat(c.build(in)), suffix)
 	}, inputs...)
 	if err != nil || name == "" {
-		at, name = row, "a score"
+		at, name = row, "the scores"
 	}
-	changed := ""
-	if c != asTheyAre {
-		changed = " for a changed copy"
-	}
-	return fail(ErrNotFinite, "image %d: %s is infinite or NaN%s, want finite numbers: the weights are too large or broken", p.start+at/p.k(), name, changed)
+	return fail(ErrNotFinite, "image %d: %s", p.start+at/p.k(), overflow.Message(name))
 }
 
 // even returns the size of parts of n that are at most limit large, as few and

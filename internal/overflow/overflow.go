@@ -29,8 +29,13 @@ type layered interface {
 	Through(ctx *context.Context, from, to string, x *Node) *Node
 }
 
-// Head is what the part of a network after its last layer is called.
-const Head = "head"
+// OfCopy is added to the names of parts that have a changed image as their input.
+const OfCopy = " of a changed copy"
+
+// Message says that numbers are not finite from a part on, and what to do.
+func Message(part string) string {
+	return fmt.Sprintf("infinite or NaN from %s on, want finite numbers: the weights are too large or broken; load others, or train with a smaller learning rate", part)
+}
 
 // Parts are outputs in a graph, in the order in which they come about. Each has as
 // many rows as there are images, or the same number for each; or its own number, and
@@ -66,9 +71,9 @@ func (p *Parts) Network(net Network, ctx *context.Context, x *Node, suffix strin
 			from = to
 		}
 	} else {
-		p.Add("features"+suffix, act)
+		p.Add("the features"+suffix, act)
 	}
-	p.Add(Head+suffix, net.Head(ctx, ConvertDType(act, dtypes.Float32)))
+	p.Add("the head"+suffix, net.Head(ctx, ConvertDType(act, dtypes.Float32)))
 }
 
 // Find builds a graph with parts for so many images, runs it on the inputs, which
