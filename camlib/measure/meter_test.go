@@ -59,7 +59,7 @@ func TestOptionErrors(t *testing.T) {
 func TestOverflowOfACopy(t *testing.T) {
 	net := newAdder(1, 4, 1, []float32{0, 0}, []float32{2e38, -2e38, 2e38, -2e38}, make([]float32, 4))
 	x := pictures(1, 4, []float32{0, 0, 0, 0.5}, []float32{1, 1, 1, 1})
-	c := judge(t, subject(t, net, measure.Options{Steps: 2}, x), []float32{4, 3, 2, 1}, []float32{1, 4, 2, 3}) // the second and the fourth pixel go first
+	c := judge(t, subject(t, net, measure.Options{Steps: 4}, x), []float32{4, 3, 2, 1}, []float32{1, 4, 2, 3}) // the second and the fourth pixel go first
 	_, err := c.Deletion(t.Context())
 	wantError(t, err, measure.ErrNotFinite, "measure: image 1: infinite or NaN from the head of a changed copy on, want finite numbers")
 	net.ctx.In("features").InspectVariableInScope("gain").MustSetValue(tensors.FromFlatDataAndDimensions([]float32{float32(math.Inf(1))}, 1))
