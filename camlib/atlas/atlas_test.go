@@ -378,6 +378,8 @@ func TestFile(t *testing.T) {
 func TestErrors(t *testing.T) {
 	bent := newQuarters()
 	bent.bent = true
+	huge := newQuarters()
+	huge.ctx.InspectVariableInScope("w").MustSetValue(tensors.FromFlatDataAndDimensions(slices.Repeat([]float32{float32(math.Inf(1))}, 9), 3, 3))
 	done, cancel := stdcontext.WithCancel(t.Context())
 	cancel()
 	for _, test := range []struct {
@@ -391,6 +393,7 @@ func TestErrors(t *testing.T) {
 		{"no images", t.Context(), newQuarters(), &cifar10.Dataset{}, nil, "atlas: no images, want at least one"},
 		{"label beyond the classes", t.Context(), newQuarters(), paint([]uint8{0, 3}, [4]int{}, [4]int{}), nil, "atlas: image 1: label 3, want 0 to 2 as in the network"},
 		{"another head", t.Context(), bent, five(), cam.ErrHead, "atlas: cam: "},
+		{"overflow", t.Context(), huge, five(), cam.ErrNotFinite, "atlas: cam: cam: image 0: infinite or NaN from the head on, want finite numbers"},
 		{"stopped", done, newQuarters(), five(), stdcontext.Canceled, "atlas: stopped after 0 of 5 images: context canceled"},
 	} {
 		a, err := atlas.New(test.ctx, explainer(t, test.net), test.ds)

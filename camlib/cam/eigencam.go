@@ -56,7 +56,8 @@ func principal(a *Node) *Node {
 	v = Div(v, Where(Equal(norm, ZerosLike(norm)), OnesLike(norm), norm))
 	m := weighted(a, v)
 	agrees := ReduceAndKeep(Mul(m, ReduceSum(a, -1)), ReduceSum, 1, 2)
-	return Mul(m, Where(LessThan(agrees, ZerosLike(agrees)), Neg(OnesLike(agrees)), OnesLike(agrees)))
+	sign := Where(LessThan(agrees, ZerosLike(agrees)), Neg(OnesLike(agrees)), OnesLike(agrees))
+	return Mul(m, Add(sign, Sub(agrees, agrees))) // of an overflow NaN, not a sign
 }
 
 var eigenCAM = Method{

@@ -20,6 +20,7 @@ import (
 
 	"github.com/camlab-go/camlab/internal/compiled"
 	"github.com/camlab-go/camlab/internal/failure"
+	"github.com/camlab-go/camlab/internal/overflow"
 )
 
 // Options of an [Explainer]. The zero value is the default.
@@ -240,6 +241,7 @@ func (e *Explainer) explain(ctx stdcontext.Context, method Method, images Images
 		if err == nil {
 			err = b.check(method.Name, start, goals.part(start, end))
 		}
+		err = e.locate(err, method, e.task(method, target, kind, general), images.Part(begin, end), goals.part(begin, end), begin, b, start)
 		if !general && errors.Is(err, ErrHead) {
 			e.general.Store(true) // from now on
 			continue
@@ -289,6 +291,7 @@ func (b batch) from(first, n int) batch {
 	b.finite, b.misfit = after(b.finite, first, n), after(b.misfit, first, n)
 	b.explained, b.marks = after(b.explained, first, n), after(b.marks, first, n)
 	b.total, b.act = after(b.total, first, n), after(b.act, first, n)
+	b.tried = after(b.tried, first, n)
 	return b
 }
 
@@ -296,23 +299,61 @@ func after[T any](values []T, first, n int) []T { return values[len(values)/n*fi
 
 // batch runs a method on images that fit in one run.
 func (e *Explainer) batch(ctx stdcontext.Context, method Method, target Target, kind output, general bool, images Images, goals goals) (b batch, err error) {
-	exec, err := e.exec(method, task{method.Name, kind, target.k, target.form, general})
+	exec, err := e.exec(method, e.task(method, target, kind, general))
 	if err != nil {
 		return b, err
 	}
-	in := []*tensors.Tensor{
-		images.tensor(),
-		tensors.FromFlatDataAndDimensions(goals.classes, images.N),
-		tensors.FromFlatDataAndDimensions(goals.rivals, images.N),
-	}
+	in := images.inputs(goals)
+	var tried []float32
 	if method.Trials != nil && general {
-		tried, err := e.try(ctx, method, images)
-		if err != nil {
+		if tried, err = e.try(ctx, method, images); err != nil {
 			return b, err
 		}
 		in = append(in, tensors.FromFlatDataAndDimensions(tried, len(tried)))
 	}
-	return run(exec, in...)
+	b, err = run(exec, in...)
+	b.tried = tried
+	return b, err
+}
+
+func (e *Explainer) task(method Method, target Target, kind output, general bool) task {
+	return task{method.Name, kind, target.k, target.form, general}
+}
+
+// inputs are a graph's, but for a method's trials.
+func (x Images) inputs(goals goals) []*tensors.Tensor {
+	return []*tensors.Tensor{
+		x.tensor(),
+		tensors.FromFlatDataAndDimensions(goals.classes, x.N),
+		tensors.FromFlatDataAndDimensions(goals.rivals, x.N),
+	}
+}
+
+// locate returns err and, if it is of kind [ErrNotFinite], says which part of the
+// network was the first that is not finite. For that it runs the images, whose first
+// is number begin, once more with every part looked at; b are their results from
+// number start on.
+func (e *Explainer) locate(err error, method Method, t task, images Images, goals goals, begin int, b batch, start int) error {
+	if !errors.Is(err, ErrNotFinite) {
+		return err
+	}
+	look := func(n network, in []*Node) { e.build(method, t, n, in) }
+	inputs := images.inputs(goals)
+	if bad := failure.NotFinite(b.tried); bad >= 0 {
+		each := len(b.tried) / len(b.predicted) // scores of one image's trials
+		begin, images = start+bad/each, images.Part(start-begin+bad/each, start-begin+bad/each+1)
+		look = func(n network, in []*Node) { e.buildTrials(method, n, in[0], e.forward(n, in[0]).Act, in[1]) }
+		inputs = []*tensors.Tensor{images.tensor(), tensors.FromScalar(int32(bad % each / b.classes))}
+	} else if t.general && method.Trials != nil {
+		look = func(n network, in []*Node) { e.forward(n, in[0]) }
+	}
+	image, part, findErr := overflow.Find(e.backend, e.net.Context(), images.N, func(ctx *context.Context, in []*Node, p *overflow.Parts) {
+		look(network{e.net, ctx, e.opts.Type, p}, in)
+	}, inputs...)
+	if findErr != nil || part == "" {
+		return err
+	}
+	return fail(ErrNotFinite, "%s: image %d: %s", method.Name, begin+image, overflow.Message(part))
 }
 
 // Upsample returns r with maps of another size. It fails when they cannot have
@@ -405,11 +446,11 @@ func (e *Explainer) try(ctx stdcontext.Context, method Method, images Images) ([
 // buildTrials is the graph of a chunk of a method's trials of one image, from number
 // start on. The image's own activations are an input: to compute them beside the
 // trials' slows these down.
-func (e *Explainer) buildTrials(method Method, ctx *context.Context, image, act, start *Node) []*Node {
-	p := e.pass(newPass(network{e.net, ctx, e.opts.Type}, image, act))
+func (e *Explainer) buildTrials(method Method, n network, image, act, start *Node) []*Node {
+	p := e.pass(newPass(n, image, act))
 	count := method.Trials.Count(p)
-	n := min(count, e.opts.Chunk, compiled.Batch)
-	which := Add(Iota(image.Graph(), shapes.Make(dtypes.Int32, n), 0), start)
+	some := min(count, e.opts.Chunk, compiled.Batch)
+	which := Add(Iota(image.Graph(), shapes.Make(dtypes.Int32, some), 0), start)
 	which = MinScalar(which, float64(count-1))
 	return []*Node{method.Trials.Scores(p, which), Const(image.Graph(), int32(count))}
 }
@@ -422,14 +463,15 @@ func (e *Explainer) exec(method Method, t task) (*context.Exec, error) {
 		return exec, nil
 	}
 	exec, err := context.NewExec(e.backend, e.net.Context(), func(ctx *context.Context, in []*Node) []*Node {
-		if t.output == trials {
-			return e.buildTrials(method, ctx, in[0], in[1], in[2])
-		}
-		if t.output == activations {
-			act, _ := network{e.net, ctx, e.opts.Type}.explained(in[0])
+		n := network{net: e.net, ctx: ctx, dtype: e.opts.Type}
+		switch t.output {
+		case trials:
+			return e.buildTrials(method, n, in[0], in[1], in[2])
+		case activations:
+			act, _ := n.explained(in[0])
 			return []*Node{act}
 		}
-		return e.build(method, t, ctx, in)
+		return e.build(method, t, n, in)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("cam: %s: %w", method.Name, err)
@@ -440,9 +482,7 @@ func (e *Explainer) exec(method Method, t task) (*context.Exec, error) {
 }
 
 // forward starts a graph.
-func (e *Explainer) forward(ctx *context.Context, images *Node) *Pass {
-	return e.pass(newForward(network{e.net, ctx, e.opts.Type}, images))
-}
+func (e *Explainer) forward(n network, images *Node) *Pass { return e.pass(newForward(n, images)) }
 
 // pass gives a pass the explainer's options.
 func (e *Explainer) pass(p *Pass) *Pass {
@@ -452,8 +492,8 @@ func (e *Explainer) pass(p *Pass) *Pass {
 
 // build is the graph of a method, of which [Explainer.batch] gives the inputs and
 // [run] reads the outputs.
-func (e *Explainer) build(method Method, t task, ctx *context.Context, in []*Node) []*Node {
-	p := e.forward(ctx, in[0])
+func (e *Explainer) build(method Method, t task, n network, in []*Node) []*Node {
+	p := e.forward(n, in[0])
 	p.form = t.form
 	if len(in) > 3 {
 		p.Tried = Reshape(in[3], in[0].Shape().Dim(0), -1, p.classes())
@@ -484,7 +524,7 @@ func (e *Explainer) build(method Method, t task, ctx *context.Context, in []*Nod
 	if !t.general {
 		equation = method.Linear
 	}
-	var maps, explained, marks, totals []*Node
+	var maps, explained, marks, totals, needed []*Node
 	for _, p := range each {
 		m := equation(p)
 		maps, explained = append(maps, m), append(explained, p.Score())
@@ -497,12 +537,16 @@ func (e *Explainer) build(method Method, t task, ctx *context.Context, in []*Nod
 				totals = append(totals, total)
 			}
 		}
+		needed = append(needed, p.needed...)
 	}
 	misfit := p.linear.misfit
 	if misfit == nil {
 		misfit = ZerosLike(ReduceMax(p.Scores, 1)) // the method takes any head
 	}
 	finite := IsFinite(p.size()) // one value that is not makes the mean so
+	if len(needed) > 0 {
+		finite = LogicalAnd(finite, InsertAxes(allFinite(needed), -1))
+	}
 	out := []*Node{Stack(maps, 1), p.Scores, predicted, finite, misfit, chosen, Stack(explained, 1), Stack(marks, 1)}
 	if totals != nil {
 		out = append(out, Stack(totals, 1))
@@ -518,11 +562,12 @@ type batch struct {
 	height, width, classes, k int
 	maps, scores              []float32
 	predicted, chosen         []int32 // chosen is [batch, k]
-	finite                    []bool  // whether all activations are, [batch, channels]
+	finite                    []bool  // whether all activations are, and what else has to be, [batch, channels]
 	misfit                    []float32
 	explained                 []float32 // y, [batch, k]
 	marks                     []int32   // [batch, k]
 	total                     []float32 // [batch, k], nil if the method promises none
+	tried                     []float32 // scores, [batch, trials, classes], nil for a method without
 	act, weights, bias        []float32 // only with withAct
 }
 
@@ -572,10 +617,13 @@ func (b *batch) check(method string, start int, goals goals) error {
 		if slices.Contains(b.finite[i*channels:(i+1)*channels], false) || failure.NotFinite(b.scores[i*b.classes:(i+1)*b.classes]) >= 0 {
 			return fail(ErrNotFinite, "%s: image %d: activations or scores are infinite or NaN, want finite ones: the weights are too large or broken", method, start+i)
 		}
+		if tried := len(b.tried) / n; failure.NotFinite(b.tried[i*tried:(i+1)*tried]) >= 0 {
+			return fail(ErrNotFinite, "%s: image %d: scores of changed copies are infinite or NaN, want finite ones: the weights are too large or broken", method, start+i)
+		}
 		if failure.NotFinite(b.explained[i*b.k:(i+1)*b.k]) >= 0 {
 			return fail(ErrNotFinite, "%s: image %d: the target is infinite or NaN, want a finite function of the scores", method, start+i)
 		}
-		if failure.NotFinite(b.maps[i*size:(i+1)*size]) >= 0 {
+		if total := len(b.total) / n; failure.NotFinite(b.maps[i*size:(i+1)*size]) >= 0 || failure.NotFinite(b.total[i*total:(i+1)*total]) >= 0 {
 			return fail(ErrNotFinite, "%s: image %d: the map is infinite or NaN, want finite values: the gradient or the weights overflow", method, start+i)
 		}
 		if !(b.misfit[i] <= tolerance) {

@@ -60,18 +60,18 @@ func TestErrors(t *testing.T) {
 		{"more labels than images", nil, x, cam.Labels([]uint8{1, 2, 3}), "cam", cam.ErrTarget, "cam: target: 3 classes for 2 images, want one for each"},
 		{
 			"infinite activations", func(n *toy) { n.features = func(a *Node) *Node { return MulScalar(MulScalar(a, 1e38), 1e38) } },
-			x, cam.Predicted, "gradcam", cam.ErrNotFinite, "cam: gradcam: image 0: activations or scores are infinite or NaN, want finite ones: the weights are too large or broken",
+			x, cam.Predicted, "gradcam", cam.ErrNotFinite, "cam: gradcam: image 0: infinite or NaN from deep on, want finite numbers: the weights are too large or broken; load others, or train with a smaller learning rate",
 		},
 		{
 			"infinite activations that the head hides", func(n *toy) {
 				n.features = func(a *Node) *Node { return MulScalar(MulScalar(a, 1e38), 1e38) }
 				n.head = func(y, _ *Node) *Node { return Where(IsFinite(y), y, ZerosLike(y)) }
 			},
-			x, cam.Predicted, "hirescam", cam.ErrNotFinite, "cam: hirescam: image 0: activations or scores are infinite or NaN, want finite ones: the weights are too large or broken",
+			x, cam.Predicted, "hirescam", cam.ErrNotFinite, "cam: hirescam: image 0: infinite or NaN from deep on, want finite numbers: the weights are too large or broken; load others, or train with a smaller learning rate",
 		},
 		{
 			"NaN scores", func(n *toy) { n.head = func(y, _ *Node) *Node { return Sqrt(AddScalar(Neg(Abs(y)), -1)) } },
-			x, cam.Predicted, "gradcam", cam.ErrNotFinite, "cam: gradcam: image 0: activations or scores are infinite or NaN, want finite ones: the weights are too large or broken",
+			x, cam.Predicted, "gradcam", cam.ErrNotFinite, "cam: gradcam: image 0: infinite or NaN from the head on, want finite numbers: the weights are too large or broken; load others, or train with a smaller learning rate",
 		},
 		{
 			// √(y−y) is 0, its gradient ∞·(1−1), which a careless ReLU would turn into 0

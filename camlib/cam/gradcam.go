@@ -43,6 +43,9 @@ func positive(m *Node) *Node {
 	return Where(LogicalAnd(LessThan(m, ZerosLike(m)), IsFinite(m)), ZerosLike(m), m)
 }
 
+// quotient is a/b, and NaN where b has overflowed: a weight of 0 would hide that.
+func quotient(a, b *Node) *Node { return Add(Div(a, b), Sub(b, b)) }
+
 var gradCAM = Method{
 	Name: "gradcam",
 	Unit: "score",

@@ -20,7 +20,7 @@ func GradCAMPlusPlus(act, grad *Node) *Node {
 	checkActGrad("GradCAMPlusPlus", act, grad)
 	g := positive(grad)
 	sum := ReduceAndKeep(act, ReduceSum, 1, 2)
-	weights := ReduceSum(Div(g, AddScalar(Mul(g, sum), 2)), 1, 2)
+	weights := ReduceSum(quotient(g, AddScalar(Mul(g, sum), 2)), 1, 2)
 	return positive(weighted(act, weights))
 }
 
@@ -31,6 +31,6 @@ var gradCAMPlusPlus = Method{
 	// With g = w_k/Z at every place, the weight is ReLU(w_k)/(2 + w_k F_k).
 	Linear: func(p *Pass) *Node {
 		w := positive(p.Weights())
-		return positive(weighted(p.Act, Div(w, AddScalar(Mul(w, ReduceMean(p.Act, 1, 2)), 2))))
+		return positive(weighted(p.Act, quotient(w, AddScalar(Mul(w, ReduceMean(p.Act, 1, 2)), 2))))
 	},
 }

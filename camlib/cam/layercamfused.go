@@ -26,7 +26,7 @@ func FuseLayerCAM(layers ...*Node) *Node {
 			m = Tanh(MulScalar(m, fusionGamma))
 		}
 		if fused != nil {
-			m = Max(fused, m)
+			m = Add(Max(fused, m), Add(Sub(fused, fused), Sub(m, m))) // Max loses a NaN under XLA on a CPU
 		}
 		fused = m
 	}

@@ -7,6 +7,8 @@ import (
 	. "github.com/gomlx/gomlx/pkg/core/graph"
 	"github.com/gomlx/gomlx/pkg/core/shapes"
 	"github.com/gomlx/gomlx/pkg/ml/context"
+
+	"github.com/camlab-go/camlab/internal/overflow"
 )
 
 // Network is what maps can be made of: a network split at the layer that they
@@ -16,7 +18,10 @@ type Network interface {
 	// Context returns the GoMLX context that holds the weights.
 	Context() *context.Context
 	// Features builds the first part, from images x shaped [batch, height,
-	// width, channels] to activations of the same rank.
+	// width, channels] to activations of the same rank. What overflows in it is seen
+	// if the activations or scores get infinite or NaN by it, so a ReLU should not hide
+	// it: Where(x > 0, x, 0) and, under XLA on a CPU, Max(x, 0) make 0 of NaN and −∞;
+	// Where(x > 0, x, Where(x > −∞, 0, +∞)) is what the article's network has.
 	Features(ctx *context.Context, x *Node) *Node
 	// Head builds the rest, from activations to scores (before softmax) shaped
 	// [batch, classes].
@@ -47,13 +52,15 @@ type Pass struct {
 	samples int     // how many copies of an image to average over; 0 is the method's own number
 	linear  *linear // nil until a method asks for it; shared by the classes
 	marks   *Node   // int32 [batch], the sum of the outcomes that the equation found; nil for none
+	needed  []*Node // [batch, ...], what must be finite beside the activations, the scores and the map
 }
 
 // network is a network in a graph.
 type network struct {
 	net   Network
 	ctx   *context.Context
-	dtype dtypes.DType // in which Features computes
+	dtype dtypes.DType    // in which Features computes
+	parts *overflow.Parts // notes all that goes through the network; nil but to look for a fault
 }
 
 // linear is the head taken as pooling and a linear layer.
@@ -66,6 +73,7 @@ type linear struct {
 
 // newForward builds a pass for which nothing is chosen yet to be explained.
 func newForward(n network, images *Node) *Pass {
+	n.note(images, "")
 	act, layers := n.explained(images)
 	p := newPass(n, images, act)
 	p.layers = layers
@@ -103,11 +111,30 @@ func (n network) features(images *Node) *Node {
 }
 
 // Head returns the scores, [batch, classes], of other activations than Act.
-func (n network) Head(act *Node) *Node { return n.net.Head(n.ctx, act) }
+func (n network) Head(act *Node) *Node {
+	scores := n.net.Head(n.ctx, act)
+	if n.parts != nil {
+		n.parts.Add("the scores of changed activations", scores)
+	}
+	return scores
+}
 
 // Network returns the scores of other images, [n, height, width, channels], as
 // [n, classes].
-func (n network) Network(images *Node) *Node { return n.Head(n.features(images)) }
+func (n network) Network(images *Node) *Node { return n.Head(n.changed(images)) }
+
+// changed is features of other images than the pass's own.
+func (n network) changed(images *Node) *Node {
+	n.note(images, overflow.OfCopy)
+	return n.features(images)
+}
+
+// note notes the parts of the network for images.
+func (n network) note(images *Node, suffix string) {
+	if n.parts != nil {
+		n.parts.Network(n.net, n.ctx, ConvertDType(images, n.dtype), suffix)
+	}
+}
 
 // choose sets what is explained: class and rival of each image, as in [goals].
 func (p *Pass) choose(classes, rivals *Node) {
@@ -156,7 +183,7 @@ func (p *Pass) Value(scores *Node) *Node {
 // ofClass is the same pass for other classes, int32 [batch].
 func (p *Pass) ofClass(class *Node) *Pass {
 	q := *p
-	q.marks = nil
+	q.marks, q.needed = nil, nil
 	q.explain(OneHot(class, p.classes(), p.Scores.DType()))
 	return &q
 }
@@ -192,7 +219,28 @@ func (p *Pass) Grad() *Node { return Gradient(ReduceAllSum(p.Score()), p.Act)[0]
 // ImageGrad returns ∂y/∂x at other images than the pass's own, [batch, n, height,
 // width, channels], n for each of them, and of that shape.
 func (p *Pass) ImageGrad(images *Node) *Node {
-	return Gradient(ReduceAllSum(p.Value(ofEach(images, p.Network))), images)[0]
+	scores := ofEach(images, p.Network)
+	p.need(scores)
+	return Gradient(ReduceAllSum(p.Value(scores)), images)[0]
+}
+
+// need has the explainer fail with [ErrNotFinite] where x, [batch, ...], is not
+// finite. It is for what a map hides that, as gradients do of the forward pass: a
+// ReLU's is 0 where NaN came in.
+func (p *Pass) need(x *Node) { p.needed = append(p.needed, x) }
+
+// allFinite tells, for each image, whether all values are finite, bool [batch].
+func allFinite(values []*Node) *Node {
+	var fault *Node // 0, or NaN
+	for _, x := range values {
+		x = Reshape(x, x.Shape().Dim(0), -1)
+		f := ReduceSum(Sub(x, x), 1)
+		if fault != nil {
+			f = Add(fault, f)
+		}
+		fault = f
+	}
+	return IsFinite(fault)
 }
 
 // mark notes an outcome of the images where it holds, bool [batch].
@@ -256,7 +304,7 @@ func (p *Pass) head() *linear {
 		// Class c's gradient is taken in row c of a batch of as many as there are classes.
 		g, classes, channels := p.Act.Graph(), p.classes(), p.Channels()
 		zero := Zeros(g, shapes.Make(p.Act.DType(), classes, 1, 1, channels))
-		y := p.Head(zero)
+		y := p.net.Head(p.ctx, zero)
 		own := ReduceAllSum(Mul(y, DiagonalWithValue(ScalarOne(g, y.DType()), classes)))
 		l.weights = Transpose(Reshape(Gradient(own, zero)[0], classes, channels), 0, 1)
 		l.bias = Slice(y, AxisElem(0))
@@ -276,7 +324,8 @@ func misfit(p *Pass, l *linear) *Node {
 	residual := Sub(Add(Dot(ReduceMean(p.Act, 1, 2), l.weights), l.bias), p.Scores)
 	size := Add(Dot(p.size(), Abs(l.weights)), Abs(l.bias))
 	tiny := ConstAs(size, 1e-30) // all may be zero
-	return ReduceMax(Div(Abs(residual), Add(size, tiny)), 1)
+	relative := quotient(Abs(residual), Add(size, tiny))
+	return Add(ReduceMax(relative, 1), ReduceSum(Sub(relative, relative), 1)) // ReduceMax loses a NaN under XLA on a CPU
 }
 
 // size is mean_ij |A_k|, [batch, channels].

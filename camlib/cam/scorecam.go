@@ -56,6 +56,7 @@ func (p *Pass) masked() int {
 
 // scoreCAM is [ScoreCAM] of the masked channels' scores, [batch, n].
 func (p *Pass) scoreCAM(scores *Node) *Node {
+	p.need(scores) // a softmax makes 0 of −∞
 	flat := Equal(ReduceMax(p.Act, 1, 2), ReduceMin(p.Act, 1, 2))
 	p.mark(ConstantChannel, ReduceLogicalOr(flat, 1))
 	act := p.Act
@@ -87,6 +88,7 @@ func (p *Pass) mask(masks *Node) *Node {
 func (p *Pass) liveliest(rank *Node) *Node {
 	mean := ReduceAndKeep(p.Act, ReduceMean, 1, 2)
 	variance := ReduceMean(Square(Sub(p.Act, mean)), 1, 2) // [batch, channels]
+	p.need(variance)
 	mine, other := InsertAxes(variance, -1), InsertAxes(variance, 1)
 	g, k := p.Act.Graph(), p.Channels()
 	earlier := GreaterThan(Iota(g, numbers(k, k), 0), Iota(g, numbers(k, k), 1)) // of equals, the first

@@ -30,7 +30,7 @@ func SmoothGradCAMPlusPlus(act, grads *Node) *Node {
 	sum := ReduceAndKeep(act, ReduceSum, 1, 2)
 	denominator := Add(MulScalar(d2, 2), Mul(d3, sum))
 	none := Equal(denominator, ZerosLike(denominator))
-	alpha := Where(none, ZerosLike(d2), Div(d2, Where(none, OnesLike(d2), denominator)))
+	alpha := Where(none, ZerosLike(d2), quotient(d2, Where(none, OnesLike(d2), denominator)))
 	return positive(weighted(act, ReduceSum(Mul(alpha, positive(d1)), 1, 2)))
 }
 
@@ -39,8 +39,10 @@ var smoothGradCAMPlusPlus = Method{
 	Unit:     "activation",
 	Variants: smoothSamples,
 	Map: func(p *Pass) *Node {
-		acts := ofEach(p.noisy(p.count(smoothSamples), 2, smoothNoise), p.features)
-		y := p.Value(ofEach(acts, p.Head))
+		acts := ofEach(p.noisy(p.count(smoothSamples), 2, smoothNoise), p.changed)
+		scores := ofEach(acts, p.Head)
+		p.need(scores)
+		y := p.Value(scores)
 		return SmoothGradCAMPlusPlus(p.Act, Gradient(ReduceAllSum(y), acts)[0])
 	},
 	// A linear head's gradient does not change with the image: Grad-CAM++. A

@@ -62,7 +62,8 @@ func (t *toy) Through(ctx *context.Context, from, to string, x *Node) *Node {
 	layer := func(name string) {
 		x = Einsum("bhwc,ck->bhwk", x, variable(ctx, name, x))
 		x = Add(x, ExpandLeftToRank(t.Bias(ctx, name, x), 4))
-		x = Where(GreaterThan(x, ZerosLike(x)), x, ZerosLike(x))
+		inf := func(sign int) *Node { return Infinity(x.Graph(), x.DType(), sign) }
+		x = Where(GreaterThan(x, ZerosLike(x)), x, Where(GreaterThan(x, inf(-1)), ZerosLike(x), inf(1)))
 	}
 	if from == "" {
 		t.built.Add(1)

@@ -29,7 +29,7 @@ func byHandStep(backend backends.Backend, m *Model, learningRate float64) (stepp
 			}
 			sum = next
 		}
-		update(ctx, learningRate, sum[1:])
+		ifFinite(ctx, sum[0], func() { update(ctx, learningRate, sum[1:]) })
 		return sum[0]
 	})
 	if err != nil {

@@ -12,7 +12,12 @@ import (
 // computed from scores (logits) shaped [n, classes], so that no logarithm of a
 // rounded-off probability is taken. label is shaped [n], integers.
 func Cost(score, label *Node) *Node {
-	return Neg(ReduceAllMean(ReduceSum(Mul(oneHot(score, label), logSoftmax(score)), -1)))
+	return Neg(ReduceAllMean(logLikelihood(score, label)))
+}
+
+// logLikelihood is Σ_c t_ic log softmax(score_i)_c, [n].
+func logLikelihood(score, label *Node) *Node {
+	return ReduceSum(Mul(oneHot(score, label), logSoftmax(score)), -1)
 }
 
 // ClippedCost returns the cost as the article writes it,
@@ -21,7 +26,8 @@ func Cost(score, label *Node) *Node {
 //
 // which equals [Cost] as long as no probability falls below 1e-10.
 func ClippedCost(score, label *Node) *Node {
-	y := ClipScalar(Softmax(score, -1), 1e-10, 1)
+	p := Softmax(score, -1)
+	y := Add(ClipScalar(p, 1e-10, 1), StopGradient(Sub(p, p))) // a clip loses a NaN under XLA on a CPU
 	return Neg(ReduceAllMean(ReduceSum(Mul(oneHot(score, label), Log(y)), -1)))
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/camlab-go/camlab/camlib/cifar10"
 	"github.com/camlab-go/camlab/internal/compiled"
+	"github.com/camlab-go/camlab/internal/failure"
 )
 
 // Evaluation is how well a model does on labelled images.
@@ -44,8 +45,9 @@ type ClassScore struct {
 // Evaluator runs a model forward over data sets. It compiles once per batch
 // size and may be used by one goroutine at a time.
 type Evaluator struct {
-	model *Model
-	exec  *context.Exec
+	model   *Model
+	backend backends.Backend
+	exec    *context.Exec
 }
 
 // NewEvaluator prepares a model for evaluation on a backend. The model may be
@@ -57,11 +59,12 @@ func NewEvaluator(backend backends.Backend, m *Model) (*Evaluator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cnn: evaluate: %w", err)
 	}
-	return &Evaluator{m, exec}, nil
+	return &Evaluator{m, backend, exec}, nil
 }
 
 // Scores returns the model's scores (logits) for all images of a data set,
-// [n, 10] row by row. It stops with the context's error when that is done.
+// [n, 10] row by row. It stops with the context's error when that is done, and
+// fails, naming the layer, where activations or scores are infinite or NaN.
 func (e *Evaluator) Scores(ctx stdcontext.Context, ds *cifar10.Dataset) ([]float32, error) {
 	const size = cifar10.Height * cifar10.Width * cifar10.Channels
 	scores := make([]float32, 0, ds.Len()*cifar10.NumClasses)
@@ -71,14 +74,19 @@ func (e *Evaluator) Scores(ctx stdcontext.Context, ds *cifar10.Dataset) ([]float
 			return nil, fmt.Errorf("cnn: evaluate: stopped after %d of %d images: %w", start, ds.Len(), err)
 		}
 		n := min(batch, ds.Len()-start)
-		pixels := tensors.FromFlatDataAndDimensions(ds.Pixels[start*size:(start+n)*size], n, cifar10.Height, cifar10.Width, cifar10.Channels)
-		out, err := compiled.Call(e.exec.Exec, pixels)
+		pixels := func() *tensors.Tensor {
+			return tensors.FromFlatDataAndDimensions(ds.Pixels[start*size:(start+n)*size], n, cifar10.Height, cifar10.Width, cifar10.Channels)
+		}
+		out, err := compiled.Call(e.exec.Exec, pixels())
 		if err != nil {
 			return nil, fmt.Errorf("cnn: evaluate: images from %d: %w", start, err)
 		}
 		s, err := compiled.Take[float32](out[0])
 		if err != nil {
 			return nil, fmt.Errorf("cnn: evaluate: images from %d: %w", start, err)
+		}
+		if bad := failure.NotFinite(s); bad >= 0 {
+			return nil, e.model.overflowed(e.backend, start, n, bad/cifar10.NumClasses, pixels())
 		}
 		scores = append(scores, s...)
 	}
@@ -95,7 +103,7 @@ func (e *Evaluator) Evaluate(ctx stdcontext.Context, ds *cifar10.Dataset) (*Eval
 }
 
 // Score computes an [Evaluation] from scores (logits), [n, classes] row by row,
-// and the true labels, [n].
+// and the true labels, [n]. It fails where a score is infinite or NaN.
 func Score(scores []float32, labels []uint8, classes []string) (*Evaluation, error) {
 	k := len(classes)
 	if len(labels) == 0 || len(scores) != k*len(labels) {
@@ -109,6 +117,9 @@ func Score(scores []float32, labels []uint8, classes []string) (*Evaluation, err
 		row := scores[i*k : (i+1)*k]
 		if int(label) >= k {
 			return nil, fmt.Errorf("cnn: score: label %d of image %d, want 0 to %d", label, i, k-1)
+		}
+		if bad := failure.NotFinite(row); bad >= 0 {
+			return nil, fmt.Errorf("cnn: score: image %d: score %v of class %d, want finite scores", i, row[bad], bad)
 		}
 		ev.Cost += crossEntropy(row, int(label)) / float64(len(labels))
 		ev.Confusion[label][argmax(row)]++

@@ -120,6 +120,11 @@ func (m *Model) Through(ctx *context.Context, from, to string, x *Node) *Node {
 	if from == "" {
 		checkImages(x)
 	}
+	return through(ctx, from, to, x, conv)
+}
+
+// through is Through with a way to compute a convolution with its ReLU.
+func through(ctx *context.Context, from, to string, x *Node, conv func(ctx *context.Context, x *Node) *Node) *Node {
 	for _, layer := range convolutions[slices.Index(convolutions, from)+1 : slices.Index(convolutions, to)+1] {
 		if layer == "conv3" {
 			x = maxPool(x)
@@ -198,8 +203,14 @@ func addBias(ctx *context.Context, x *Node) *Node {
 // relu is max(x, 0) with a gradient of 0 where x is 0, as in PyTorch and
 // TensorFlow; GoMLX's Max would give 1 there. The Abs changes no value: it keeps
 // XLA on a CPU from a form of this that its compiler unrolls for 0.3 s.
+//
+// What is not finite, −∞ and NaN too, becomes +∞: an overflow must not look like an
+// inactive unit, nor a NaN get lost in a maximum, as it does under XLA on a CPU. So
+// whatever overflows makes the scores infinite or NaN, and there it is looked for.
 func relu(x *Node) *Node {
-	return Where(GreaterThan(x, ZerosLike(x)), Abs(x), ZerosLike(x))
+	inf := func(sign int) *Node { return Infinity(x.Graph(), x.DType(), sign) }
+	inactive := Where(GreaterThan(x, inf(-1)), ZerosLike(x), inf(1))
+	return Where(GreaterThan(x, ZerosLike(x)), Abs(x), StopGradient(inactive))
 }
 
 // maxPool is 2×2 max-pooling, [n, h, w, c] to [n, h/2, w/2, c]. Where several of a

@@ -30,7 +30,7 @@ func plainStep(backend backends.Backend, m *Model, learningRate float64) (steppe
 	exec, err := context.NewExec(backend, m.ctx, func(ctx *context.Context, pixels, labels, picks *Node) *Node {
 		x, label := pick(pixels, labels, picks)
 		cost := Cost(m.Head(ctx, m.Features(ctx, x)), label)
-		adam(learningRate).UpdateGraph(ctx, cost.Graph(), cost)
+		ifFinite(ctx, cost, func() { adam(learningRate).UpdateGraph(ctx, cost.Graph(), cost) })
 		return cost
 	})
 	if err != nil {
@@ -46,6 +46,24 @@ func plainStep(backend backends.Backend, m *Model, learningRate float64) (steppe
 		defer free(out)
 		return float64(tensors.ToScalar[float32](out[0])), nil
 	}, nil
+}
+
+// ifFinite makes an update that leaves the weights as they are where the cost is
+// not finite, so that the fault can be looked for in the network that has it.
+func ifFinite(ctx *context.Context, cost *Node, update func()) {
+	before := make(map[*context.Variable]*Node)
+	for v := range ctx.IterVariables() {
+		if v.Trainable {
+			before[v] = v.ValueGraph(cost.Graph())
+		}
+	}
+	update()
+	finite := IsFinite(cost)
+	for v := range ctx.IterVariables() {
+		if old := before[v]; old != nil {
+			v.SetValueGraph(Where(finite, v.ValueGraph(cost.Graph()), old))
+		}
+	}
 }
 
 // update makes Adam's update of all layers, given their gradients as [byHand]

@@ -263,8 +263,7 @@ func (t *training) epoch(ctx stdcontext.Context) error {
 			return err
 		}
 		if math.IsNaN(cost) || math.IsInf(cost, 0) {
-			return fmt.Errorf("cnn: train: epoch %d, step %d: cost %v, want a finite number; try a smaller learning rate than %v",
-				p.Epoch+1, p.Step+1, cost, c.LearningRate)
+			return t.overflowed(cost, order[4*from:4*(from+n)])
 		}
 		p.Step++
 		p.CostSum += cost * float64(n)

@@ -204,7 +204,7 @@ func TestTrainSaysWhatIsWrong(t *testing.T) {
 		{"learning rate", func(c *TrainConfig) { c.LearningRate = -1 }, ds, "learning rate -1, want a positive number"},
 		{"step", func(c *TrainConfig) { c.Step = "slow" }, ds, `step "slow", want plain or winograd`},
 		{"augmentation", func(c *TrainConfig) { c.Augment = "mixup" }, ds, `augmentation "mixup", want article, flipcrop or none`},
-		{"divergence", func(c *TrainConfig) { c.LearningRate = 1e30 }, ds, "want a finite number; try a smaller learning rate than 1e+30"},
+		{"divergence", func(c *TrainConfig) { c.LearningRate = 1e30 }, ds, "epoch 1, step 2: cost NaN, want a finite number: training image "},
 	} {
 		config := TrainConfig{Epochs: 1, BatchSize: 5, Step: Plain}
 		if c.change != nil {

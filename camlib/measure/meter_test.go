@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/gomlx/gomlx/backends"
+	"github.com/gomlx/gomlx/pkg/core/tensors"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/camlab-go/camlab/camlib/cam"
@@ -53,6 +54,41 @@ func TestOptionErrors(t *testing.T) {
 	wantError(t, err, nil, "measure: new: no backend or no network, want both")
 }
 
+// TestOverflowOfACopy: two pixels cancel out in an image, and in what a metric makes of
+// it one of them is black. The second image is well.
+func TestOverflowOfACopy(t *testing.T) {
+	net := newAdder(1, 4, 1, []float32{0, 0}, []float32{2e38, -2e38, 2e38, -2e38}, make([]float32, 4))
+	x := pictures(1, 4, []float32{0, 0, 0, 0.5}, []float32{1, 1, 1, 1})
+	c := judge(t, subject(t, net, measure.Options{Steps: 4}, x), []float32{4, 3, 2, 1}, []float32{1, 4, 2, 3}) // the second and the fourth pixel go first
+	_, err := c.Deletion(t.Context())
+	wantError(t, err, measure.ErrNotFinite, "measure: image 1: infinite or NaN from the head of a changed copy on, want finite numbers")
+	net.ctx.In("features").InspectVariableInScope("gain").MustSetValue(tensors.FromFlatDataAndDimensions([]float32{float32(math.Inf(1))}, 1))
+	_, err = meter(t, net, measure.Options{}).Prepare(t.Context(), pictures(1, 4, []float32{1, 1, 1, 1}), nil)
+	wantError(t, err, measure.ErrNotFinite, "measure: image 0: infinite or NaN from the features on, want finite numbers")
+}
+
+// TestOverflowNamesTheLayer of a network that names its layers, and in a board.
+func TestOverflowNamesTheLayer(t *testing.T) {
+	net, b := cnn.New(1), backendtest.XLA(t)
+	v := net.Context().GetVariableByScopeAndName("/conv3", "weights")
+	w := tensors.MustCopyFlatData[float32](v.MustValue())
+	for i := 0; i < len(w); i += 128 {
+		w[i] = -3e38
+	}
+	v.MustSetValue(tensors.FromFlatDataAndDimensions(w, v.Shape().Dimensions...))
+	m, err := measure.New(b, net, measure.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "measure: image 0: infinite or NaN from conv3 on, want finite numbers"
+	_, err = m.Prepare(t.Context(), cam.FromDataset(cifar10.Sample()).Part(0, 2), nil)
+	wantError(t, err, measure.ErrNotFinite, want)
+	board, err := measure.NewBoard(t.Context(), b, net, cifar10.Sample(), measure.BoardOptions{Images: 2, Again: 1, Mosaics: 1})
+	if wantError(t, err, measure.ErrNotFinite, want); len(board.Rows) > 0 {
+		t.Errorf("%d rows, want none", len(board.Rows))
+	}
+}
+
 func TestPrepareErrors(t *testing.T) {
 	m := meter(t, odds(), measure.Options{})
 	for _, row := range []struct {
@@ -74,7 +110,7 @@ func TestPrepareErrors(t *testing.T) {
 	}
 	broken := newAdder(2, 2, 1, []float32{0, 0}, []float32{1, 1, 1, float32(math.Inf(1))}, make([]float32, 4))
 	_, err := meter(t, broken, measure.Options{}).Prepare(t.Context(), pictures(2, 2, []float32{1, 1, 1, 0.5}, white), nil)
-	wantError(t, err, measure.ErrNotFinite, "measure: image 0: the network's scores are infinite or NaN, want finite ones: the weights are too large or broken")
+	wantError(t, err, measure.ErrNotFinite, "measure: image 0: infinite or NaN from the head on, want finite numbers: the weights are too large or broken; load others, or train with a smaller learning rate")
 	stopped, stop := stdcontext.WithCancel(t.Context())
 	stop()
 	_, err = m.Prepare(stopped, pictures(2, 2, white), nil)

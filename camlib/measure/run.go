@@ -12,6 +12,7 @@ import (
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/internal/compiled"
 	"github.com/camlab-go/camlab/internal/failure"
+	"github.com/camlab-go/camlab/internal/overflow"
 )
 
 // change is a way to make k changed images of each image of a batch inside a
@@ -64,8 +65,7 @@ func (m *Meter) run(ctx stdcontext.Context, c change, n, k int, inputs func(p pa
 			}
 			classes := len(y) / (deep * wide)
 			if bad := failure.NotFinite(y); bad >= 0 {
-				return fail(ErrNotFinite, "image %d: the network's scores are infinite or NaN, want finite ones: the weights are too large or broken",
-					p.start+bad/(wide*classes))
+				return m.overflowed(c, p, bad/classes, inputs(p))
 			}
 			for i := range deep {
 				for j := range wide {
@@ -76,6 +76,22 @@ func (m *Meter) run(ctx stdcontext.Context, c change, n, k int, inputs func(p pa
 		}
 	}
 	return nil
+}
+
+// overflowed is the error of a part of the changes, of which the one in a row of the
+// outputs has scores that are not finite.
+func (m *Meter) overflowed(c change, p part, row int, inputs []*tensors.Tensor) error {
+	suffix := ""
+	if c != asTheyAre {
+		suffix = overflow.OfCopy
+	}
+	at, name, err := overflow.Find(m.backend, m.net.Context(), p.n()*p.k(), func(ctx *context.Context, in []*Node, parts *overflow.Parts) {
+		parts.Network(m.net, ctx, flat(c.build(in)), suffix)
+	}, inputs...)
+	if err != nil || name == "" {
+		at, name = row, "the scores"
+	}
+	return fail(ErrNotFinite, "image %d: %s", p.start+at/p.k(), overflow.Message(name))
 }
 
 // even returns the size of parts of n that are at most limit large, as few and
@@ -125,12 +141,17 @@ func (c change) build(in []*Node) *Node {
 // [batch, k, classes].
 func (m *Meter) outputs(ctx *context.Context, x *Node) *Node {
 	d := x.Shape().Dimensions
-	flat := Reshape(x, d[0]*d[1], d[2], d[3], d[4])
-	y := m.net.Head(ctx, m.features(ctx, flat))
+	y := m.net.Head(ctx, m.features(ctx, flat(x)))
 	if y.Rank() != 2 || y.Shape().Dim(0) != d[0]*d[1] {
 		panic(fmt.Errorf("network: Head returns %s, want [batch, classes]", y.Shape()))
 	}
 	return ConvertDType(Reshape(y, d[0], d[1], -1), dtypes.Float32)
+}
+
+// flat makes one batch of changed images.
+func flat(x *Node) *Node {
+	d := x.Shape().Dimensions
+	return Reshape(x, d[0]*d[1], d[2], d[3], d[4])
 }
 
 func (m *Meter) features(ctx *context.Context, x *Node) *Node {

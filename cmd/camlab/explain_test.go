@@ -24,11 +24,13 @@ import (
 	"testing"
 
 	"codeberg.org/sbinet/npyio/npy"
+	"github.com/gomlx/gomlx/pkg/core/tensors"
 	"golang.org/x/image/bmp"
 	"golang.org/x/image/tiff"
 
 	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/cifar10"
+	"github.com/camlab-go/camlab/camlib/cnn"
 	"github.com/camlab-go/camlab/internal/plugin"
 	"github.com/camlab-go/camlab/internal/shared"
 )
@@ -672,4 +674,43 @@ func TestExplainPhotoFlags(t *testing.T) {
 			t.Errorf("%s: error %v, want %q", c.what, err, c.want)
 		}
 	}
+}
+
+// TestOverflowIsNoAnswer: every command that runs a network whose weights are finite and
+// whose activations are not ends with an error that names the layer.
+func TestOverflowIsNoAnswer(t *testing.T) {
+	m, err := cnn.Pretrained()
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := m.Context().GetVariableByScopeAndName("/conv3", "weights")
+	w := tensors.MustCopyFlatData[float32](v.MustValue())
+	for i := 3; i < len(w); i += 128 {
+		w[i] = -3e38
+	}
+	v.MustSetValue(tensors.FromFlatDataAndDimensions(w, v.Shape().Dimensions...))
+	file := filepath.Join(t.TempDir(), "big.safetensors")
+	if err := m.Save(file); err != nil {
+		t.Fatal(err)
+	}
+	fails := func(args ...string) {
+		t.Helper()
+		out := filepath.Join(t.TempDir(), "out")
+		if !slices.Contains([]string{"evaluate", "measure"}, args[0]) {
+			args = append(args, "--out", out)
+		}
+		text, err := command(t, append(args, "--model", file, "--split", "sample")...)
+		if err == nil || text != "" || !strings.Contains(err.Error(), "image 0: infinite or NaN from conv3 on, want finite numbers") {
+			t.Errorf("%v: output %q, error %v, want none and an error that names conv3", args, text, err)
+		}
+	}
+	fails("explain", "--index", "3,7", "--method", "cam,scorecam", "--backend", "go")
+	if _, _, err := plugin.Find("cpu"); err != nil {
+		t.Skip(err)
+	}
+	fails("explain", "--index", "3,7")
+	fails("explain", "--index", "3", "--layer", "conv2", "--method", "gradcam", "--class", "all")
+	fails("evaluate")
+	fails("measure", "--images", "2")
+	fails("leaderboard", "--images", "2")
 }

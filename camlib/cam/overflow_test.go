@@ -1,0 +1,177 @@
+package cam_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/gomlx/backends"
+	"github.com/gomlx/gomlx/pkg/core/dtypes"
+	"github.com/gomlx/gomlx/pkg/core/tensors"
+
+	"github.com/camlab-go/camlab/camlib"
+	"github.com/camlab-go/camlab/camlib/cam"
+	"github.com/camlab-go/camlab/camlib/cnn"
+)
+
+// wantOverflow fails unless err is of kind cam.ErrNotFinite and names a part.
+func wantOverflow(t *testing.T, what string, r *cam.Result, err error, image, part string) {
+	t.Helper()
+	if text := image + ": infinite or NaN from " + part + " on, want finite numbers"; r != nil || !errors.Is(err, cam.ErrNotFinite) || !strings.Contains(err.Error(), text) {
+		t.Errorf("%s: result %v, error %v, want no result and %q", what, r != nil, err, text)
+	}
+}
+
+// fill sets a toy's variable to values in turn.
+func (t *toy) fill(name string, values ...float32) {
+	v := t.ctx.InspectVariableInScope(name)
+	all := slices.Repeat(values, v.Shape().Size())[:v.Shape().Size()]
+	v.MustSetValue(tensors.FromFlatDataAndDimensions(all, v.Shape().Dimensions...))
+}
+
+// plain hides a network's layers.
+type plain struct{ cam.Network }
+
+// TestEveryMethodNamesThePart that overflows, of a network that names its layers and
+// of one that does not, in every way that a method runs it.
+func TestEveryMethodNamesThePart(t *testing.T) {
+	some := []string{"cam", "gradcam", "scorecam", "ablationcam", "layercam-fused", "eigencam", "occlusion", "integratedgradients"}
+	x := picture(2, 8, 8)
+	onEach(t, func(t *testing.T, b backends.Backend) {
+		for _, c := range []struct {
+			variable    string
+			weights     []float32
+			part, plain string
+		}{
+			{"point", []float32{1, -3e38}, "point", "the features"}, // every other one −∞ before the ReLU
+			{"deep", []float32{1, 3e38}, "deep", "the features"},
+			{"dense", []float32{1, -3e38}, "the head", "the head"},
+		} {
+			net := newToy()
+			net.fill("point", 1)
+			net.fill(c.variable, c.weights...)
+			e, of := explainer(t, b, net, cam.Options{}), explainer(t, b, plain{net}, cam.Options{})
+			for _, m := range cam.Methods() {
+				if !camlib.IsPureGo(b) && (c.variable != "point" || !slices.Contains(some, m.Name)) {
+					continue // compiling all takes minutes
+				}
+				r, err := e.Explain(t.Context(), m, x, cam.Predicted)
+				wantOverflow(t, c.variable+" "+m.Name, r, err, "cam: "+m.Name+": image 0", c.part)
+				switch m.Name {
+				case "layercam-fused", "refinecam", "fullgrad":
+					continue // need layers
+				}
+				r, err = of.Explain(t.Context(), m, x, cam.Predicted)
+				wantOverflow(t, c.variable+" plain "+m.Name, r, err, "cam: "+m.Name+": image 0", c.plain)
+			}
+		}
+	})
+}
+
+// TestOverflowOfACopy: an image that is well, black or nearly, and changed copies of it that overflow.
+func TestOverflowOfACopy(t *testing.T) {
+	x := picture(3, 8, 8)
+	for i := range x.Pixels {
+		x.Pixels[i] *= 1e-6
+	}
+	onEach(t, func(t *testing.T, b backends.Backend) {
+		net := newToy()
+		net.fill("point", 3e38)
+		net.fill("deep", 10)
+		e := explainer(t, b, net, cam.Options{General: true})
+		explain(t, e, method(t, "gradcam"), x, cam.Predicted)
+		for name, part := range map[string]string{"occlusion": "point", "smoothgrad": "deep", "smoothgradcam++": "deep"} {
+			targets := []cam.Target{cam.Predicted}
+			if camlib.IsPureGo(b) {
+				targets = append(targets, cam.TopK(2), cam.Class(1).Probability())
+			}
+			for _, target := range targets {
+				r, err := e.Explain(t.Context(), method(t, name), x, target)
+				wantOverflow(t, name, r, err, "cam: "+name+": image 0", part+" of a changed copy")
+			}
+		}
+	})
+}
+
+// TestGradientOverflow: the scores are finite, the gradient at an early layer is not.
+func TestGradientOverflow(t *testing.T) {
+	x := picture(1, 8, 8)
+	onEach(t, func(t *testing.T, b backends.Backend) {
+		net := newToy()
+		for name, v := range map[string]float32{"point": 1e-20, "point_bias": 0, "deep": 1e20, "deep_bias": 0, "dense": 1e25} {
+			net.fill(name, v)
+		}
+		at, err := cam.At(net, "point")
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := explainer(t, b, at, cam.Options{})
+		explain(t, e, method(t, "eigencam"), x, cam.Predicted) // takes no gradient
+		for _, name := range []string{"gradcam", "gradcam++", "xgradcam", "hirescam", "layercam", "layercam-fused", "eigengradcam", "smoothgradcam++", "shapleycam", "finercam", "refinecam"} {
+			r, err := e.Explain(t.Context(), method(t, name), x, cam.Class(0))
+			if r != nil || !errors.Is(err, cam.ErrNotFinite) || !strings.Contains(err.Error(), "the gradient or the weights overflow") {
+				t.Errorf("%s: result %v, error %v, want that of a gradient that overflows", name, r, err)
+			}
+		}
+	})
+}
+
+// TestQuotientsDoNotHideOverflow: a gradient and activations that are finite, and their product is not.
+func TestQuotientsDoNotHideOverflow(t *testing.T) {
+	x := picture(1, 8, 8)
+	onEach(t, func(t *testing.T, b backends.Backend) {
+		net := newToy()
+		for name, v := range map[string]float32{"point": 1e20, "point_bias": 0, "deep_bias": 0, "dense": 2e35} {
+			net.fill(name, v)
+		}
+		// The first channel's part of a score of 1e36 is a thousand times that, the second takes it away.
+		net.fill("deep", slices.Concat(slices.Repeat([]float32{1e-17}, 5), slices.Repeat([]float32{-9.99e-18}, 5), make([]float32, 15))...)
+		at, err := cam.At(net, "point")
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := explainer(t, b, at, cam.Options{})
+		explain(t, e, method(t, "hirescam"), x, cam.Class(0))
+		for _, name := range []string{"gradcam++", "smoothgradcam++"} {
+			if r, err := e.Explain(t.Context(), method(t, name), x, cam.Class(0)); r != nil || !errors.Is(err, cam.ErrNotFinite) {
+				t.Errorf("%s: result %v, error %v, want kind %q", name, r, err, cam.ErrNotFinite)
+			}
+		}
+	})
+}
+
+// TestArticleNamesTheLayer of the article's network, explained at its own and at another
+// layer, in either type.
+func TestArticleNamesTheLayer(t *testing.T) {
+	x := picture(1, 8, 8)
+	onEach(t, func(t *testing.T, b backends.Backend) {
+		for _, broken := range []string{"conv2", "conv5"} {
+			model := cnn.New(1)
+			v := model.Context().GetVariableByScopeAndName("/"+broken, "weights")
+			w := tensors.MustCopyFlatData[float32](v.MustValue())
+			for i := 5; i < len(w); i += v.Shape().Dim(-1) {
+				w[i] = -3e38
+			}
+			v.MustSetValue(tensors.FromFlatDataAndDimensions(w, v.Shape().Dimensions...))
+			for _, c := range []struct {
+				layer, method string
+				opts          cam.Options
+			}{
+				{"conv1", "eigencam", cam.Options{}},
+				{"conv5", "scorecam", cam.Options{Channels: 2}},
+				{"conv5", "cam", cam.Options{Type: dtypes.BFloat16}},
+			} {
+				if camlib.IsPureGo(b) && c.opts.Type != 0 {
+					continue // has no such products
+				}
+				at, err := cam.At(model, c.layer)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r, err := explainer(t, b, at, c.opts).Explain(t.Context(), method(t, c.method), x, cam.Predicted)
+				wantOverflow(t, broken+" "+c.layer+" "+c.method, r, err, "image 0", broken)
+			}
+		}
+	})
+}

@@ -1,0 +1,190 @@
+package cnn
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/gomlx/backends"
+	. "github.com/gomlx/gomlx/pkg/core/graph"
+	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/gomlx/pkg/ml/context"
+
+	"github.com/camlab-go/camlab/internal/backendtest"
+)
+
+var nan, inf = float32(math.NaN()), float32(math.Inf(1))
+
+// onEach runs a test on every backend.
+func onEach(t *testing.T, f func(t *testing.T, b backends.Backend)) {
+	t.Run("xla", func(t *testing.T) { f(t, backendtest.XLA(t)) })
+	t.Run("go", func(t *testing.T) { f(t, backendtest.Go(t)) })
+}
+
+// TestReLU: the values, to the sign of zero, and the gradients of max(x, 0), and +∞ of
+// what is not finite.
+func TestReLU(t *testing.T) {
+	x := append(random(1, 1000), 0, float32(math.Copysign(0, -1)), 1e-30, -1e-30, math.MaxFloat32, -math.MaxFloat32)
+	dy := random(2, len(x))
+	onEach(t, func(t *testing.T, b backends.Backend) {
+		out := flatOn(t, b, func(in []*Node) []*Node {
+			y := relu(in[0])
+			return []*Node{y, Gradient(ReduceAllSum(Mul(y, in[1])), in[0])[0], reluGradient(y, in[1])}
+		}, x, dy)
+		for i, v := range x {
+			want, slope := float32(0), float32(0)
+			if v > 0 {
+				want, slope = v, dy[i]
+			}
+			if math.Float32bits(out[0][i]) != math.Float32bits(want) {
+				t.Errorf("relu(%v) = %v, want %v", v, out[0][i], want)
+			}
+			if out[1][i] != slope || out[2][i] != slope {
+				t.Errorf("gradient at %v: %v, by hand %v, want %v", v, out[1][i], out[2][i], slope)
+			}
+		}
+		bad := []float32{nan, inf, -inf}
+		for i, y := range flatOn(t, b, func(in []*Node) []*Node { return []*Node{relu(in[0])} }, bad)[0] {
+			if y != inf {
+				t.Errorf("relu(%v) = %v, want +Inf", bad[i], y)
+			}
+		}
+	})
+}
+
+// TestPoolKeepsFaults: each of a window's four pixels can be the one that is not finite.
+func TestPoolKeepsFaults(t *testing.T) {
+	onEach(t, func(t *testing.T, b backends.Backend) {
+		for at := range 4 {
+			for _, bad := range []float32{nan, inf, -inf} {
+				x := []float32{1, 2, 3, 4}
+				x[at] = bad
+				y := flatOn(t, b, func(in []*Node) []*Node { return []*Node{maxPool(relu(Reshape(in[0], 1, 2, 2, 1)))} }, x)[0]
+				if !slices.Equal(y, []float32{inf}) {
+					t.Errorf("largest of ReLU of %v is %v, want +Inf", x, y)
+				}
+			}
+		}
+	})
+}
+
+// faults are ways to break a layer: what the weights to one of its outputs become.
+var faults = map[string]float32{"+Inf": 3e38, "-Inf": -3e38, "NaN": nan}
+
+// broken calls f with the model broken in each layer in each way, and mended afterwards.
+func broken(t *testing.T, m *Model, f func(layer, fault string)) {
+	t.Helper()
+	for _, l := range layers {
+		v := m.ctx.GetVariableByScopeAndName(context.ScopeSeparator+l.scope, "weights")
+		sound, err := m.values(l.scope, "weights")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for fault, weight := range faults {
+			w := slices.Clone(sound)
+			for i := l.outputs() / 2; i < len(w); i += l.outputs() {
+				w[i] = weight
+			}
+			v.MustSetValue(tensors.FromFlatDataAndDimensions(w, l.dims...))
+			f(l.scope, fault)
+			v.MustSetValue(tensors.FromFlatDataAndDimensions(sound, l.dims...))
+		}
+	}
+}
+
+// TestEvaluationNamesTheLayer where numbers stop being finite, in every layer. Few
+// images make XLA take the direct convolution, ten the tiled one.
+func TestEvaluationNamesTheLayer(t *testing.T) {
+	onEach(t, func(t *testing.T, b backends.Backend) {
+		n := 10
+		if isGo(b) {
+			n = 1
+		}
+		m, ds := New(1), few(t, n)
+		e, err := NewEvaluator(b, m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		broken(t, m, func(layer, fault string) {
+			want := "cnn: evaluate: image 0: infinite or NaN from " + layer + " on, want finite numbers: the weights are too large or broken; load others, or train with a smaller learning rate"
+			if got, err := e.Evaluate(t.Context(), ds); err == nil || err.Error() != want {
+				t.Errorf("%s in %s: evaluation %v, error %v, want %s", fault, layer, got, err, want)
+			}
+		})
+		if _, err := e.Evaluate(t.Context(), ds); err != nil {
+			t.Errorf("mended: %v", err)
+		}
+	})
+}
+
+// TestEvaluationNamesTheImage that alone overflows: the one white among black ones.
+func TestEvaluationNamesTheImage(t *testing.T) {
+	m, ds := New(1), few(t, 3)
+	clear(ds.Pixels)
+	for i := range 3072 {
+		ds.Pixels[2*3072+i] = 255
+	}
+	m.ctx.GetVariableByScopeAndName("/conv1", "weights").MustSetValue(tensors.FromFlatDataAndDimensions(slices.Repeat([]float32{-1e38}, 864), 3, 3, 3, 32))
+	e, err := NewEvaluator(backendtest.XLA(t), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Evaluate(t.Context(), ds); err == nil || !strings.Contains(err.Error(), "image 2: infinite or NaN from conv1 on") {
+		t.Errorf("error %v, want image 2 and conv1", err)
+	}
+}
+
+// TestStepsNameTheLayer: the cost of each kind of step shows a fault of any layer, and
+// the step leaves the weights as they were.
+func TestStepsNameTheLayer(t *testing.T) {
+	check := func(t *testing.T, b backends.Backend, kind StepKind, n int) {
+		ds := few(t, n)
+		c, err := TrainConfig{Step: kind, LearningRate: 0.125}.withDefaults()
+		if err != nil {
+			t.Fatal(err)
+		}
+		run := &training{config: c, backend: b, model: New(1), train: ds, test: ds}
+		if err := run.begin(); err != nil {
+			t.Fatal(err)
+		}
+		run.state.Position = position{Epoch: 1, Step: 2}
+		p := None.epochPicks(n, 1, 0)
+		broken(t, run.model, func(layer, fault string) {
+			before := encode(t, run.model)
+			cost, err := run.step(run.pixels, run.labels, p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if cost-cost == 0 {
+				t.Errorf("%s in %s: cost %v, want infinite or NaN", fault, layer, cost)
+				return
+			}
+			if !slices.Equal(encode(t, run.model), before) {
+				t.Errorf("%s in %s: the step has changed the weights", fault, layer)
+			}
+			want := fmt.Sprintf("cnn: train: epoch 2, step 3: cost %v, want a finite number: training image %d is infinite or NaN from %s on, whose weights are finite, up to 3e+38; try a smaller learning rate than 0.125", cost, p[0], layer)
+			if fault == "NaN" {
+				want = fmt.Sprintf("cnn: train: epoch 2, step 3: cost NaN, want a finite number: the weights of %s were infinite or NaN before this step, after an update that was too large; try a smaller learning rate than 0.125", layer)
+			}
+			if err := run.overflowed(cost, p); err == nil || err.Error() != want {
+				t.Errorf("%s in %s: error %v, want %s", fault, layer, err, want)
+			}
+		})
+	}
+	for kind := range steps {
+		t.Run(string(kind), func(t *testing.T) { check(t, backendtest.XLA(t), kind, 10) })
+	}
+	t.Run("go", func(t *testing.T) { check(t, backendtest.Go(t), Winograd, 1) })
+}
+
+// TestScoreRefusesWhatIsNotFinite, which no class is the largest of.
+func TestScoreRefusesWhatIsNotFinite(t *testing.T) {
+	for _, bad := range []float32{nan, inf, -inf} {
+		_, err := Score([]float32{1, 2, 3, bad}, []uint8{0, 1}, []string{"ant", "bee"})
+		if want := fmt.Sprintf("cnn: score: image 1: score %v of class 1, want finite scores", bad); err == nil || err.Error() != want {
+			t.Errorf("error %v, want %s", err, want)
+		}
+	}
+}

@@ -1,0 +1,106 @@
+// Package overflow finds the part of a network in which numbers stop being finite.
+//
+// Networks are run as fast as they go and only their scores are looked at. Where
+// these are infinite or NaN, the network is run once more, part by part.
+package overflow
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/gomlx/gomlx/backends"
+	"github.com/gomlx/gomlx/pkg/core/dtypes"
+	. "github.com/gomlx/gomlx/pkg/core/graph"
+	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/gomlx/pkg/ml/context"
+
+	"github.com/camlab-go/camlab/internal/compiled"
+)
+
+// Network is what this package needs of cam.Network and *cnn.Model.
+type Network interface {
+	Features(ctx *context.Context, x *Node) *Node
+	Head(ctx *context.Context, act *Node) *Node
+}
+
+// layered is what cam.Layered adds.
+type layered interface {
+	Layers() []string
+	Through(ctx *context.Context, from, to string, x *Node) *Node
+}
+
+// OfCopy is added to the names of parts that have a changed image as their input.
+const OfCopy = " of a changed copy"
+
+// Message says that numbers are not finite from a part on, and what to do.
+func Message(part string) string {
+	return fmt.Sprintf("infinite or NaN from %s on, want finite numbers: the weights are too large or broken; load others, or train with a smaller learning rate", part)
+}
+
+// Parts are outputs in a graph, in the order in which they come about. Each has as
+// many rows as there are images, or the same number for each; or its own number, and
+// then it belongs to all images.
+type Parts struct {
+	images int
+	names  []string
+	finite []*Node // bool [images] each
+}
+
+// Add notes an output, [rows, ...], by a name.
+func (p *Parts) Add(name string, output *Node) {
+	images := p.images
+	if output.Shape().Dim(0)%images != 0 {
+		images = 1
+	}
+	each := Reshape(ConvertDType(output, dtypes.Float32), images, -1)
+	fault := ReduceSum(Sub(each, each), 1) // x − x is 0 of finite numbers only
+	p.names = append(p.names, name)
+	p.finite = append(p.finite, IsFinite(BroadcastToDims(fault, p.images)))
+}
+
+// Network notes the outputs of all parts of a network for images x: of its layers
+// if it names them, else of its features, and of its head. suffix is added to
+// their names.
+func (p *Parts) Network(net Network, ctx *context.Context, x *Node, suffix string) {
+	act := net.Features(ctx, x)
+	if l, ok := net.(layered); ok {
+		from, layer := "", x
+		for _, to := range l.Layers() {
+			layer = l.Through(ctx, from, to, layer)
+			p.Add(to+suffix, layer)
+			from = to
+		}
+	} else {
+		p.Add("the features"+suffix, act)
+	}
+	p.Add("the head"+suffix, net.Head(ctx, ConvertDType(act, dtypes.Float32)))
+}
+
+// Find builds a graph with parts for so many images, runs it on the inputs, which
+// it frees, and returns the first image with a part that is not finite, and the
+// first such part. part is empty if there is none.
+func Find(backend backends.Backend, ctx *context.Context, images int, build func(ctx *context.Context, in []*Node, p *Parts), inputs ...*tensors.Tensor) (image int, part string, err error) {
+	var p Parts
+	exec, err := context.NewExec(backend, ctx, func(ctx *context.Context, in []*Node) *Node {
+		p = Parts{images: images}
+		build(ctx, in, &p)
+		return Stack(p.finite, 1)
+	})
+	if err != nil {
+		return 0, "", fmt.Errorf("overflow: %w", err)
+	}
+	defer exec.Finalize()
+	out, err := compiled.Call(exec.Exec, inputs...)
+	if err != nil {
+		return 0, "", fmt.Errorf("overflow: %w", err)
+	}
+	finite, err := compiled.Take[bool](out[0])
+	if err != nil {
+		return 0, "", fmt.Errorf("overflow: %w", err)
+	}
+	at := slices.Index(finite, false)
+	if at < 0 {
+		return 0, "", nil
+	}
+	return at / len(p.names), p.names[at%len(p.names)], nil
+}
