@@ -55,10 +55,10 @@ $(LINTER): | setup
 
 # race_mu has go-xla lock its pools in a way that the race detector can see.
 unit: setup ## unit tests with the race detector
-	$(GO) test -race -tags race_mu -timeout 30m ./...
+	$(GO) test -race -tags race_mu -timeout 3h ./...
 
 test-notebooks: setup-lab ## run every notebook in quick mode, and the kernels: completion, faults, edits
-	CAMLAB_TEST_NOTEBOOKS=1 $(GO) test -count=1 -timeout 40m -v -run Notebook ./notebooks ./kernels ./cmd/camlab
+	CAMLAB_TEST_NOTEBOOKS=1 $(GO) test -count=1 -timeout 3h -v -run Notebook ./notebooks ./kernels ./cmd/camlab
 
 notebooks: setup ## run every notebook in full and keep the outputs, an hour or more where nothing is trained yet
 	@set -e; for n in $(NOTEBOOKS); do $(CAMLAB) notebook --in-place --png --out out $$n; done

@@ -146,12 +146,16 @@ func (s *session) begin(code string) string {
 	return s.must("execute", map[string]any{"code": code}).ID
 }
 
+// patience is how long one wait may take before the test is given up. It decides
+// nothing else: every wait ends by what it waits for.
+const patience = 20 * time.Minute
+
 // end waits until a cell is done.
-func (s *session) end(id string, timeout time.Duration) answer {
+func (s *session) end(id string) answer {
 	s.t.Helper()
-	a := s.must("wait", map[string]any{"id": id, "timeout": timeout.Seconds()})
+	a := s.must("wait", map[string]any{"id": id, "timeout": patience.Seconds()})
 	if !a.Done {
-		s.t.Fatalf("the cell still runs after %s; so far %+v", timeout, short(a.Cell))
+		s.t.Fatalf("the cell still runs after %s; so far %+v", patience, short(a.Cell))
 	}
 	return a
 }
@@ -159,14 +163,14 @@ func (s *session) end(id string, timeout time.Duration) answer {
 // run runs a cell to its end.
 func (s *session) run(code string) cellOutput {
 	s.t.Helper()
-	return s.end(s.begin(code), 2*time.Minute).Cell
+	return s.end(s.begin(code)).Cell
 }
 
 // until waits until a cell has shown a text.
-func (s *session) until(id, text string, timeout time.Duration) {
+func (s *session) until(id, text string) {
 	s.t.Helper()
-	if a := s.must("until", map[string]any{"id": id, "text": text, "timeout": timeout.Seconds()}); !a.Done {
-		s.t.Fatalf("no %q within %s; so far %+v", text, timeout, short(a.Cell))
+	if a := s.must("until", map[string]any{"id": id, "text": text, "timeout": patience.Seconds()}); !a.Done {
+		s.t.Fatalf("no %q; so far %+v", text, short(a.Cell))
 	}
 }
 
@@ -242,17 +246,17 @@ func TestNotebookCompletionAndHelp(t *testing.T) {
 	}
 	const imports = "import \"" + ModulePath + "/camlib\"\nimport \"" + ModulePath + "/camlib/cam\"\n"
 	s := startKernel(t, env, PureGo)
-	s.help(imports, 4) // the first requests wait for gopls to start
+	s.help(imports) // the first requests wait for gopls to start
 	if got := s.run(imports + "%%\nfmt.Print(cam.GradCAM != nil)\n_ = camlib.Article"); got.Stdout != "true" {
 		t.Fatalf("the cell with the imports: %+v", short(got))
 	}
-	s.help("", 4)
+	s.help("")
 }
 
 // help makes the requests of a cell that begins with the given imports. GoNB
-// answers nothing when gopls takes more than two seconds, so each is made up to
-// so many times, as a person does who presses the key again.
-func (s *session) help(imports string, tries int) {
+// answers nothing when gopls takes more than two seconds, so each is made again, as
+// a person does who presses the key again.
+func (s *session) help(imports string) {
 	s.t.Helper()
 	where := "after the imports"
 	if imports != "" {
@@ -261,14 +265,14 @@ func (s *session) help(imports string, tries int) {
 	request := func(op, code string, good func(answer) bool) {
 		s.t.Helper()
 		var a answer
-		for i := range tries {
+		for tries, begun := 1, time.Now(); time.Since(begun) < patience; tries++ {
 			a = s.must(op, cursor(imports+code))
 			if good(a) {
-				s.t.Logf("%s, %s of %q: answer %d after %.2f s", where, op, code, i+1, a.Seconds)
+				s.t.Logf("%s, %s of %q: answer %d after %.2f s", where, op, code, tries, a.Seconds)
 				return
 			}
 		}
-		s.t.Errorf("%s, %s of %q: %v %s%s", where, op, code, a.Matches, a.Text, a.Plain)
+		s.t.Fatalf("%s, %s of %q: %v %s%s", where, op, code, a.Matches, a.Text, a.Plain)
 	}
 	has := func(names ...string) func(answer) bool {
 		return func(a answer) bool {

@@ -1,17 +1,18 @@
 package notebooks_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -22,13 +23,15 @@ import (
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"github.com/camlab-go/camlab/kernels"
 )
 
-// patience is how long one wait may take: a notebook in quick mode takes a
-// minute or two on two idle cores, five on busy ones.
-const patience = 10 * time.Minute
+// patience is how long one wait may take before the test is given up. It decides
+// nothing else: every wait ends by what it waits for, and a notebook in quick mode
+// takes a minute or two on two idle cores, ten on busy ones.
+const patience = 30 * time.Minute
 
 // browser returns the path of a Chromium or Chrome.
 func browser(t *testing.T) string {
@@ -103,9 +106,33 @@ globalThis.controls = () => [...nb().node.querySelectorAll(".jp-OutputArea-outpu
 	cell: e.closest(".jp-Cell"),
 }))
 
+// until waits for an expression to be true. It looks at every change of the page,
+// and now and then, for not all that JupyterLab knows is in the page.
+globalThis.until = expression => new Promise(done => {
+	const true_ = () => { try { return eval(expression) } catch { return false } } // what it looks at is not there yet
+	const look = () => {
+		if (!true_()) return
+		observer.disconnect()
+		clearInterval(timer)
+		document.removeEventListener("load", look, true)
+		done()
+	}
+	const observer = new MutationObserver(look), timer = setInterval(look, 500)
+	observer.observe(document, {subtree: true, childList: true, attributes: true, characterData: true})
+	document.addEventListener("load", look, true)
+	look()
+})
+
+// idle waits until a kernel is, and asks the server, for no notebook need be open.
+globalThis.idle = async id => {
+	const kernels = jupyterapp.serviceManager.kernels
+	do await kernels.refreshRunning()
+	while ([...kernels.running()].find(k => k.id === id).execution_state !== "idle")
+}
+
 // choose gives a control a value as a user does, for a select how the text of
 // an option begins, and says after how many milliseconds its cell's picture was another.
-globalThis.choose = async (label, value, limit) => {
+globalThis.choose = async (label, value) => {
 	const c = controls().find(c => c.label === label)
 	if (!c) throw new Error("no control " + label + ", there are: " + controls().map(c => c.label))
 	const option = [...c.element.options ?? []].find(o => o.text.startsWith(value))
@@ -115,10 +142,8 @@ globalThis.choose = async (label, value, limit) => {
 	c.element.value = option ? option.value : value
 	c.element.dispatchEvent(new Event("input", {bubbles: true}))
 	c.element.dispatchEvent(new Event("change", {bubbles: true}))
-	while (picture() === before || picture() === "") {
-		if (performance.now() - start > limit) throw new Error("the picture stayed the same for " + limit + " ms after " + label + " = " + value)
-		await new Promise(again => setTimeout(again, 2))
-	}
+	globalThis.changed = () => ![before, ""].includes(picture())
+	await until("changed()")
 	return performance.now() - start
 }
 `
@@ -201,8 +226,11 @@ func withoutOutputs(t *testing.T, file string) []byte {
 	return data
 }
 
+// listening matches where the server says that it listens.
+var listening = regexp.MustCompile(`http://127\.0\.0\.1:\d+/`)
+
 // serve starts the server with folders of its own for everything that Jupyter
-// keeps of a user, and waits until it answers.
+// keeps of a user, and waits until it says that it listens.
 func (l *lab) serve(tmp string) {
 	t := l.t
 	t.Helper()
@@ -210,61 +238,48 @@ func (l *lab) serve(tmp string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer logFile.Close()
 	l.server = exec.Command(l.env.Bin("jupyter"), "lab", "--no-browser", "--allow-root", "--expose-app-in-browser", "--ip=127.0.0.1", "--port=0",
 		"--ServerApp.root_dir="+l.root, "--IdentityProvider.token="+l.token)
-	l.server.Dir, l.server.Stdout, l.server.Stderr = l.root, logFile, logFile
+	l.server.Dir = l.root
 	l.server.Env = append(os.Environ(), "CAMLAB_QUICK=1", "JUPYTER_PREFER_ENV_PATH=1", "JUPYTERLAB_SETTINGS_DIR="+filepath.Join(tmp, "settings"))
 	for _, name := range []string{"JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR"} {
 		l.server.Env = append(l.server.Env, name+"="+filepath.Join(tmp, strings.ToLower(name)))
 	}
+	// Its kernels write here too, so that the end of this is not that of the server.
+	said, stderr, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.server.Stderr = stderr
 	if err := l.server.Start(); err != nil {
 		t.Fatalf("%v; run `camlab setup`", err)
 	}
+	stderr.Close()
 	go func() { l.ended <- l.server.Wait() }()
 	t.Cleanup(l.stop)
-	l.until("the server to answer", time.Minute, func() (bool, error) {
-		select {
-		case err := <-l.ended:
-			l.ended <- err
-			t.Fatalf("the server ended: %v\n%s", err, l.logTail())
-		default:
-		}
-		if l.base == "" { // the server writes where it listens into a file
-			files, _ := filepath.Glob(filepath.Join(tmp, "jupyter_runtime_dir", "jpserver-*.json"))
-			if len(files) == 0 {
-				return false, nil
+	base := make(chan string, 1)
+	go func() {
+		defer logFile.Close()
+		defer said.Close()
+		for lines := bufio.NewReader(io.TeeReader(said, logFile)); ; {
+			line, err := lines.ReadString('\n')
+			if url := listening.FindString(line); url != "" {
+				select {
+				case base <- url:
+				default: // it says it more than once
+				}
 			}
-			var info struct{ URL string }
-			data, err := os.ReadFile(files[0])
-			if err != nil || json.Unmarshal(data, &info) != nil {
-				return false, nil // half written
+			if err != nil {
+				return
 			}
-			l.base = info.URL
 		}
-		_, err := l.api(http.MethodGet, "api/status")
-		return err == nil, nil
-	})
-}
-
-// api calls the server.
-func (l *lab) api(method, path string) ([]byte, error) {
-	req, err := http.NewRequest(method, l.base+path, http.NoBody)
-	if err != nil {
-		return nil, err
+	}()
+	select {
+	case l.base = <-base:
+	case err := <-l.ended:
+		l.ended <- err
+		t.Fatalf("the server ended: %v\n%s", err, l.logTail())
 	}
-	req.Header.Set("Authorization", "token "+l.token)
-	client := http.Client{Timeout: 20 * time.Second}
-	resp, err := client.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err == nil && resp.StatusCode >= 300 {
-		err = fmt.Errorf("%s %s: %s", method, path, resp.Status)
-	}
-	return body, err
 }
 
 // stop ends the server, and the server its kernels. On Linux it looks for
@@ -281,15 +296,15 @@ func (l *lab) stop() {
 		if err != nil {
 			l.t.Logf("the server ended: %v", err)
 		}
-	case <-time.After(time.Minute):
-		l.t.Errorf("the server did not end within a minute of SIGTERM; killed: %v", l.server.Process.Kill())
+	case <-time.After(patience):
+		l.t.Errorf("the server did not end within %s of SIGTERM; killed: %v", patience, l.server.Process.Kill())
 	}
 	for start := time.Now(); ; time.Sleep(100 * time.Millisecond) {
 		left := l.processes()
 		if len(left) == 0 {
 			return
 		}
-		if time.Since(start) > 10*time.Second {
+		if time.Since(start) > patience {
 			for pid, line := range left {
 				p, err := os.FindProcess(pid)
 				if err == nil {
@@ -336,7 +351,7 @@ func (l *lab) logTail() string {
 // in most containers, and the pages are our own.
 func (l *lab) browse(chrome, tmp string) {
 	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chrome), chromedp.NoSandbox, chromedp.WindowSize(1400, 1900),
-		chromedp.UserDataDir(filepath.Join(tmp, "chrome")), chromedp.WSURLReadTimeout(time.Minute))
+		chromedp.UserDataDir(filepath.Join(tmp, "chrome")), chromedp.WSURLReadTimeout(patience))
 	allocator, cancel := chromedp.NewExecAllocator(context.Background(), opts...)
 	l.t.Cleanup(cancel)
 	tab, cancelTab := chromedp.NewContext(allocator)
@@ -364,46 +379,29 @@ func (l *lab) browse(chrome, tmp string) {
 	}()
 }
 
-// until polls a condition and fails the test with a screenshot when it does
-// not come true in time.
-func (l *lab) until(what string, limit time.Duration, done func() (bool, error)) {
-	l.t.Helper()
-	start := time.Now()
-	for {
-		ok, err := done()
-		if ok {
-			return
-		}
-		if err != nil || time.Since(start) > limit {
-			shot := ""
-			if l.tab != nil {
-				shot = l.screenshot("failed_" + strings.ReplaceAll(l.t.Name(), "/", "_"))
-			}
-			l.t.Fatalf("waited %.0f s for %s: %v; screenshot %s", time.Since(start).Seconds(), what, err, shot)
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-}
-
 // eval runs JavaScript in the page and returns its value, that of a promise
 // when it has come.
 func eval[T any](l *lab, script string) (T, error) {
-	ctx, cancel := context.WithTimeout(l.tab, 30*time.Second)
+	ctx, cancel := context.WithTimeout(l.tab, patience)
 	defer cancel()
 	return chromedp.Run(ctx, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
 }
 
-// is waits until a JavaScript expression is true.
-func (l *lab) is(what, expression string, limit time.Duration) {
+// is waits until a JavaScript expression is true, and fails the test with a
+// screenshot when it does not come true.
+func (l *lab) is(what, expression string) {
 	l.t.Helper()
-	l.until(what, limit, func() (bool, error) {
-		ok, err := eval[bool](l, "!!("+expression+")")
-		var exception *chromedp.ExceptionError
-		if errors.As(err, &exception) {
-			err = nil // what it looks at is not there yet
+	start := time.Now()
+	for {
+		_, err := eval[chromedp.Void](l, fmt.Sprintf(`until(%q)`, expression))
+		if err == nil {
+			return
 		}
-		return ok, err
-	})
+		if strings.Contains(err.Error(), "navigated") || strings.Contains(err.Error(), "context was destroyed") {
+			continue // the page loads: look at the next
+		}
+		l.t.Fatalf("waited %.0f s for %s: %v; screenshot %s", time.Since(start).Seconds(), what, err, l.screenshot("failed_"+strings.ReplaceAll(l.t.Name(), "/", "_")))
+	}
 }
 
 // open shows a notebook and waits until it is connected to its kernel, which
@@ -413,9 +411,9 @@ func (l *lab) open(name string) {
 	if err := chromedp.Do(l.tab, chromedp.Navigate(l.base+"lab/tree/"+url.PathEscape(name)+"?reset&token="+l.token)); err != nil {
 		l.t.Fatal(err)
 	}
-	l.is("JupyterLab to show "+name, `nb().content.widgets.length > 0 && nb().content.isVisible`, patience)
+	l.is("JupyterLab to show "+name, `nb().content.widgets.length > 0 && nb().content.isVisible`)
 	l.do(`jupyterapp.shell.activateById(nb().id)`)
-	l.is(name+" to be the current document", `jupyterapp.shell.currentWidget === nb()`, patience)
+	l.is(name+" to be the current document", `jupyterapp.shell.currentWidget === nb()`)
 	l.is("the kernel of "+name, `(() => {
 		const dialog = document.querySelector(".jp-Dialog"), select = dialog?.querySelector("select")
 		if (select) {
@@ -424,7 +422,7 @@ func (l *lab) open(name string) {
 		}
 		const session = nb().sessionContext
 		return !dialog && session.isReady && session.session?.kernel?.connectionStatus === "connected"
-	})()`, patience)
+	})()`)
 }
 
 // do runs JavaScript in the page.
@@ -435,21 +433,23 @@ func (l *lab) do(script string) {
 	}
 }
 
-// menu clicks on an item of a menu. A menu closes again when JupyterLab moves
-// the focus just then, and is opened anew.
+// menu clicks on an item of a menu and waits until its command runs. A menu closes
+// again when JupyterLab moves the focus just then, and is opened anew.
 func (l *lab) menu(name, item string) {
 	l.t.Helper()
-	var opened time.Time
-	l.until("menu "+name+" with "+item, time.Minute, func() (bool, error) {
-		if l.click(".lm-Menu-itemLabel", item) {
-			return true, nil
+	l.do(`if (!globalThis.executed) { globalThis.executed = 0; jupyterapp.commands.commandExecuted.connect(() => executed++) }`)
+	l.do(`globalThis.before = executed; globalThis.shown = text => [...document.querySelectorAll(".lm-Menu-itemLabel")].some(e => e.innerText === text)`)
+	for {
+		l.click(".lm-MenuBar-itemLabel", name)
+		l.is("menu "+name+" to open or close", fmt.Sprintf(`shown(%q) || !document.querySelector(".lm-Menu")`, item))
+		if !l.click(".lm-Menu-itemLabel", item) {
+			continue
 		}
-		if time.Since(opened) > 2*time.Second {
-			opened = time.Now()
-			l.click(".lm-MenuBar-itemLabel", name)
+		l.is(item+" to run or its menu to close", `executed > before || !document.querySelector(".lm-Menu")`)
+		if run, err := eval[bool](l, `executed > before`); err != nil || run {
+			return
 		}
-		return false, nil
-	})
+	}
 }
 
 // click clicks on the element with the given text, if it is displayed. The
@@ -469,7 +469,7 @@ func (l *lab) click(selector, text string) bool {
 		return false
 	}
 	x, y := at.X+at.Width/2, at.Y+at.Height/2
-	ctx, cancel := context.WithTimeout(l.tab, time.Minute)
+	ctx, cancel := context.WithTimeout(l.tab, patience)
 	defer cancel()
 	if err := chromedp.Do(ctx, chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, x, y), chromedp.MouseClickXY(x, y)); err != nil {
 		l.t.Fatalf("%s: %v", text, err)
@@ -481,7 +481,7 @@ func (l *lab) click(selector, text string) bool {
 func (l *lab) runAll() {
 	l.t.Helper()
 	l.menu("Run", "Run All Cells")
-	l.is("the cells to start", `codeCells().some(c => c.model.executionState === "running" || c.model.executionCount > 0)`, time.Minute)
+	l.is("the cells to start", `codeCells().some(c => c.model.executionState === "running" || c.model.executionCount > 0)`)
 }
 
 // outputs is what one code cell shows.
@@ -498,9 +498,9 @@ type outputs struct {
 // ran waits until every code cell has run, and returns what they show.
 func (l *lab) ran() []outputs {
 	l.t.Helper()
-	l.is("all cells to run", `ran()`, patience)
+	l.is("all cells to run", `ran()`)
 	// A picture is shown a moment after its output has come.
-	l.is("the pictures to load", `codeCells().flatMap(c => outputs(c).pictures).every(p => p.loaded)`, time.Minute)
+	l.is("the pictures to load", `codeCells().flatMap(c => outputs(c).pictures).every(p => p.loaded)`)
 	all, err := eval[[]outputs](l, `codeCells().map(outputs)`)
 	if err != nil {
 		l.t.Fatal(err)
@@ -520,7 +520,7 @@ func (l *lab) show(cell int, name string) {
 // picture of that cell is another, and returns how long that took.
 func (l *lab) choose(label, value string) time.Duration {
 	l.t.Helper()
-	ms, err := eval[float64](l, fmt.Sprintf(`choose(%q, %q, 25000)`, label, value))
+	ms, err := eval[float64](l, fmt.Sprintf(`choose(%q, %q)`, label, value))
 	if err != nil {
 		l.t.Fatalf("%v; screenshot %s", err, l.screenshot("failed_"+l.t.Name()))
 	}
@@ -530,7 +530,7 @@ func (l *lab) choose(label, value string) time.Duration {
 // screenshot takes a picture of the window.
 func (l *lab) screenshot(name string) string {
 	path := filepath.Join(l.shots, name+".png")
-	ctx, cancel := context.WithTimeout(l.tab, 30*time.Second)
+	ctx, cancel := context.WithTimeout(l.tab, time.Minute) // a page that hangs must not keep the failure
 	defer cancel()
 	png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
 	if err != nil {
@@ -610,46 +610,235 @@ func drawn(t *testing.T, file string) []int {
 	return counts
 }
 
-// TestNotebookExplorerInBrowser asks the explorer by its controls, and wants
-// what was seen last to stay when it ends.
+// explore runs the explorer's cell and waits until its form is heard.
+func (l *lab) explore(run func()) {
+	l.t.Helper()
+	run()
+	l.is("the explorer to be connected", `controls().length === 5 && controls()[0].cell.innerText.includes("the picture follows")`)
+	l.do(`globalThis.explorer = controls()[0].cell; explorer.scrollIntoView({block: "start"})`)
+}
+
+// runLast selects the last cell, which is the explorer's, and runs it.
+func (l *lab) runLast() {
+	l.t.Helper()
+	l.do(`nb().content.activeCellIndex = nb().content.widgets.length - 1; nb().content.deselectAll(); nb().content.mode = "command"; nb().content.activate()`)
+	l.do(`void jupyterapp.commands.execute("notebook:run-cell")`) // its promise ends with the cell
+}
+
+// press presses keys, as a person does.
+func (l *lab) press(keys string, modifiers ...chromedp.Modifier) {
+	l.t.Helper()
+	ctx, cancel := context.WithTimeout(l.tab, patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, chromedp.KeyEvent(keys, chromedp.KeyModifiers(modifiers...))); err != nil {
+		l.t.Fatalf("%q: %v", keys, err)
+	}
+}
+
+// ends waits until the kernel is idle and the explorer's controls are gone.
+func (l *lab) ends(how string) {
+	l.t.Helper()
+	start := time.Now()
+	l.is("the kernel to be idle: "+how, `nb().sessionContext.session.kernel.status === "idle"`)
+	l.is("the controls to go: "+how, `controls().length === 0`)
+	l.t.Logf("%s: idle after %.1f s", how, time.Since(start).Seconds())
+}
+
+// cells describes the notebook's cells, the mode and what has the focus.
+const cells = `nb().content.widgets.map(c => c.model.type).join() + " " + codeCells().map(c => c.model.executionCount).join() + " " +
+	nb().content.mode + " " + document.activeElement.name`
+
+// TestNotebookExplorerInBrowser asks the explorer by its controls, with mouse and
+// keys. Whatever ends it, what was seen last stays, and the kernel is free again.
 func TestNotebookExplorerInBrowser(t *testing.T) {
 	const name = "03_explorer.ipynb"
 	l := startLab(t)
 	l.open(name)
-	for _, end := range []struct {
-		name string
-		do   func()
-	}{
-		{"done", func() {
-			l.until("the button Done", time.Minute, func() (bool, error) { return l.click(".jp-OutputArea-output button", "Done"), nil })
-		}},
-		{"interrupted", func() { l.menu("Kernel", "Interrupt Kernel") }},
+	l.explore(l.runAll)
+	for _, c := range []struct{ label, value, want string }{
+		{"Image", "2:", "score"},
+		{"Opacity", "90", "score"},
+		{"Why", "cat", "spoke for cat"},
+		{"but not", "dog", "blue for dog"},
+		{"Method", "gradcam", "gradcam shows nothing that spoke against it"},
 	} {
-		l.runAll()
-		l.is("the explorer to be connected", `controls().length === 5 && controls()[0].cell.innerText.includes("the picture follows")`, patience)
-		l.do(`globalThis.explorer = controls()[0].cell`)
-		l.do(`explorer.scrollIntoView({block: "start"})`)
-		for _, c := range []struct{ label, value, want string }{
-			{"Image", "2:", "score"},
-			{"Opacity", "90", "score"},
-			{"Why", "cat", "spoke for cat"},
-			{"but not", "dog", "blue for dog"},
-			{"Method", "gradcam", "gradcam shows nothing that spoke against it"},
-		} {
-			t.Logf("%s = %s: another picture after %d ms", c.label, c.value, l.choose(c.label, c.value).Milliseconds())
-			l.is(fmt.Sprintf("%s = %s to be answered with %q", c.label, c.value, c.want), fmt.Sprintf(`explorer.innerText.includes(%q)`, c.want), time.Minute)
-		}
-		t.Log(l.screenshot("03_explorer_asked"))
-		l.do(`globalThis.last = drawn(explorer).at(-1).src`)
-		end.do()
-		for i, cell := range l.ran() {
-			if len(cell.Errors) > 0 {
-				t.Errorf("%s: code cell %d: error output %q", end.name, i+1, cell.Errors)
-			}
-		}
-		l.is("the controls to go and the last picture to stay", `controls().length === 0 && drawn(explorer).length === 1 && drawn(explorer)[0].src.replace(/\s/g, "") === last`, time.Minute)
-		t.Log(l.screenshot("03_explorer_" + end.name))
+		t.Logf("%s = %s: another picture after %d ms", c.label, c.value, l.choose(c.label, c.value).Milliseconds())
+		l.is(fmt.Sprintf("%s = %s to be answered with %q", c.label, c.value, c.want), fmt.Sprintf(`explorer.innerText.includes(%q)`, c.want))
 	}
+	t.Log(l.screenshot("03_explorer_asked"))
+	l.do(`globalThis.last = drawn(explorer).at(-1).src`)
+	if !l.click(".jp-OutputArea-output button", "Done") {
+		t.Error("no button Done")
+	}
+	for i, cell := range l.ran() {
+		if len(cell.Errors) > 0 {
+			t.Errorf("code cell %d: error output %q", i+1, cell.Errors)
+		}
+	}
+	l.ends("Done")
+	l.is("the last picture to stay", `drawn(explorer).length === 1 && drawn(explorer)[0].src.replace(/\s/g, "") === last`)
+	t.Log(l.screenshot("03_explorer_done"))
+
+	l.keys()
+	l.sight()
+	for _, end := range []struct {
+		how string
+		do  func()
+	}{
+		{"interrupted", func() { l.menu("Kernel", "Interrupt Kernel") }},
+		{"output cleared", func() { l.menu("Edit", "Clear Cell Output") }},
+		{"cell deleted", func() { l.menu("Edit", "Delete Cell") }},
+	} {
+		l.explore(l.runLast)
+		end.do()
+		l.ends(end.how)
+	}
+	l.menu("Edit", "Undo Cell Operation")
+	l.is("the explorer's cell to be back", `codeCells().length === 3`)
+
+	// Run again while it runs: the first ends, the second is there.
+	l.explore(l.runLast)
+	l.do(`globalThis.first = controls()[0].element.form.id`)
+	l.explore(func() {
+		l.runLast()
+		l.is("another explorer", `controls().length === 5 && controls()[0].element.form.id !== first`)
+	})
+
+	// Saved while it runs, closed and opened again.
+	l.reopened("the notebook closed", func() {
+		l.do(`globalThis.kernel = nb().sessionContext.session.kernel.id; nb().context.save()`)
+		l.menu("File", "Close Tab")
+		l.is("the notebook to be closed", `!nb()`)
+		l.do(`idle(kernel)`)
+		l.do(fmt.Sprintf(`void jupyterapp.commands.execute("docmanager:open", {path: %q})`, name))
+		l.is("the notebook to be open again", `nb().content.widgets.length > 0 && nb().sessionContext.session?.kernel?.connectionStatus === "connected"`)
+	})
+	l.reopened("the page loaded anew", func() {
+		l.do(`nb().context.save()`)
+		kernel, err := eval[string](l, `nb().sessionContext.session.kernel.id`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.open(name)
+		l.do(fmt.Sprintf(`idle(%q)`, kernel))
+	})
+}
+
+// keys presses the keys that JupyterLab has a use for on each of the explorer's
+// controls, and wants the controls to have them, and the notebook as it was.
+func (l *lab) keys() {
+	t := l.t
+	t.Helper()
+	l.explore(l.runLast)
+	l.do(`controls()[0].element.focus(); nb().content.widgets[0].node.dataset.mark = "same"`)
+	wants := func(after, name string) {
+		t.Helper()
+		l.is(fmt.Sprintf("the focus on %s after %s", name, after), fmt.Sprintf(`(document.activeElement.name || document.activeElement.innerText) === %q`, name))
+	}
+	another := func(after string) {
+		t.Helper()
+		l.is("another picture after "+after, `drawn(explorer).at(-1)?.src !== picture && drawn(explorer).length > 0`)
+	}
+	before, err := eval[string](l, cells)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ name, arrow, letters, value string }{
+		{"image", kb.ArrowDown, "", "1"},
+		{"class", kb.ArrowDown, "do", "dog"},
+		{"rival", kb.ArrowDown, "tr", "truck"},
+		{"method", kb.ArrowDown, "hires", "hirescam"},
+		{"opacity", kb.ArrowRight, "", "51"},
+	} {
+		wants("Tab", c.name)
+		l.do(`globalThis.picture = drawn(explorer).at(-1).src`)
+		l.press(c.arrow)
+		another("an arrow on " + c.name)
+		if c.letters != "" {
+			l.press(c.letters)
+		}
+		l.is(fmt.Sprintf("%s to have the value %s", c.name, c.value), fmt.Sprintf(`document.activeElement.value === %q`, c.value))
+		for _, key := range []string{kb.Enter, "x", "z", "m", "y", "r", "a", "b", "d", "d", "0", "0", "j", "k", "l", "o", "c", "v"} {
+			l.press(key)
+		}
+		l.press(kb.Enter, chromedp.ModifierShift)
+		l.press(kb.Enter, chromedp.ModifierCtrl)
+		after, err := eval[string](l, cells)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := before[:strings.LastIndex(before, " ")+1] + c.name; after != want {
+			t.Errorf("keys on %s: cells, mode and focus are %q, want %q; screenshot %s", c.name, after, want, l.screenshot("failed_keys"))
+		}
+		l.press(kb.Tab)
+	}
+	wants("Tab", "Done")
+	l.press(kb.Tab, chromedp.ModifierShift)
+	wants("Shift+Tab", "opacity")
+	l.is("the words for a screen reader", `explorer.querySelector(".camlab-spoken[role=status]").textContent.includes("score")`)
+
+	// The page's own keys are still the page's.
+	l.is("the notebook to be changed", `nb().context.model.dirty`)
+	l.press("s", chromedp.ModifierCtrl)
+	l.is("Ctrl+S to save the notebook", `!nb().context.model.dirty`)
+	wants("Ctrl+S", "opacity")
+
+	// Escape gives the keys to the notebook.
+	l.press(kb.Escape)
+	l.is("the notebook to have the focus after Escape", `!document.activeElement.form && nb().node.contains(document.activeElement) && nb().content.mode === "command"`)
+	l.do(`globalThis.count = nb().content.widgets.length`)
+	l.press("b")
+	l.is("a cell below", `nb().content.widgets.length === count + 1`)
+	l.press("dd")
+	l.is("the cell deleted", `nb().content.widgets.length === count`)
+
+	l.do(`controls()[0].element.form.querySelector("button").focus()`)
+	l.press(" ")
+	l.ends("Done, by the space bar")
+	l.is("the last picture to stay", `drawn(explorer).length === 1`)
+}
+
+// sight has the explorer out of sight, by scrolling and by collapsing its output,
+// which is no end, for as long as it takes to say so.
+func (l *lab) sight() {
+	l.t.Helper()
+	l.explore(l.runLast)
+	l.do(`const send = gonb_comm.send
+		globalThis.sent = 0
+		gonb_comm.send = function(...a) { sent++; return send.apply(this, a) }
+		globalThis.config = nb().content.notebookConfig
+		globalThis.signs = () => { sent = 0; return until("sent === 1") }`)
+	for _, out := range []struct{ hide, show string }{
+		{`nb().content.notebookConfig = {...config, windowingMode: "full"}; nb().content.scrollToItem(0)`, `nb().content.notebookConfig = config`},
+		{`nb().content.widgets.at(-1).outputHidden = true`, `nb().content.widgets.at(-1).outputHidden = false`},
+	} {
+		l.do(out.hide)
+		l.do(`signs()`)
+		l.do(out.show)
+		l.is("the explorer to be back", `controls().length === 5 && !controls()[0].element.matches(":disabled")`)
+		l.do(`explorer.scrollIntoView({block: "start"})`)
+		value, err := eval[string](l, `String((+controls()[4].element.value + 7) % 100)`)
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		l.choose("Opacity", value)
+	}
+	l.click(".jp-OutputArea-output button", "Done")
+	l.ends("Done, after it was out of sight")
+}
+
+// reopened does something that takes the running explorer away, and wants the
+// notebook to show what was saved, and the explorer to run again.
+func (l *lab) reopened(how string, leave func()) {
+	l.t.Helper()
+	start := time.Now()
+	leave()
+	l.t.Logf("%s: idle and open again after %.1f s", how, time.Since(start).Seconds())
+	l.is("the last picture in the notebook", `drawn(codeCells().at(-1).node).length === 1`)
+	l.is("a form that says that nothing runs", `codeCells().at(-1).node.innerText.includes("not running") && controls().every(c => c.element.matches(":disabled"))`)
+	l.t.Log(l.screenshot("03_explorer_reopened"))
+	l.explore(l.runLast)
+	l.choose("Why", "dog")
 }
 
 // newNotebook names no kernel. Its second cell fails.

@@ -27,17 +27,21 @@ const NoBrowser = "CAMLAB_NO_BROWSER"
 
 // How often and how long Explore waits for the browser's first word, and how long
 // for its next. A busy machine can miss GoNB's own limits, 3 s for the connection
-// and in it 0.5 s for the browser, and is asked again.
+// and in it 0.5 s for the browser, and is asked again. The form speaks every few
+// seconds, once a minute where its tab is in the background: after silenceTime the
+// browser is gone and could not say so.
 const (
 	connectTries = 4
 	connectTime  = 4 * time.Second
-	idleTime     = 30 * time.Minute
+	silenceTime  = 5 * time.Minute
 )
 
 // Explore shows the maps of some images with controls beside them: image, class,
 // "but not" another class, method and opacity. The picture follows while the cell
-// runs; the button Done, interrupting the cell, or half an hour without a change
-// ends it, and what was seen last stays as a picture. Where no browser answers
+// runs. The button Done or interrupting the cell ends it, and what was seen last
+// stays as a picture. It ends too when nobody can see it any more: its cell is
+// deleted or run again, its output cleared, the notebook closed, the page loaded
+// anew or, five minutes later, the browser gone. Where no browser answers
 // (nbconvert, VS Code, GitHub) the first picture is all there is.
 func Explore(model *camlib.Model, images ...image.Image) {
 	e, err := newExplorer(model, images)
@@ -59,16 +63,26 @@ type explorer struct {
 	guess   []int // predicted class of each image
 }
 
-// question is what the controls say. The browser numbers them, because GoNB may
-// deliver two in the wrong order.
+// question is what the controls say. A form says it when it changes and as a sign
+// of life.
 type question struct {
-	Number  int    `json:"number"`
 	Image   int    `json:"image"`
 	Class   string `json:"class"` // a name, or "predicted"
 	Rival   string `json:"rival"` // a name, or ""
 	Method  string `json:"method"`
 	Opacity int    `json:"opacity"` // in percent
-	Done    bool   `json:"done"`
+}
+
+// message is what a form sends. The browser numbers them, because GoNB may deliver
+// two in the wrong order.
+type message struct {
+	question
+	Number int64  `json:"number"`
+	Asked  int64  `json:"asked"` // when a control changed last, another at each change
+	View   string `json:"view"`  // of the form: the page may show it twice
+	Heard  bool   `json:"heard"` // the view has seen an answer
+	Done   bool   `json:"done"`  // end all
+	Gone   bool   `json:"gone"`  // end this view
 }
 
 // answer is what a question is answered with: words and a picture.
@@ -154,21 +168,16 @@ var controls string
 func (e *explorer) talk(first answer) answer {
 	address := "/camlab/explore/" + gonbui.UniqueId()
 	form, output := "explore_"+gonbui.UniqueId(), "explored_"+gonbui.UniqueId()
-	questions := make(chan question, 1)
+	messages, over := make(chan message), make(chan struct{})
+	defer close(over)
 	comms.Subscribe(address, func(_, text string) {
-		var q question
-		if json.Unmarshal([]byte(text), &q) != nil {
+		var m message
+		if json.Unmarshal([]byte(text), &m) != nil {
 			return // not from our controls
 		}
-		for { // only the newest counts
-			select {
-			case questions <- q:
-				return
-			case old := <-questions:
-				if old.Number > q.Number {
-					q = old
-				}
-			}
+		select {
+		case messages <- m:
+		case <-over:
 		}
 	})
 	interrupt := make(chan os.Signal, 1)
@@ -184,31 +193,50 @@ func (e *explorer) talk(first answer) answer {
 		time.AfterFunc(time.Second, func() { signal.Stop(interrupt) })
 	}()
 
-	last, number, tries := first, -1, 1
+	last, tries := first, 1
+	var newest, answered message
+	views := map[string]bool{} // that show the answers
 	patience := time.NewTimer(connectTime)
 	for {
 		select {
-		case q := <-questions:
-			patience.Reset(idleTime)
-			if q.Done {
-				return last
+		case m := <-messages:
+			patience.Reset(silenceTime)
+			for more := true; more; { // of what waits, the newest counts
+				if m.Heard {
+					views[m.View] = true
+				}
+				if m.Gone {
+					delete(views, m.View)
+				} else if m.Number > newest.Number {
+					newest = m
+				}
+				if m.Done || m.Gone && len(views) == 0 {
+					return last
+				}
+				select {
+				case m = <-messages:
+				default:
+					more = false
+				}
 			}
-			if q.Number < number {
-				continue
+			if newest.question == answered.question && newest.View == answered.View && newest.Asked == answered.Asked {
+				continue // a sign of life
 			}
-			number = q.Number
-			a, err := e.answer(q)
-			mark := fmt.Sprintf(`<div data-explore=%q></div>`, id) // tells the form that it is heard
+			answered = newest
+			a, err := e.answer(newest.question)
+			text := a.inline()
 			if err != nil {
-				gonbui.UpdateHTML(output, mark+`<p style="color:#b00020">`+html.EscapeString(err.Error())+"</p>"+last.inline())
-				continue
+				text = `<p style="color:#b00020">` + html.EscapeString(err.Error()) + "</p>" + last.inline()
+			} else {
+				last = a
 			}
-			last = a
-			gonbui.UpdateHTML(output, mark+a.inline())
+			// Tells the form that it is heard.
+			gonbui.UpdateHTML(output, fmt.Sprintf(`<div data-explore=%q data-view=%q data-asked="%d">%s</div>`,
+				id, html.EscapeString(newest.View), newest.Asked, text))
 		case <-interrupt:
 			return last
 		case <-patience.C:
-			if number >= 0 || tries == connectTries {
+			if newest.Number > 0 || tries == connectTries {
 				return last
 			}
 			tries++

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/camlab-go/camlab/internal/front"
 )
@@ -386,7 +385,11 @@ func TestSignalsReachTheGoCommand(t *testing.T) {
 		{"any other", []string{"mod", "tidy"}},
 	} {
 		t.Run(row.what, func(t *testing.T) {
-			g := newGonbWith(t, "trap 'echo stopped; trap - INT; kill -INT $$' INT\ntouch ready\nfor i in $(seq 400); do sleep 0.05; done; exit 3\n")
+			g := newGonbWith(t, "trap 'echo stopped; trap - INT; kill -INT $$' INT\necho >ready\nwhile :; do sleep 0.05; done\n")
+			ready := filepath.Join(g.dir, "ready")
+			if err := syscall.Mkfifo(ready, 0o600); err != nil {
+				t.Fatal(err)
+			}
 			g.write("go.mod", "module gonb_test\n\ngo 1.24\n")
 			g.source("", "")
 			args := row.args
@@ -397,14 +400,8 @@ func TestSignalsReachTheGoCommand(t *testing.T) {
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
-			for i := 0; ; i++ {
-				if _, err := os.Stat(filepath.Join(g.dir, "ready")); err == nil {
-					break
-				}
-				if i == 1000 {
-					t.Fatal("the go command was not called")
-				}
-				time.Sleep(10 * time.Millisecond)
+			if _, err := os.ReadFile(ready); err != nil { // comes when the go command is called
+				t.Fatal(err)
 			}
 			if err := cmd.Process.Signal(os.Interrupt); err != nil {
 				t.Fatal(err)

@@ -6,7 +6,10 @@ import queue
 import sys
 import time
 
+import zmq
 from jupyter_client.manager import KernelManager
+
+PATIENCE = 1200  # seconds: decides nothing but when a test is given up
 
 
 class Driver:
@@ -24,7 +27,10 @@ class Driver:
     def connect(self):
         self.client = self.manager.blocking_client()
         self.client.start_channels()
-        self.client.wait_for_ready(timeout=60)
+        self.client.wait_for_ready(timeout=PATIENCE)
+        self.poller = zmq.Poller()
+        for channel in self.client.iopub_channel, self.client.shell_channel:
+            self.poller.register(channel.socket, zmq.POLLIN)
 
     def restart(self):
         self.client.stop_channels()
@@ -39,20 +45,21 @@ class Driver:
         return {"alive": self.manager.is_alive()}
 
     def info(self):
-        return {"info": self.ask("kernel_info", 10)}
+        return {"info": self.ask("kernel_info", PATIENCE)}
 
     def interrupt(self):
         self.manager.interrupt_kernel()
 
     def execute(self, code):
         id = self.client.execute(code)
-        self.cells[id] = {"stdout": [], "stderr": [], "shown": [], "messages": 0, "bytes": 0, "idle": False, "status": ""}
+        self.cells[id] = {"stdout": [], "stderr": [], "shown": [], "messages": 0, "bytes": 0, "busy": False, "idle": False, "status": ""}
         return {"id": id}
 
     def pump(self, timeout):
-        """Takes one message from each of the two channels, if there are any."""
+        """Waits for a message and takes one from each of the two channels that has any."""
+        self.poller.poll(1000 * timeout)
         try:
-            msg = self.client.get_iopub_msg(timeout=timeout)
+            msg = self.client.get_iopub_msg(timeout=0)
             self.output(msg)
         except queue.Empty:
             pass
@@ -72,6 +79,7 @@ class Driver:
         content = msg["content"]
         kind = msg["msg_type"]
         if kind == "status":
+            cell["busy"] = True
             cell["idle"] = content["execution_state"] == "idle"
             return
         cell["messages"] += 1
@@ -84,23 +92,30 @@ class Driver:
             for mime, value in content["data"].items():
                 cell["shown"].append(mime + ": " + (value if isinstance(value, str) else json.dumps(value)) + "\n")
 
+    def pumped(self, timeout, done):
+        """Takes messages until something is true, and returns whether it is."""
+        end = time.monotonic() + timeout
+        while not done() and time.monotonic() < end:
+            self.pump(max(0, end - time.monotonic()))
+        return bool(done())
+
+    def begun(self, id, timeout):
+        """Waits until the kernel has begun with the cell."""
+        return {"done": self.pumped(timeout, lambda: self.cells[id]["busy"])}
+
     def wait(self, id, timeout):
         """Waits until the cell is idle and answered."""
-        begun = time.time()
+        begun = time.monotonic()
         cell = self.cells[id]
-        while not (cell["idle"] and cell["status"]) and time.time() - begun < timeout:
-            self.pump(0.05)
-        return {"cell": joined(cell), "done": bool(cell["idle"] and cell["status"]), "seconds": time.time() - begun, "order": self.order}
+        done = self.pumped(timeout, lambda: cell["idle"] and cell["status"])
+        return {"cell": joined(cell), "done": done, "seconds": time.monotonic() - begun, "order": self.order}
 
     def until(self, id, text, timeout):
         """Waits until the cell has shown a text."""
-        begun = time.time()
         cell = self.cells[id]
-        while not any(text in part for k in ("stdout", "stderr", "shown") for part in cell[k]):
-            if cell["idle"] and cell["status"] or time.time() - begun > timeout:
-                return {"cell": joined(cell), "done": False, "seconds": time.time() - begun}
-            self.pump(0.02)
-        return {"done": True, "seconds": time.time() - begun}
+        shown = lambda: any(text in part for k in ("stdout", "stderr", "shown") for part in cell[k])
+        self.pumped(timeout, lambda: shown() or cell["idle"] and cell["status"])
+        return {"cell": joined(cell), "done": shown()}
 
     def ask(self, what, timeout, **args):
         id = getattr(self.client, what)(**args)
@@ -112,12 +127,12 @@ class Driver:
 
     def complete(self, code, cursor):
         begun = time.time()
-        reply = self.ask("complete", 60, code=code, cursor_pos=cursor)
+        reply = self.ask("complete", PATIENCE, code=code, cursor_pos=cursor)
         return {"matches": reply["matches"], "status": reply["status"], "start": reply["cursor_start"], "end": reply["cursor_end"], "seconds": time.time() - begun}
 
     def inspect(self, code, cursor):
         begun = time.time()
-        reply = self.ask("inspect", 60, code=code, cursor_pos=cursor)
+        reply = self.ask("inspect", PATIENCE, code=code, cursor_pos=cursor)
         data = reply["data"]
         return {"text": data.get("text/markdown", ""), "plain": data.get("text/plain", ""), "seconds": time.time() - begun}
 
