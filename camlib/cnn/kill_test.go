@@ -40,16 +40,18 @@ func TestKilledTrainings(t *testing.T) {
 	dir, killed, doubles, ends, mid := filepath.Join(t.TempDir(), "run"), 0, 0, 0, 0
 	for killed < kills {
 		double := rand.IntN(2) == 0
+		refused, second := true, ""
 		_, err := startTraining(t, dir, rand.IntN(lines+1), func() {
-			if !double {
-				return
+			if double {
+				out, err := trainingIn(dir).CombinedOutput()
+				second = string(out)
+				refused = err != nil && strings.Contains(second, "in use by another training (process ")
+				doubles++
 			}
-			out, err := trainingIn(dir).CombinedOutput()
-			if err == nil || !strings.Contains(string(out), "in use by another training (process ") {
-				t.Errorf("a second training: error %v, output %s", err, out)
-			}
-			doubles++
 		})
+		if err != nil && !refused { // if it had ended by itself, a second one may begin
+			t.Errorf("a second training beside one that was killed later: %s", second)
+		}
 		if err == nil {
 			ends++
 			sameEnd(t, dir, whole)
@@ -59,6 +61,7 @@ func TestKilledTrainings(t *testing.T) {
 			continue
 		}
 		killed++
+		fmt.Fprintf(os.Stderr, "kill %d, %d double starts, %d ends\n", killed, doubles, ends)
 		if _, err := Load(dir); err != nil && !strings.Contains(err.Error(), "no such file") {
 			t.Errorf("after kill %d: %v", killed, err)
 		}
@@ -86,9 +89,9 @@ func trainToBeKilled(t *testing.T, dir string) {
 		backend = backendtest.XLA(t)
 	}
 	fmt.Println("training")
-	ds := few(t, 12)
+	ds := few(t, 4)
 	if _, err := Train(t.Context(), backend, New(1), ds, ds, TrainConfig{
-		Epochs: 3, BatchSize: 3, Augment: FlipCrop, Seed: 5, Step: Plain, Dir: dir, CheckpointEvery: 1,
+		Epochs: 3, BatchSize: 1, Augment: FlipCrop, Seed: 5, Step: Plain, Dir: dir, CheckpointEvery: 1,
 		OnStep:  func(p Progress) { fmt.Println("training") },
 		OnEpoch: func(Epoch) { fmt.Println("training") },
 	}); err != nil {

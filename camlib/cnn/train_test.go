@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -77,7 +79,8 @@ func TestStepsAreThePlainStep(t *testing.T) {
 
 // TestResumedTrainingIsTheSame protects resuming: a training that is stopped
 // in the middle of an epoch and gone on with in another model ends with the
-// same bits, and with the same log, as one that was not.
+// same bits, and with the same log, as one that was not; also when it finds its
+// checkpoint damaged and goes on from the one before.
 func TestResumedTrainingIsTheSame(t *testing.T) {
 	backend, ds := backendtest.XLA(t), few(t, 20)
 	config := TrainConfig{Epochs: 2, BatchSize: 10, Seed: 5, Augment: FlipCrop, Step: Plain, Dir: t.TempDir()}
@@ -87,7 +90,8 @@ func TestResumedTrainingIsTheSame(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	config.Dir = t.TempDir()
+	wholeDir := config.Dir
+	config.Dir, config.CheckpointEvery = t.TempDir(), -1
 	ctx, stop := context.WithCancel(t.Context())
 	steps := 0
 	config.OnStep = func(Progress) {
@@ -110,6 +114,11 @@ func TestResumedTrainingIsTheSame(t *testing.T) {
 	if got := evaluate(t, stopped, ds).Cost; len(h.Epochs) != 1 || math.Abs(got-h.Epochs[0].Test.Cost) > 1e-6 {
 		t.Errorf("folder of a stopped training: a model of cost %v beside a log of %d epochs, want the first epoch's, %v", got, len(h.Epochs), h.Epochs[0].Test.Cost)
 	}
+	damaged := config
+	damaged.Dir = t.TempDir()
+	if err := os.CopyFS(damaged.Dir, os.DirFS(config.Dir)); err != nil {
+		t.Fatal(err)
+	}
 	resumed := New(99) // its weights come from the checkpoint
 	var epochs []int
 	config.OnEpoch = func(e Epoch) { epochs = append(epochs, e.Epoch) }
@@ -131,6 +140,30 @@ func TestResumedTrainingIsTheSame(t *testing.T) {
 			t.Errorf("epoch %d: costs %v and %v, want %v and %v", i+1, g.TrainCost, g.Test.Cost, w.TrainCost, w.Test.Cost)
 		}
 	}
+
+	data, err := os.ReadFile(filepath.Join(damaged.Dir, TrainingFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[len(data)/2] ^= 1
+	put(t, damaged.Dir, TrainingFile, data)
+	damaged.OnStep = func(p Progress) {
+		steps++
+		if c, err := readCheckpoint(filepath.Join(damaged.Dir, TrainingFile)); p.Step == 2 && (err != nil || c.Position.Step != 1) {
+			t.Errorf("a checkpoint every nanosecond: error %v, want one of the step before", err)
+		}
+	}
+	damaged.CheckpointEvery = 1
+	steps = 0
+	beforeDamage := New(98)
+	if _, err := Train(t.Context(), backend, beforeDamage, ds, ds, damaged); err != nil {
+		t.Fatal(err)
+	}
+	if steps != 2 || !slices.Equal(encode(t, whole), encode(t, beforeDamage)) {
+		t.Errorf("%d steps from the checkpoint before the damaged one, want 2, and the same weights", steps)
+	}
+	sameEnd(t, damaged.Dir, wholeDir)
+	sameEnd(t, config.Dir, wholeDir)
 
 	// A finished training only reads its checkpoint.
 	steps = 0
