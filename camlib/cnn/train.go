@@ -385,7 +385,7 @@ func (t *training) save() error {
 	}
 	c := &checkpoint{t.state, values, t.published}
 	if err := t.folder.save(c); err != nil {
-		return err
+		return fmt.Errorf("%w; when that is mended, train again with the same settings to go on", err)
 	}
 	at := t.state.Position
 	t.saved, t.savedAt = &at, time.Now()
