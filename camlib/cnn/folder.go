@@ -52,7 +52,7 @@ func openFolder(dir string, notice func(string)) (*folder, error) {
 	case err != nil:
 		return nil, fail(fmt.Errorf("cannot be locked against a second training: %w; choose a folder on a local disk", err))
 	case !locked:
-		holder, _ := os.ReadFile(f.lock.Path()) //nolint:errcheck // who it is only helps
+		holder, _ := os.ReadFile(f.lock.Path()) // who it is only helps
 		return nil, fail(fmt.Errorf("in use by another training (%s); wait for its end or choose another folder", bytes.TrimSpace(holder)))
 	}
 	err := f.claim()
@@ -69,7 +69,7 @@ func openFolder(dir string, notice func(string)) (*folder, error) {
 func (f *folder) claim() error {
 	host, err := os.Hostname()
 	if err != nil {
-		return err
+		host = "a machine without a name"
 	}
 	if err := os.WriteFile(f.lock.Path(), fmt.Appendf(nil, "process %d on %s\n", os.Getpid(), host), 0o644); err != nil {
 		return err

@@ -1,6 +1,8 @@
 package cnn
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -66,7 +68,12 @@ func TestFolderWithoutACheckpoint(t *testing.T) {
 			}
 			put(t, config.Dir, "notes.txt", []byte("mine"))
 			before := written(t, config.Dir)
+			notice := ""
+			config.OnNotice = func(text string) { notice += text }
 			m, h, err := run(t, config, ds)
+			if want := config.Dir + " has 2 epochs, 1 more than asked for"; (notice == want) != (row.epochs == 1) {
+				t.Errorf("notice %q, want %q where there are more", notice, want)
+			}
 			if !maps.Equal(written(t, config.Dir), before) {
 				t.Error("the folder was changed")
 			}
@@ -282,6 +289,22 @@ func TestOneTrainingAFolder(t *testing.T) {
 	cmd.Wait() //nolint:errcheck // killed
 	if err := (TrainConfig{Dir: dir}).Check(); err != nil {
 		t.Errorf("after it was killed: %v", err)
+	}
+}
+
+// TestStoppedBeforeTheFirstStep: there is a checkpoint to go on from, and no model yet.
+func TestStoppedBeforeTheFirstStep(t *testing.T) {
+	config, ds, _ := made(t)
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	for range 2 {
+		if _, err := Train(ctx, backendtest.Go(t), New(1), ds, ds, config); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "stopped in epoch 1 after 0 steps; train again") {
+			t.Errorf("error %v, want one that says how to go on", err)
+		}
+	}
+	c, err := readCheckpoint(filepath.Join(config.Dir, TrainingFile))
+	if err != nil || c.Position != (position{}) || len(written(t, config.Dir)) != 2 {
+		t.Errorf("error %v, want a checkpoint at the beginning, the same before it, and no model or log", err)
 	}
 }
 

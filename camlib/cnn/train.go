@@ -192,6 +192,9 @@ func (t *training) begin() error {
 			return err
 		}
 	}
+	if done := t.state.Position.Epoch; done > c.Epochs {
+		t.notice(fmt.Sprintf("%s has %d epochs, %d more than asked for", c.Dir, done, done-c.Epochs))
+	}
 	if t.done() {
 		return nil
 	}
@@ -236,9 +239,6 @@ func (t *training) resume(settings *History) error {
 		return fmt.Errorf("cnn: resume: %s: %w; use the same, or another folder", t.config.Dir, err)
 	}
 	t.state, t.published, t.saved = saved.state, saved.model, &saved.Position
-	if extra := len(t.state.History.Epochs) - t.config.Epochs; extra > 0 {
-		t.notice(fmt.Sprintf("%s has %d epochs, %d more than asked for", t.config.Dir, t.config.Epochs+extra, extra))
-	}
 	if err := t.model.setTrained(saved.values); err != nil {
 		return err
 	}
