@@ -37,6 +37,14 @@ func ParseAugmentation(name string) (Augmentation, error) {
 	return "", fmt.Errorf("cnn: augmentation %q, want %s, %s or %s", name, Article, FlipCrop, None)
 }
 
+// copies is how many images of each an epoch has.
+func (a Augmentation) copies() int {
+	if a == Article {
+		return 3
+	}
+	return 1
+}
+
 // margin is how far a crop may move: each image is padded by it and cut back
 // to its size.
 const margin = 4
@@ -55,10 +63,7 @@ func (p picks) tensor() *tensors.Tensor {
 func (a Augmentation) epochPicks(images int, seed int64, epoch int) picks {
 	rng := rand.New(rand.NewPCG(uint64(seed), uint64(epoch)))
 	crop := func() int32 { return rng.Int32N(2*margin + 1) }
-	copies := 1
-	if a == Article {
-		copies = 3
-	}
+	copies := a.copies()
 	p := make(picks, 0, 4*copies*images)
 	for _, k := range rng.Perm(copies * images) {
 		position, flip, row, col := int32(k%images), int32(0), int32(margin), int32(margin)

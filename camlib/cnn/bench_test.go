@@ -144,3 +144,27 @@ func resident(b *testing.B) float64 {
 	}
 	return float64(pages*os.Getpagesize()) / 1e6
 }
+
+// BenchmarkCheckpoint is what a checkpoint costs a training: read, checked, written and
+// synced. Per CheckpointEvery of two minutes it has to stay far below one percent, 1.2 s.
+func BenchmarkCheckpoint(b *testing.B) {
+	m := New(1)
+	f, err := openFolder(b.TempDir(), nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.close() //nolint:errcheck // the end of the benchmark
+	model, err := m.Encode()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		values, err := m.trained()
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := f.save(&checkpoint{state{}, values, model}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

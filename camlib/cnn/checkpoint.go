@@ -1,25 +1,20 @@
 package cnn
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/gomlx/gomlx/pkg/core/tensors"
 	"github.com/gomlx/gomlx/pkg/ml/context"
-	"github.com/google/renameio/v2"
+	"github.com/gomlx/gomlx/pkg/ml/train/optimizers"
 	"github.com/nlpodyssey/safetensors"
-)
-
-// The files of a checkpoint folder, beside [ModelFile]: what a training needs
-// to go on, and its log.
-const (
-	TrainingFile = "training.safetensors"
-	LogFile      = "log.json"
 )
 
 // position is where a training stands: the steps done of an epoch, counted
@@ -31,133 +26,242 @@ type position struct {
 	Seconds float64 `json:"seconds"`
 }
 
+func (p position) String() string { return fmt.Sprintf("epoch %d, step %d", p.Epoch+1, p.Step) }
+
 // state is everything of a training that is no tensor.
 type state struct {
 	Position position `json:"position"`
 	History  History  `json:"history"`
 }
 
-// saveCheckpoint writes TrainingFile, from which a training resumes, and at the
-// end of an epoch also the model and the log, which then belong together. Each
-// file is written whole or not at all; TrainingFile holds the weights too, so
-// that resuming never mixes files of two moments.
-func saveCheckpoint(dir string, m *Model, s state) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("cnn: checkpoint: %w", err)
-	}
-	views := make(map[string]safetensors.TensorView)
-	for v := range m.ctx.IterVariables() {
-		if v.Shape().IsScalar() {
-			continue // counters and the learning rate follow from the state
-		}
-		value, err := v.Value()
-		if err != nil {
-			return fmt.Errorf("cnn: checkpoint: variable %s: %w", v.ScopeAndName(), err)
-		}
-		var view safetensors.TensorView
-		err = value.ConstBytes(func(data []byte) {
-			shape := make([]uint64, value.Rank())
-			for i, d := range value.Shape().Dimensions {
-				shape[i] = uint64(d)
-			}
-			view, err = safetensors.NewTensorView(safetensors.F32, shape, append([]byte(nil), data...))
-		})
-		if err != nil {
-			return fmt.Errorf("cnn: checkpoint: variable %s: %w", v.ScopeAndName(), err)
-		}
-		views[v.ScopeAndName()] = view
-	}
-	meta, err := json.Marshal(s)
-	if err != nil {
-		return fmt.Errorf("cnn: checkpoint: %w", err)
-	}
-	data, err := safetensors.Serialize(views, map[string]string{"architecture": Architecture, "training": string(meta)})
-	if err != nil {
-		return fmt.Errorf("cnn: checkpoint: %w", err)
-	}
-	if err := renameio.WriteFile(filepath.Join(dir, TrainingFile), data, 0o644); err != nil {
-		return fmt.Errorf("cnn: checkpoint: %w", err)
-	}
-	if s.Position.Step > 0 {
-		return nil
-	}
-	return publish(dir, m, s.History)
-}
-
-// publish writes the model and, after it, the log.
-func publish(dir string, m *Model, h History) error {
-	if err := m.Save(filepath.Join(dir, ModelFile)); err != nil {
+// check says what in a state no training could have written.
+func (s *state) check() error {
+	if err := s.History.check(); err != nil {
 		return err
 	}
-	return h.save(filepath.Join(dir, LogFile))
+	p := s.Position
+	_, steps := s.History.perEpoch()
+	switch {
+	case p.Epoch != len(s.History.Epochs):
+		return fmt.Errorf("%d epochs done, want the %d of its log", p.Epoch, len(s.History.Epochs))
+	case p.Step < 0 || p.Step > steps:
+		return fmt.Errorf("step %d, want 0 to the %d of an epoch", p.Step, steps)
+	case !isAmount(p.CostSum) || p.Step == 0 && p.CostSum != 0:
+		return fmt.Errorf("cost %v after %d steps, want a finite one, 0 before the first step", p.CostSum, p.Step)
+	case !isAmount(p.Seconds) || p.Step == 0 && p.Seconds != 0:
+		return fmt.Errorf("%v seconds after %d steps, want finite ones, 0 before the first step", p.Seconds, p.Step)
+	}
+	return nil
 }
 
-// published says whether a folder's model and log are those of a state. They are
-// not where the process ended between two of a checkpoint's files.
-func published(dir string, s state) bool {
-	log, err := ReadHistory(dir)
-	return err == nil && len(log.Epochs) == len(s.History.Epochs)
+// checkpoint is all that a training needs to go on, and the model of its last
+// whole epoch.
+type checkpoint struct {
+	state
+	values map[string][]float32 // by a parameter's name
+	model  []byte               // the contents of ModelFile; none in the first epoch
 }
 
-// loadCheckpoint puts the variables of a folder's TrainingFile into the model
-// and returns its state; found is false when there is no such file.
-func loadCheckpoint(dir string, m *Model) (s state, found bool, err error) {
-	path := filepath.Join(dir, TrainingFile)
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return s, false, nil
+// parameter is one of the arrays that change in a training: weights, biases,
+// and Adam's two moments of each.
+type parameter struct {
+	scope, name string
+	dims        []int
+	moment      int // 1 or 2; 0 is a weight
+}
+
+func (p parameter) String() string { return p.scope + context.ScopeSeparator + p.name }
+
+// parameters lists the 36 arrays of a training.
+func parameters() (all []parameter) {
+	for _, l := range layers {
+		for _, p := range []parameter{{l.scope, "weights", l.dims, 0}, {l.scope, "biases", []int{l.outputs()}, 0}} {
+			scope := optimizers.AdamDefaultScope + context.ScopeSeparator + l.scope
+			all = append(all, p, parameter{scope, p.name + "_1st_moment", p.dims, 1}, parameter{scope, p.name + "_2nd_moment", p.dims, 2})
+		}
 	}
-	fail := func(err error) (state, bool, error) {
-		return s, false, fmt.Errorf("cnn: resume: %s: %w; mend or remove the file to begin anew", path, err)
+	return all
+}
+
+// check says which of a parameter's values no training goes on from.
+func (p parameter) check(values []float32) error {
+	if err := finite(p.String(), values); err != nil || p.moment != 2 {
+		return err
 	}
+	if bad := slices.IndexFunc(values, func(v float32) bool { return v < 0 }); bad >= 0 {
+		return fmt.Errorf("tensor %q: value %d is %v, want 0 or more: a mean of squares", p, bad, values[bad])
+	}
+	return nil
+}
+
+// trained returns copies of the model's parameters by name. Moments that Adam
+// has not made yet are zero, as it makes them.
+func (m *Model) trained() (map[string][]float32, error) {
+	all := make(map[string][]float32)
+	for _, p := range parameters() {
+		values := make([]float32, product(p.dims))
+		if p.moment == 0 || m.variable(p) != nil {
+			var err error
+			if values, err = m.values(p.scope, p.name); err != nil {
+				return nil, err
+			}
+		}
+		if err := p.check(values); err != nil {
+			return nil, err
+		}
+		all[p.String()] = values
+	}
+	return all, nil
+}
+
+// setTrained sets those of the model's parameters that values has, and makes
+// moments.
+func (m *Model) setTrained(values map[string][]float32) error {
+	for _, p := range parameters() {
+		data, ok := values[p.String()]
+		if !ok {
+			continue
+		}
+		value := tensors.FromFlatDataAndDimensions(slices.Clone(data), p.dims...)
+		if v := m.variable(p); v != nil {
+			if err := v.SetValue(value); err != nil {
+				return fmt.Errorf("cnn: %s: %w", p, err)
+			}
+			continue
+		}
+		m.ctx.Checked(false).InAbsPath(context.ScopeSeparator+p.scope).VariableWithValue(p.name, value).SetTrainable(false)
+	}
+	return nil
+}
+
+func (m *Model) variable(p parameter) *context.Variable {
+	return m.ctx.GetVariableByScopeAndName(context.ScopeSeparator+p.scope, p.name)
+}
+
+// The header of a checkpoint holds the sha256 of the whole file, computed while
+// zeros stand in its place.
+const checksum = "sha256"
+
+var noSum = strings.Repeat("0", 2*sha256.Size)
+
+// encode returns the contents of a TrainingFile.
+func (c *checkpoint) encode() ([]byte, error) {
+	views := make(map[string]safetensors.TensorView)
+	var err error
+	for _, p := range parameters() {
+		if views[p.String()], err = view(c.values[p.String()], p.dims); err != nil {
+			return nil, fmt.Errorf("cnn: checkpoint: %s: %w", p, err)
+		}
+	}
+	if len(c.model) > 0 {
+		if views[ModelFile], err = safetensors.NewTensorView(safetensors.U8, []uint64{uint64(len(c.model))}, c.model); err != nil {
+			return nil, fmt.Errorf("cnn: checkpoint: %w", err)
+		}
+	}
+	training, err := json.Marshal(c.state)
 	if err != nil {
-		return fail(err)
+		return nil, fmt.Errorf("cnn: checkpoint: %w", err)
+	}
+	data, err := safetensors.Serialize(views, map[string]string{"architecture": Architecture, "training": string(training), checksum: noSum})
+	if err != nil {
+		return nil, fmt.Errorf("cnn: checkpoint: %w", err)
+	}
+	return data, seal(data)
+}
+
+// seal writes the checksum into a file.
+func seal(data []byte) error {
+	place, err := sumOf(data)
+	if err != nil {
+		return err
+	}
+	copy(place, noSum)
+	sum := sha256.Sum256(data)
+	hex.Encode(place, sum[:])
+	return nil
+}
+
+// sumOf returns the part of a file that holds its checksum.
+func sumOf(data []byte) ([]byte, error) {
+	const length = 8
+	if len(data) < length || binary.LittleEndian.Uint64(data) > uint64(len(data)-length) {
+		return nil, errors.New("cut short, or not a safetensors file")
+	}
+	header := data[length:][:binary.LittleEndian.Uint64(data)]
+	key := []byte(`"` + checksum + `":"`) // inside the training's JSON its quotes are escaped
+	at := bytes.Index(header, key) + len(key)
+	if at < len(key) || at+len(noSum) > len(header) {
+		return nil, errors.New("no checksum, want a file that a training of this version of camlab wrote")
+	}
+	return header[at:][:len(noSum)], nil
+}
+
+// decodeCheckpoint reads what encode wrote, and nothing else.
+func decodeCheckpoint(data []byte) (*checkpoint, error) {
+	sum, err := sumOf(data)
+	if err != nil {
+		return nil, err
+	}
+	written := string(sum)
+	if err := seal(data); err != nil {
+		return nil, err
+	}
+	if string(sum) != written {
+		return nil, errors.New("damaged: its checksum is of other contents")
 	}
 	file, err := safetensors.Deserialize(data)
 	if err != nil {
-		return fail(err)
+		return nil, err
 	}
 	_, meta, err := safetensors.ReadMetadata(data)
 	if err != nil {
-		return fail(err)
+		return nil, err
 	}
 	if a := meta.Metadata()["architecture"]; a != Architecture {
-		return fail(fmt.Errorf("architecture %q, want %q", a, Architecture))
+		return nil, fmt.Errorf("architecture %q, want %q", a, Architecture)
 	}
-	if err := json.Unmarshal([]byte(meta.Metadata()["training"]), &s); err != nil {
-		return fail(err)
+	c := &checkpoint{values: make(map[string][]float32)}
+	if err := json.Unmarshal([]byte(meta.Metadata()["training"]), &c.state); err != nil {
+		return nil, fmt.Errorf("its settings and position: %w", err)
 	}
-	for _, t := range file.Tensors() {
-		if err := setVariable(m.ctx, t.Name, t.TensorView); err != nil {
-			return fail(err)
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	names := []string{ModelFile}
+	for _, p := range parameters() {
+		names = append(names, p.String())
+		values, err := floats(file, p.String(), p.dims)
+		if err == nil {
+			err = p.check(values)
+		}
+		if err != nil {
+			return nil, err
+		}
+		c.values[p.String()] = values
+	}
+	for _, name := range file.Names() {
+		if !slices.Contains(names, name) {
+			return nil, fmt.Errorf("tensor %q, want only weights, biases and their moments", name)
 		}
 	}
-	return s, true, nil
+	model, ok := file.Tensor(ModelFile)
+	if ok {
+		c.model = model.Data()
+	}
+	if ok != (c.Position.Epoch > 0) {
+		return nil, fmt.Errorf("model there: %v after %d whole epochs, want one after the first", ok, c.Position.Epoch)
+	}
+	if ok {
+		return c, c.History.owns(c.model)
+	}
+	return c, nil
 }
 
-// setVariable sets a variable, making it if need be.
-func setVariable(ctx *context.Context, scopeAndName string, view safetensors.TensorView) error {
-	dims := make([]int, len(view.Shape()))
-	for i, d := range view.Shape() {
-		dims[i] = int(d)
+// hash is the sha256 of parts one after the other.
+func hash(parts ...[]byte) string {
+	h := sha256.New()
+	for _, p := range parts {
+		h.Write(p)
 	}
-	if view.DType() != safetensors.F32 {
-		return fmt.Errorf("tensor %q: type %s, want F32", scopeAndName, view.DType())
-	}
-	value := tensors.FromFlatDataAndDimensions(make([]float32, view.DataLen()/4), dims...)
-	if err := value.MutableBytes(func(data []byte) { copy(data, view.Data()) }); err != nil {
-		return fmt.Errorf("tensor %q: %w", scopeAndName, err)
-	}
-	scope, name := context.SplitScope(scopeAndName)
-	if v := ctx.GetVariableByScopeAndName(scope, name); v != nil {
-		if !v.Shape().Equal(value.Shape()) {
-			return fmt.Errorf("tensor %q: shape %s, want %s", scopeAndName, value.Shape(), v.Shape())
-		}
-		return v.SetValue(value)
-	}
-	if !strings.HasPrefix(scope, context.ScopeSeparator) {
-		return fmt.Errorf("tensor %q: want a name of the form /scope/variable", scopeAndName)
-	}
-	ctx.Checked(false).InAbsPath(scope).VariableWithValue(name, value).SetTrainable(false)
-	return nil
+	return hex.EncodeToString(h.Sum(nil))
 }

@@ -39,9 +39,11 @@ var layers = []layer{
 func (l layer) outputs() int { return l.dims[len(l.dims)-1] }
 
 // size is the number of weights, without the biases.
-func (l layer) size() int {
+func (l layer) size() int { return product(l.dims) }
+
+func product(dims []int) int {
 	n := 1
-	for _, d := range l.dims {
+	for _, d := range dims {
 		n *= d
 	}
 	return n

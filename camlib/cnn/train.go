@@ -38,12 +38,17 @@ type TrainConfig struct {
 	Step         StepKind     // "" is Winograd
 
 	// Dir is the checkpoint folder, written before and after the evaluation that
-	// ends an epoch and when the training is interrupted; a training that finds
-	// its checkpoint there goes on from it. "" keeps none.
-	Dir string
+	// ends an epoch, every CheckpointEvery within one, and when the training is
+	// interrupted; a training that finds its checkpoint there goes on from it.
+	// "" keeps none.
+	Dir             string
+	CheckpointEvery time.Duration // 0 is two minutes, negative is never within an epoch
 
 	OnStep  func(Progress) // called after every step; may be nil
 	OnEpoch func(Epoch)    // called after every epoch, also for those of a resumed training; may be nil
+
+	// OnNotice is called with what was found in Dir and mended; may be nil.
+	OnNotice func(string)
 }
 
 // Progress is where a running training stands.
@@ -71,6 +76,9 @@ func (c TrainConfig) withDefaults() (TrainConfig, error) {
 	if c.Step == "" {
 		c.Step = Winograd
 	}
+	if c.CheckpointEvery == 0 {
+		c.CheckpointEvery = 2 * time.Minute
+	}
 	if _, err := ParseAugmentation(string(c.Augment)); err != nil {
 		return c, err
 	}
@@ -87,6 +95,21 @@ func (c TrainConfig) withDefaults() (TrainConfig, error) {
 	return c, nil
 }
 
+// Check fails when [Train] would before it looks at its data: when a setting is
+// out of range, or Dir cannot be written, which it tries, or another training uses
+// it. Programs call it before they load the data.
+func (c TrainConfig) Check() error {
+	c, err := c.withDefaults()
+	if err != nil || c.Dir == "" {
+		return err
+	}
+	f, err := openFolder(c.Dir, nil)
+	if err != nil {
+		return err
+	}
+	return f.close()
+}
+
 // Train trains the model by Adam on the mean cross entropy and evaluates it on
 // test after every epoch. It returns the log of all epochs, also of those that
 // an earlier call made into the same checkpoint folder.
@@ -94,8 +117,18 @@ func (c TrainConfig) withDefaults() (TrainConfig, error) {
 // When ctx is done it stops after the running step, saves the checkpoint, and
 // returns the log so far with an error that says how to go on and wraps ctx's.
 // The same configuration, data and backend give the same weights bit for bit,
-// interrupted or not. It fails when the cost stops being a finite number. On the
-// pure-Go backend, tens of times slower, Plain and Winograd are one step with
+// interrupted or not. It fails when the cost, a weight or one of Adam's moments is no
+// finite number at a step, at a checkpoint or at the end of an epoch; the last
+// checkpoint and model stay. An epoch after which the network is no better than
+// guessing has a Warning.
+//
+// Dir is locked for as long as Train runs. A damaged checkpoint is not used: Train
+// goes on from the one before it, or fails. A missing or damaged model or log is
+// written again. A folder with the model and the log of all epochs, but without
+// [TrainingFile], is a finished run, which it returns; one with anything else that
+// it would overwrite is an error.
+//
+// On the pure-Go backend, tens of times slower, Plain and Winograd are one step with
 // gradients by hand.
 func Train(ctx stdcontext.Context, backend backends.Backend, m *Model, train, test *cifar10.Dataset, config TrainConfig) (*History, error) {
 	c, err := config.withDefaults()
@@ -106,6 +139,12 @@ func Train(ctx stdcontext.Context, backend backends.Backend, m *Model, train, te
 		return nil, fmt.Errorf("cnn: train: %d training and %d test images, want at least one of each", train.Len(), test.Len())
 	}
 	t := &training{config: c, backend: backend, model: m, train: train, test: test}
+	if c.Dir != "" {
+		if t.folder, err = openFolder(c.Dir, t.notice); err != nil {
+			return nil, err
+		}
+		defer t.folder.close() //nolint:errcheck // the lock goes with its file
+	}
 	if err := t.begin(); err != nil {
 		return nil, err
 	}
@@ -126,6 +165,11 @@ type training struct {
 	step           stepper
 	evaluator      *Evaluator
 	state          state
+	published      []byte // the contents of ModelFile after the last whole epoch
+
+	folder  *folder   // nil if Dir is ""
+	saved   *position // of the last checkpoint there; nil if there is none
+	savedAt time.Time
 
 	began  time.Time
 	images int // since began
@@ -137,30 +181,24 @@ func (t *training) begin() error {
 	if err := t.clear(); err != nil {
 		return err
 	}
-	t.state.History = History{
+	settings := History{
 		Architecture: Architecture, Images: t.train.Len(), Augment: c.Augment, BatchSize: c.BatchSize,
 		LearningRate: c.LearningRate, Seed: c.Seed, Step: c.Step, Backend: DescribeBackend(t.backend),
+		TrainData: hash(t.train.Pixels, t.train.Labels), TestData: hash(t.test.Pixels, t.test.Labels),
 	}
-	if c.Dir != "" {
-		saved, found, err := loadCheckpoint(c.Dir, t.model)
-		if err != nil {
+	t.state.History = settings
+	if t.folder != nil {
+		if err := t.resume(&settings); err != nil {
 			return err
 		}
-		if found {
-			if err := t.state.History.sameRun(&saved.History); err != nil {
-				return fmt.Errorf("cnn: resume: %s: %w; use the same, or another folder", c.Dir, err)
-			}
-			t.state.Position, t.state.History.Epochs = saved.Position, saved.History.Epochs
-			if err := t.setStep(saved.Position); err != nil {
-				return err
-			}
-			if saved.Position.Step == 0 && !published(c.Dir, saved) {
-				if err := publish(c.Dir, t.model, saved.History); err != nil {
-					return err
-				}
-			}
-		}
 	}
+	if done := t.state.Position.Epoch; done > c.Epochs {
+		t.notice(fmt.Sprintf("%s has %d epochs, %d more than asked for", c.Dir, done, done-c.Epochs))
+	}
+	if t.done() {
+		return nil
+	}
+	t.state.History.Step, t.state.History.Backend = settings.Step, settings.Backend
 	var err error
 	step := steps[c.Step]
 	if isGo(t.backend) {
@@ -175,46 +213,60 @@ func (t *training) begin() error {
 	n := t.train.Len()
 	t.pixels = tensors.FromFlatDataAndDimensions(t.train.Pixels, n, cifar10.Height, cifar10.Width, cifar10.Channels)
 	t.labels = tensors.FromFlatDataAndDimensions(t.train.Labels, n)
-	t.began = time.Now()
+	t.began, t.savedAt = time.Now(), time.Now()
 	return nil
 }
 
-// sameRun says what differs between two logs' settings. The step and the
-// backend may: they change nothing but rounding.
-func (l *History) sameRun(saved *History) error {
-	for _, f := range []struct {
-		name        string
-		want, found any
-	}{
-		{"training images", l.Images, saved.Images},
-		{"augmentation", l.Augment, saved.Augment},
-		{"batch size", l.BatchSize, saved.BatchSize},
-		{"learning rate", l.LearningRate, saved.LearningRate},
-		{"seed", l.Seed, saved.Seed},
-	} {
-		if f.want != f.found {
-			return fmt.Errorf("its checkpoint was made with %s %v, this training has %v", f.name, f.found, f.want)
-		}
+// resume takes up what the folder holds.
+func (t *training) resume(settings *History) error {
+	saved, err := t.folder.load()
+	if err != nil {
+		return err
 	}
-	return nil
+	if saved == nil {
+		log, model, err := t.folder.finished(settings, t.config.Epochs)
+		if err != nil || log == nil {
+			return err
+		}
+		t.state = state{position{Epoch: len(log.Epochs)}, *log}
+		values, err := model.trained()
+		if err != nil {
+			return err
+		}
+		return t.model.setTrained(values)
+	}
+	if err := settings.sameRun(&saved.History); err != nil {
+		return fmt.Errorf("cnn: resume: %s: %w; use the same, or another folder", t.config.Dir, err)
+	}
+	t.state, t.published, t.saved = saved.state, saved.model, &saved.Position
+	if err := t.model.setTrained(saved.values); err != nil {
+		return err
+	}
+	if err := t.setStep(); err != nil {
+		return err
+	}
+	return t.folder.publish(saved)
 }
+
+func (t *training) notice(text string) {
+	if t.config.OnNotice != nil {
+		t.config.OnNotice(text)
+	}
+}
+
+func (t *training) done() bool { return t.state.Position.Epoch >= t.config.Epochs }
 
 // setStep sets the optimiser's counters, on which Adam's bias correction
-// depends, to the number of steps done at a position.
-func (t *training) setStep(p position) error {
-	images := len(t.config.Augment.epochPicks(t.train.Len(), t.config.Seed, p.Epoch)) / 4
-	steps := int64(p.Epoch*t.steps(images) + p.Step)
+// depends, to the number of steps done.
+func (t *training) setStep() error {
+	_, perEpoch := t.state.History.perEpoch()
+	steps := int64(t.state.Position.Epoch*perEpoch + t.state.Position.Step)
 	for _, ctx := range []*context.Context{t.model.ctx, t.model.ctx.In(optimizers.AdamDefaultScope)} {
 		if err := optimizers.GetGlobalStepVar(ctx).SetValue(tensors.FromScalar(steps)); err != nil {
 			return fmt.Errorf("cnn: resume: %w", err)
 		}
 	}
 	return nil
-}
-
-// steps is how many batches an epoch of so many images has; the last may be smaller.
-func (t *training) steps(images int) int {
-	return (images + t.config.BatchSize - 1) / t.config.BatchSize
 }
 
 // clear removes the optimiser's variables from the model.
@@ -237,8 +289,10 @@ func (t *training) run(ctx stdcontext.Context) error {
 	for _, e := range t.state.History.Epochs {
 		t.onEpoch(e)
 	}
-	for t.state.Position.Epoch < t.config.Epochs {
-		if err := t.epoch(ctx); err != nil {
+	for !t.done() {
+		if err := t.epoch(ctx); err != nil && t.saved != nil && ctx.Err() == nil {
+			return fmt.Errorf("%w; %s keeps the checkpoint of %s", err, t.config.Dir, t.saved)
+		} else if err != nil {
 			return err
 		}
 	}
@@ -249,8 +303,7 @@ func (t *training) run(ctx stdcontext.Context) error {
 func (t *training) epoch(ctx stdcontext.Context) error {
 	c, p := t.config, &t.state.Position
 	order := c.Augment.epochPicks(t.train.Len(), c.Seed, p.Epoch)
-	images := len(order) / 4
-	steps := t.steps(images)
+	images, steps := t.state.History.perEpoch()
 	for p.Step < steps {
 		if ctx.Err() != nil {
 			return t.interrupted(ctx)
@@ -270,6 +323,11 @@ func (t *training) epoch(ctx stdcontext.Context) error {
 		p.Seconds += time.Since(start).Seconds()
 		t.images += n
 		t.onStep(images, steps)
+		if c.CheckpointEvery > 0 && p.Step < steps && t.folder != nil && time.Since(t.savedAt) >= c.CheckpointEvery {
+			if err := t.save(); err != nil {
+				return err
+			}
+		}
 	}
 	// Whoever ends the process during the evaluation loses none of the steps.
 	if err := t.save(); err != nil {
@@ -282,8 +340,17 @@ func (t *training) epoch(ctx stdcontext.Context) error {
 	if err != nil {
 		return err
 	}
+	if !isAmount(test.Cost) {
+		return fmt.Errorf("cnn: train: epoch %d: cost %v on the test images, want a finite number; try a smaller learning rate than %v",
+			p.Epoch+1, test.Cost, c.LearningRate)
+	}
 	e := Epoch{Epoch: p.Epoch + 1, TrainCost: p.CostSum / float64(images), Test: *test, Seconds: p.Seconds}
+	e.Warning = e.warning(c.LearningRate)
+	if t.published, err = t.model.Encode(); err != nil {
+		return err
+	}
 	t.state.History.Epochs = append(t.state.History.Epochs, e)
+	t.state.History.ModelData = hash(t.published)
 	*p = position{Epoch: p.Epoch + 1}
 	if err := t.save(); err != nil {
 		return err
@@ -305,11 +372,26 @@ func (t *training) interrupted(ctx stdcontext.Context) error {
 	return fmt.Errorf("%s; train again with the same settings and folder %s to go on from there: %w", where, t.config.Dir, ctx.Err())
 }
 
+// save checks what the training has come to and writes the checkpoint, and after
+// it, at the end of an epoch, the model and the log.
 func (t *training) save() error {
-	if t.config.Dir == "" {
+	values, err := t.model.trained()
+	if err != nil {
+		return fmt.Errorf("cnn: train: %s: %w; try a smaller learning rate than %v", t.state.Position, err, t.config.LearningRate)
+	}
+	if t.folder == nil {
 		return nil
 	}
-	return saveCheckpoint(t.config.Dir, t.model, t.state)
+	c := &checkpoint{t.state, values, t.published}
+	if err := t.folder.save(c); err != nil {
+		return fmt.Errorf("%w; when that is mended, train again with the same settings to go on", err)
+	}
+	at := t.state.Position
+	t.saved, t.savedAt = &at, time.Now()
+	if at.Step > 0 {
+		return nil
+	}
+	return t.folder.publish(c)
 }
 
 func (t *training) onEpoch(e Epoch) {

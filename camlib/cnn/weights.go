@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/renameio/v2"
 	"github.com/nlpodyssey/safetensors"
 
 	"github.com/camlab-go/camlab/internal/failure"
@@ -65,7 +64,7 @@ func Decode(data []byte) (*Model, error) {
 }
 
 // Encode returns the weights in the form that [Decode] reads. Equal weights
-// give equal bytes.
+// give equal bytes. It fails, naming the tensor, when a weight is not finite.
 func (m *Model) Encode() ([]byte, error) {
 	tensors := make(map[string]safetensors.TensorView)
 	for _, l := range layers {
@@ -77,11 +76,17 @@ func (m *Model) Encode() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if tensors[l.torch+".weight"], err = view(l.toTorch(w), l.torchDims()); err != nil {
-			return nil, err
-		}
-		if tensors[l.torch+".bias"], err = view(b, []int{l.outputs()}); err != nil {
-			return nil, err
+		for _, t := range []struct {
+			name   string
+			values []float32
+			dims   []int
+		}{{l.torch + ".weight", l.toTorch(w), l.torchDims()}, {l.torch + ".bias", b, []int{l.outputs()}}} {
+			if err := finite(t.name, t.values); err != nil {
+				return nil, fmt.Errorf("cnn: encode: %w", err)
+			}
+			if tensors[t.name], err = view(t.values, t.dims); err != nil {
+				return nil, err
+			}
 		}
 	}
 	data, err := safetensors.Serialize(tensors, map[string]string{"architecture": Architecture})
@@ -97,7 +102,7 @@ func (m *Model) Save(path string) error {
 	if err != nil {
 		return err
 	}
-	if err := renameio.WriteFile(path, data, 0o644); err != nil {
+	if err := writeFile(path, data); err != nil {
 		return fmt.Errorf("cnn: save: %w", err)
 	}
 	return nil
@@ -167,8 +172,7 @@ func (l layer) each(f func(here, torch int)) {
 func floats(file safetensors.SafeTensors, name string, dims []int) ([]float32, error) {
 	t, ok := file.Tensor(name)
 	if !ok {
-		return nil, fmt.Errorf("another architecture: no tensor %q, want those of %s: %s",
-			name, Architecture, strings.Join(torchNames(), ", "))
+		return nil, fmt.Errorf("another architecture: no tensor %q, want those of %s", name, Architecture)
 	}
 	if t.DType() != safetensors.F32 {
 		return nil, fmt.Errorf("tensor %q: type %s, want F32", name, t.DType())
@@ -184,10 +188,15 @@ func floats(file safetensors.SafeTensors, name string, dims []int) ([]float32, e
 	if err := binary.Read(bytes.NewReader(t.Data()), binary.LittleEndian, values); err != nil {
 		return nil, fmt.Errorf("tensor %q: %w", name, err)
 	}
+	return values, finite(name, values)
+}
+
+// finite says which of a tensor's values is infinite or NaN.
+func finite(name string, values []float32) error {
 	if bad := failure.NotFinite(values); bad >= 0 {
-		return nil, fmt.Errorf("tensor %q: value %d is %v, want finite numbers", name, bad, values[bad])
+		return fmt.Errorf("tensor %q: value %d is %v, want finite numbers", name, bad, values[bad])
 	}
-	return values, nil
+	return nil
 }
 
 // view wraps values for writing.

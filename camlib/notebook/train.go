@@ -31,7 +31,7 @@ func Train(backend backends.Backend, m *cnn.Model, train, test *cifar10.Dataset,
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	w := &watch{id: gonbui.UniqueId(), lines: progress.New(os.Stderr)}
-	config.OnStep, config.OnEpoch = w.step, w.epoch
+	config.OnStep, config.OnEpoch, config.OnNotice = w.step, w.epoch, w.notice
 	interrupts, done := make(chan os.Signal, 1), make(chan struct{})
 	signal.Notify(interrupts, os.Interrupt)
 	defer signal.Stop(interrupts)
@@ -120,6 +120,7 @@ type watch struct {
 	mu       sync.Mutex // abandon comes from outside the training
 	epochs   []cnn.Epoch
 	pictures string // the curves so far, as HTML
+	notices  []string
 	shown    time.Time
 }
 
@@ -135,7 +136,7 @@ func (w *watch) step(p cnn.Progress) {
 	}
 	w.shown = time.Now()
 	part := (float64(p.Epoch-1) + float64(p.Step)/float64(p.Steps)) / float64(p.Epochs)
-	w.update(fmt.Sprintf(`<progress value="%.4f" max="1" style="width:22em"></progress> %s%s`, part, html.EscapeString(progress.Step(p)), w.pictures))
+	w.update(fmt.Sprintf(`<progress value="%.4f" max="1" style="width:22em"></progress> %s%s`, part, w.lined(progress.Step(p)), w.pictures))
 }
 
 func (w *watch) epoch(e cnn.Epoch) {
@@ -148,6 +149,9 @@ func (w *watch) epoch(e cnn.Epoch) {
 	}
 	cost, f1 := charts(w.epochs)
 	var b strings.Builder
+	if e.Warning != "" {
+		b.WriteString("<br>" + html.EscapeString(progress.Epoch(e)))
+	}
 	for _, c := range []curve.Chart{cost, f1} {
 		if svg, err := c.SVG(); err == nil { // a curve that cannot be drawn must not stop a training
 			b.WriteString("<br>" + inlineImage("image/svg+xml", svg))
@@ -156,12 +160,21 @@ func (w *watch) epoch(e cnn.Epoch) {
 	w.pictures = b.String()
 }
 
+func (w *watch) notice(text string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.notices = append(w.notices, text)
+	if !gonbui.IsNotebook {
+		w.lines.Notice(text)
+	}
+}
+
 // end leaves a line in place of the bar and the curves as pictures below.
 func (w *watch) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.lines.Clear()
-	w.update(html.EscapeString(w.summary()))
+	w.update(w.summary())
 	if len(w.epochs) > 0 {
 		Curves(&cnn.History{Epochs: w.epochs})
 	}
@@ -172,7 +185,7 @@ func (w *watch) end() {
 func (w *watch) abandon(dir string) {
 	w.mu.Lock() // for ever: the training must not show anything any more
 	w.lines.Clear()
-	w.update(html.EscapeString(w.summary()) + w.pictures)
+	w.update(w.summary() + w.pictures)
 	Check(abandoned(dir, w.epochs))
 }
 
@@ -200,7 +213,13 @@ func (w *watch) update(content string) {
 
 func (w *watch) summary() string {
 	if len(w.epochs) == 0 {
-		return "no epoch finished"
+		return w.lined("no epoch finished")
 	}
-	return progress.Epoch(w.epochs[len(w.epochs)-1])
+	return w.lined(progress.Epoch(w.epochs[len(w.epochs)-1]))
+}
+
+// lined returns the notices and a text as HTML.
+func (w *watch) lined(text string) string {
+	all := append(w.notices[:len(w.notices):len(w.notices)], text)
+	return strings.ReplaceAll(html.EscapeString(strings.Join(all, "\n")), "\n", "<br>")
 }

@@ -22,17 +22,27 @@ func newTrain() *cobra.Command {
 		Use:   "train",
 		Short: "Train the article's network on CIFAR-10; goes on from its checkpoint",
 		Long: `Train trains the article's network and evaluates it on the test images after
-every epoch. It writes a checkpoint after every epoch and when it is
-interrupted (Ctrl-C), and goes on from the one that it finds in --out.
+every epoch. It writes a checkpoint after every epoch, every --checkpoint-every
+within one, and when it is interrupted (Ctrl-C), and goes on from the one that it
+finds in --out: it ends with the same weights, bit for bit.
 
 The checkpoint folder holds model.safetensors (the weights after the last whole
-epoch), log.json (the settings and every epoch's results) and
-training.safetensors (what is needed to go on).`,
+epoch), log.json (the settings and every epoch's results), training.safetensors
+(what is needed to go on), training.previous.safetensors (the one before, in
+case that one is damaged) and training.lock (keeps a second training out while
+one is running). A folder with the first two of a finished run is not trained
+again; one with other files of these names is refused.
+
+A training whose cost or weights are no finite numbers ends with an error, and
+one that is no better than guessing with a warning; the last checkpoint stays.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
 			config.Dir, config.Augment, config.Step = out, cnn.Augmentation(augment), cnn.StepKind(step)
+			if err := config.Check(); err != nil { // before the data, which may take minutes
+				return err
+			}
 			train, test, err := cifar10.LoadContext(ctx, cifar10.Options{Dir: data, Download: download, Progress: downloadBar(cmd)})
 			if err != nil {
 				return err
@@ -42,7 +52,7 @@ training.safetensors (what is needed to go on).`,
 				return err
 			}
 			lines := progress.New(cmd.ErrOrStderr())
-			config.OnStep, config.OnEpoch = lines.Step, lines.Epoch
+			config.OnStep, config.OnEpoch, config.OnNotice = lines.Step, lines.Epoch, lines.Notice
 			history, err := cnn.Train(ctx, backend, cnn.New(config.Seed), train, test, config)
 			lines.Clear()
 			if err != nil {
@@ -68,6 +78,7 @@ training.safetensors (what is needed to go on).`,
 	f.StringVar(&augment, "augment", string(cnn.Article), "article (flipped and cropped copies added, 150,000 images an epoch), flipcrop (each image flipped and cropped at random) or none")
 	f.Int64Var(&config.Seed, "seed", 1, "seed of the first weights and of the images' order")
 	f.StringVar(&step, "step", string(cnn.Winograd), "winograd or plain: the same numbers up to rounding, winograd several times as fast")
+	f.DurationVar(&config.CheckpointEvery, "checkpoint-every", 2*time.Minute, "time between checkpoints within an epoch; negative is none")
 	f.BoolVar(&asJSON, "json", false, jsonUsage+": the log")
 	return c
 }

@@ -15,14 +15,26 @@ import (
 
 // Step is one line about a running training.
 func Step(p cnn.Progress) string {
-	return fmt.Sprintf("epoch %d of %d · step %d of %d · cost %.4f · %.0f images/s · %s left",
-		p.Epoch, p.Epochs, p.Step, p.Steps, p.Cost, p.ImagesPerSecond, p.Remaining.Round(time.Second))
+	return fmt.Sprintf("epoch %d of %d · step %d of %d · cost %s · %.0f images/s · %s left",
+		p.Epoch, p.Epochs, p.Step, p.Steps, cost(p.Cost), p.ImagesPerSecond, p.Remaining.Round(time.Second))
 }
 
-// Epoch is one line about a finished epoch.
+// Epoch is one line about a finished epoch, and a second one if it has a warning.
 func Epoch(e cnn.Epoch) string {
-	return fmt.Sprintf("epoch %d: train cost %.4f, test cost %.4f, accuracy %.4f, macro-F1 %.4f",
-		e.Epoch, e.TrainCost, e.Test.Cost, e.Test.Accuracy, e.Test.MacroF1)
+	line := fmt.Sprintf("epoch %d: train cost %s, test cost %s, accuracy %.4f, macro-F1 %.4f",
+		e.Epoch, cost(e.TrainCost), cost(e.Test.Cost), e.Test.Accuracy, e.Test.MacroF1)
+	if e.Warning != "" {
+		line += "\nwarning: " + e.Warning
+	}
+	return line
+}
+
+// cost writes a cost to four places, one of a training gone wild in short.
+func cost(c float64) string {
+	if c >= 1e6 {
+		return fmt.Sprintf("%.4g", c)
+	}
+	return fmt.Sprintf("%.4f", c)
 }
 
 // The line in a terminal is renewed five times a second, a log gets one a minute.
@@ -35,7 +47,7 @@ const (
 const rewrite = "\r\x1b[K"
 
 // Lines writes a training's progress. Its methods fit [cnn.TrainConfig]'s
-// OnStep and OnEpoch.
+// OnStep, OnEpoch and OnNotice.
 type Lines struct {
 	out      io.Writer
 	terminal bool
@@ -84,8 +96,13 @@ func (l *Lines) Write(line func() string) {
 
 // Epoch writes the line of an epoch. It stays.
 func (l *Lines) Epoch(e cnn.Epoch) {
+	l.Notice(Epoch(e))
+}
+
+// Notice writes a line that stays.
+func (l *Lines) Notice(text string) {
 	l.Clear()
-	fmt.Fprintln(l.out, Epoch(e))
+	fmt.Fprintln(l.out, text)
 }
 
 // Clear takes an unfinished line away.

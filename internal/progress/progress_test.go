@@ -18,6 +18,25 @@ const (
 	epochLine = "epoch 2: train cost 0.7385, test cost 0.6900, accuracy 0.7550, macro-F1 0.7553"
 )
 
+// TestWarningsAreSaid: costs of a training gone wild are legible, its warning and
+// what is noticed stay.
+func TestWarningsAreSaid(t *testing.T) {
+	wild := epoch
+	wild.TrainCost, wild.Warning = 1.23456e23, "accuracy 0.1000, no better than guessing"
+	var out strings.Builder
+	l := New(&out)
+	l.terminal, l.last = true, time.Now().Add(-time.Second)
+	l.Step(step)
+	l.Notice("run/training.safetensors: damaged")
+	l.Epoch(wild)
+	want := rewrite + stepLine + rewrite + "run/training.safetensors: damaged\n" +
+		"epoch 2: train cost 1.235e+23, test cost 0.6900, accuracy 0.7550, macro-F1 0.7553\n" +
+		"warning: accuracy 0.1000, no better than guessing\n"
+	if out.String() != want {
+		t.Errorf("%q, want %q", out.String(), want)
+	}
+}
+
 func TestLinesInATerminalAndElsewhere(t *testing.T) {
 	for _, row := range []struct {
 		rule     string
