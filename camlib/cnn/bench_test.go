@@ -153,7 +153,7 @@ func BenchmarkCheckpoint(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer f.close() //nolint:errcheck // the end of the benchmark
+	defer f.close()
 	model, err := m.Encode()
 	if err != nil {
 		b.Fatal(err)

@@ -226,7 +226,7 @@ func TestLeftOverFilesAreRemoved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.close() //nolint:errcheck // the end of the test
+	defer f.close()
 	left := slices.Sorted(maps.Keys(written(t, dir)))
 	slices.Sort(keep)
 	if !slices.Equal(left, keep) {

@@ -61,7 +61,6 @@ func TestKilledTrainings(t *testing.T) {
 			continue
 		}
 		killed++
-		fmt.Fprintf(os.Stderr, "kill %d, %d double starts, %d ends\n", killed, doubles, ends)
 		if _, err := Load(dir); err != nil && !strings.Contains(err.Error(), "no such file") {
 			t.Errorf("after kill %d: %v", killed, err)
 		}

@@ -143,7 +143,7 @@ func Train(ctx stdcontext.Context, backend backends.Backend, m *Model, train, te
 		if t.folder, err = openFolder(c.Dir, t.notice); err != nil {
 			return nil, err
 		}
-		defer t.folder.close() //nolint:errcheck // the lock goes with its file
+		defer t.folder.close()
 	}
 	if err := t.begin(); err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -220,6 +221,6 @@ func (w *watch) summary() string {
 
 // lined returns the notices and a text as HTML.
 func (w *watch) lined(text string) string {
-	all := append(w.notices[:len(w.notices):len(w.notices)], text)
+	all := slices.Concat(w.notices, []string{text})
 	return strings.ReplaceAll(html.EscapeString(strings.Join(all, "\n")), "\n", "<br>")
 }
