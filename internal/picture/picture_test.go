@@ -16,8 +16,8 @@ type own struct{ image.Image }
 // its pixels are stored in, wherever its corner is.
 func TestOverForEveryFormat(t *testing.T) {
 	bounds := image.Rect(2, 3, 5, 4) // clear, opaque and half transparent
-	clear, solid := color.NRGBA{200, 100, 50, 0}, color.NRGBA{200, 100, 50, 255}
-	half := color.NRGBA{200, 100, 50, 128}
+	clear, solid := color.NRGBA{201, 100, 50, 0}, color.NRGBA{201, 100, 50, 255}
+	half := color.NRGBA{201, 100, 50, 128}
 	palette := color.Palette{clear, solid, half}
 	images := map[string]draw.Image{
 		"NRGBA": image.NewNRGBA(bounds), "RGBA": image.NewRGBA(bounds), "NRGBA64": image.NewNRGBA64(bounds),
@@ -40,7 +40,7 @@ func TestOverForEveryFormat(t *testing.T) {
 		}
 		mix := func(c, b int) uint8 { return uint8((float64(c*128+b*127))/255 + 0.5) }
 		want := []color.NRGBA{
-			{uint8(br), uint8(bg), uint8(bb), 255}, {200, 100, 50, 255}, {mix(200, br), mix(100, bg), mix(50, bb), 255},
+			{uint8(br), uint8(bg), uint8(bb), 255}, {201, 100, 50, 255}, {mix(201, br), mix(100, bg), mix(50, bb), 255},
 		}
 		for name, img := range tests {
 			seen := Over(img, img.Bounds(), background)
