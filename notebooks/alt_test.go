@@ -130,14 +130,14 @@ notebook.Show(figure.HeatMap(m, figure.Shading{Scale: notebook.Must(figure.Seque
 		if alt == live {
 			l.do(`jupyterapp.commands.execute("notebook:run-all-cells")`)
 		}
-		l.is("a picture that is "+alt, fmt.Sprintf(`drawn(codeCells()[0].node).some(e => e.alt === %q)`, alt), patience)
+		l.is("a picture that is "+alt, fmt.Sprintf(`drawn(codeCells()[0].node).some(e => e.alt === %q)`, alt))
 		l.is("the table's lines to stay lines", `(() => {
 			const pre = codeCells()[0].node.querySelector('[data-mime-type="application/vnd.jupyter.stdout"] pre')
 			const range = document.createRange()
 			range.selectNodeContents(pre)
 			const tops = new Set([...range.getClientRects()].map(r => Math.round(r.top)))
 			return pre.scrollWidth > pre.clientWidth && tops.size === 2
-		})()`, patience)
+		})()`)
 	}
 	t.Log(l.screenshot("pictures_dark"))
 	if alts, err := eval[[]string](l, `drawn(nb().node).map(e => e.alt)`); err != nil || !slices.Equal(alts, []string{live}) {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/camlab-go/camlab/camlib/cifar10"
 	"github.com/camlab-go/camlab/internal/backendtest"
+	"github.com/camlab-go/camlab/internal/lock"
 )
 
 // made returns the settings, data and last checkpoint of a training of two epochs of
@@ -64,7 +65,7 @@ func written(t *testing.T, dir string) map[string]string {
 	}
 	all := make(map[string]string)
 	for _, e := range entries {
-		if e.Name() == LockFile {
+		if e.Name() == lock.File {
 			continue
 		}
 		all[e.Name()] = "folder"
@@ -410,8 +411,6 @@ func TestNothingBrokenIsSaved(t *testing.T) {
 		if _, err := m.Encode(); p.moment == 0 && err == nil {
 			t.Errorf("%s: a model with NaN was encoded", p)
 		}
-		if err := f.close(); err != nil {
-			t.Fatal(err)
-		}
+		f.close()
 	}
 }

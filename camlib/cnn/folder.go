@@ -10,24 +10,23 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/gofrs/flock"
 	"github.com/google/renameio/v2"
+
+	"github.com/camlab-go/camlab/internal/lock"
 )
 
 // The files of a checkpoint folder, beside [ModelFile]: what a training needs to
-// go on, the same of the checkpoint before, its log, and what keeps a second
-// training out while one is running.
+// go on, the same of the checkpoint before, and its log.
 const (
 	TrainingFile = "training.safetensors"
 	PreviousFile = "training.previous.safetensors"
 	LogFile      = "log.json"
-	LockFile     = "training.lock"
 )
 
 // folder is a checkpoint folder that one training alone writes to.
 type folder struct {
 	dir    string
-	lock   *flock.Flock
+	unlock func()
 	notice func(string)
 }
 
@@ -45,35 +44,25 @@ func openFolder(dir string, notice func(string)) (*folder, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fail(fmt.Errorf("%w; want a folder that can be made or written to", err))
 	}
-	f := &folder{dir, flock.New(filepath.Join(dir, LockFile), flock.SetPermissions(0o644)), notice}
-	switch locked, err := f.lock.TryLock(); {
-	case errors.As(err, new(*fs.PathError)):
-		return nil, fail(fmt.Errorf("%w; want a folder that can be written to", err))
-	case err != nil:
+	unlock, err := lock.Dir(dir)
+	switch {
+	case errors.Is(err, lock.ErrHeld):
+		return nil, fail(fmt.Errorf("%w, want one training at a time; wait for its end or choose another folder", err))
+	case errors.Is(err, lock.ErrUnsupported):
 		return nil, fail(fmt.Errorf("cannot be locked against a second training: %w; choose a folder on a local disk", err))
-	case !locked:
-		holder, _ := os.ReadFile(f.lock.Path()) // who it is only helps
-		return nil, fail(fmt.Errorf("in use by another training (%s); wait for its end or choose another folder", bytes.TrimSpace(holder)))
+	case err != nil:
+		return nil, fail(fmt.Errorf("%w; want a folder that can be written to", err))
 	}
-	err := f.claim()
-	if err == nil {
-		return f, nil
+	f := &folder{dir, unlock, notice}
+	if err := f.claim(); err != nil {
+		f.close()
+		return nil, fail(fmt.Errorf("%w; want a folder that can be written to, with room for three checkpoints", err))
 	}
-	if err := f.close(); err != nil {
-		return nil, fail(err)
-	}
-	return nil, fail(fmt.Errorf("%w; want a folder that can be written to, with room for three checkpoints", err))
+	return f, nil
 }
 
 // claim does what a lock allows.
 func (f *folder) claim() error {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "a machine without a name"
-	}
-	if err := os.WriteFile(f.lock.Path(), fmt.Appendf(nil, "process %d on %s\n", os.Getpid(), host), 0o644); err != nil {
-		return err
-	}
 	entries, err := os.ReadDir(f.dir)
 	if err != nil {
 		return err
@@ -93,7 +82,7 @@ func (f *folder) claim() error {
 	return errors.Join(err, try.Close(), os.Remove(try.Name()))
 }
 
-func (f *folder) close() error { return f.lock.Unlock() }
+func (f *folder) close() { f.unlock() }
 
 func (f *folder) path(name string) string { return filepath.Join(f.dir, name) }
 

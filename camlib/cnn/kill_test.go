@@ -45,7 +45,7 @@ func TestKilledTrainings(t *testing.T) {
 			if double {
 				out, err := trainingIn(dir).CombinedOutput()
 				second = string(out)
-				refused = err != nil && strings.Contains(second, "in use by another training (process ")
+				refused = err != nil && strings.Contains(second, "in use by process ")
 				doubles++
 			}
 		})

@@ -107,7 +107,8 @@ func (c TrainConfig) Check() error {
 	if err != nil {
 		return err
 	}
-	return f.close()
+	f.close()
+	return nil
 }
 
 // Train trains the model by Adam on the mean cross entropy and evaluates it on

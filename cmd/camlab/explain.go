@@ -269,8 +269,13 @@ func (o *explainFlags) run(cmd *cobra.Command, files []string) (*manifest, error
 		return nil, fmt.Errorf("explain: --out: %w", err)
 	}
 	unlock, err := lock.Dir(o.out)
-	if err != nil {
-		return nil, fmt.Errorf("explain: %w", err)
+	switch {
+	case errors.Is(err, lock.ErrUnsupported):
+		unlock = func() {} // as in a bucket that is mounted, where a job's shards have folders of their own
+	case errors.Is(err, lock.ErrHeld):
+		return nil, fmt.Errorf("explain: --out: folder %s: %w, want one run at a time: wait for its end, or choose another folder", o.out, err)
+	case err != nil:
+		return nil, fmt.Errorf("explain: --out: %w", err)
 	}
 	defer unlock()
 	if done := finished(o.out, m.Settings); done != nil {

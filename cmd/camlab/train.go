@@ -29,8 +29,8 @@ finds in --out: it ends with the same weights, bit for bit.
 The checkpoint folder holds model.safetensors (the weights after the last whole
 epoch), log.json (the settings and every epoch's results), training.safetensors
 (what is needed to go on), training.previous.safetensors (the one before, in
-case that one is damaged) and training.lock (keeps a second training out while
-one is running). A folder with the first two of a finished run is not trained
+case that one is damaged) and, while one is running, .lock (keeps a second
+training out). A folder with the first two of a finished run is not trained
 again; one with other files of these names is refused.
 
 A training whose cost or weights are no finite numbers ends with an error, and

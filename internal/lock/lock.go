@@ -1,51 +1,59 @@
-//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
-
 // Package lock keeps two programs from writing into one folder at the same time.
 package lock
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
 )
 
-// ErrHeld matches the error of [Dir] when another program works in the folder.
-var ErrHeld = errors.New("in use by another run")
+// File is the name of the file in a folder that is locked.
+const File = ".lock"
+
+// The errors of [Dir], for errors.Is.
+var (
+	ErrHeld        = errors.New("in use")
+	ErrUnsupported = errors.New("this file system has no locks")
+)
 
 // Dir locks a folder, which must exist, until unlock is called or the program
-// ends, however it does. A folder that is locked is an error at once that wraps
-// [ErrHeld]. The lock is on the file .lock in the folder, which unlock removes. A
-// file system that knows no locks locks nothing.
+// ends, however it does. Where another holds the lock, in this program or another,
+// the error wraps [ErrHeld] and says which process; where the file system cannot
+// lock, it wraps [ErrUnsupported]. unlock removes the file.
 func Dir(dir string) (unlock func(), err error) {
-	path := filepath.Join(dir, ".lock")
+	path := filepath.Join(dir, File)
 	for {
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 		if err != nil {
 			return nil, fmt.Errorf("lock: %w", err)
 		}
-		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		switch {
-		case errors.Is(err, syscall.EWOULDBLOCK):
-			_ = f.Close()
-			return nil, fmt.Errorf("lock: folder %s: %w, want one run at a time: wait for it, or choose another folder", dir, ErrHeld)
-		case errors.Is(err, errors.ErrUnsupported), errors.Is(err, syscall.ENOLCK), errors.Is(err, syscall.EINVAL):
+		switch err := flock(f); {
+		case errors.Is(err, ErrHeld):
+			holder := make([]byte, 200)
+			n, _ := f.Read(holder) // who it is only helps
+			return nil, errors.Join(fmt.Errorf("%w by %s", ErrHeld, cmp.Or(string(bytes.TrimSpace(holder[:n])), "another process")), f.Close())
 		case err != nil:
-			_ = f.Close()
-			return nil, fmt.Errorf("lock: %s: %w", path, err)
+			return nil, errors.Join(fmt.Errorf("lock: %s: %w", path, err), f.Close())
 		}
-		if held, err := isAt(f, path); err != nil || !held {
-			_ = f.Close() // the run before removed it between the opening and the lock
-			if err != nil {
-				return nil, fmt.Errorf("lock: %w", err)
-			}
-			continue
+		current, err := isAt(f, path)
+		if err == nil && current {
+			err = sign(f)
 		}
-		return func() {
-			_ = os.Remove(path) // while it is locked, so that nobody holds a lock on a removed file
-			_ = f.Close()
-		}, nil
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("lock: %w", err), f.Close())
+		}
+		if current {
+			return func() {
+				_ = os.Remove(path) // while it is locked, so that nobody holds a lock on a removed file
+				_ = f.Close()
+			}, nil
+		}
+		if err := f.Close(); err != nil { // the holder before removed it between the opening and the lock
+			return nil, fmt.Errorf("lock: %w", err)
+		}
 	}
 }
 
@@ -60,4 +68,17 @@ func isAt(f *os.File, path string) (bool, error) {
 		return false, nil
 	}
 	return err == nil && os.SameFile(open, named), err
+}
+
+// sign writes who holds the lock.
+func sign(f *os.File) error {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "a machine without a name"
+	}
+	if err := f.Truncate(0); err != nil {
+		return err
+	}
+	_, err = f.WriteAt(fmt.Appendf(nil, "process %d on %s\n", os.Getpid(), host), 0)
+	return err
 }

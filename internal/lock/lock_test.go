@@ -3,6 +3,7 @@ package lock_test
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,8 +21,8 @@ func TestOneAtATime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := lock.Dir(dir); !errors.Is(err, lock.ErrHeld) || !strings.Contains(err.Error(), dir) {
-		t.Errorf("a second lock: %v, want ErrHeld and the folder's name", err)
+	if _, err := lock.Dir(dir); !errors.Is(err, lock.ErrHeld) || !strings.Contains(err.Error(), fmt.Sprintf("in use by process %d on ", os.Getpid())) {
+		t.Errorf("a second lock: %v, want ErrHeld and the process", err)
 	}
 	unlock()
 	if again, err := lock.Dir(dir); err != nil {

@@ -1,12 +1,7 @@
 //go:build !(darwin || dragonfly || freebsd || linux || netbsd || openbsd)
 
-// Package lock keeps two programs from writing into one folder at the same time.
 package lock
 
-import "errors"
+import "os"
 
-// ErrHeld matches the error of [Dir] when another program works in the folder.
-var ErrHeld = errors.New("in use by another run")
-
-// Dir locks nothing on this system.
-func Dir(string) (unlock func(), err error) { return func() {}, nil }
+func flock(*os.File) error { return ErrUnsupported }
