@@ -1,6 +1,7 @@
 package kernels
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,9 +38,11 @@ func TestGoNBOfAnotherVersion(t *testing.T) {
 
 func must(t *testing.T, cmd *exec.Cmd) []byte {
 	t.Helper()
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("%v: %v: %s", cmd, err, err.(*exec.ExitError).Stderr)
+		t.Fatalf("%v: %v: %s", cmd, err, &stderr)
 	}
 	return out
 }

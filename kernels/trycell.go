@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -42,7 +43,7 @@ func (e Env) TryCell(ctx context.Context, kernel string, env []string) (string, 
 		return "", fmt.Errorf("kernels: cell: %w", err)
 	}
 	cmd := exec.CommandContext(ctx, e.Bin("python"), "-c", tryCellScript, kernel, tryCell)
-	cmd.Dir, cmd.Env = e.Root, append(env, "JUPYTER_PREFER_ENV_PATH=1")
+	cmd.Dir, cmd.Env = e.Root, append(slices.Clone(env), "JUPYTER_PREFER_ENV_PATH=1")
 	var log bytes.Buffer
 	cmd.Stderr = &log
 	text, err := cmd.Output()

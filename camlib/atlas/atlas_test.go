@@ -379,7 +379,9 @@ func TestErrors(t *testing.T) {
 	bent := newQuarters()
 	bent.bent = true
 	huge := newQuarters()
-	huge.ctx.InspectVariableInScope("w").MustSetValue(tensors.FromFlatDataAndDimensions(slices.Repeat([]float32{float32(math.Inf(1))}, 9), 3, 3))
+	if err := huge.ctx.InspectVariableInScope("w").SetValue(tensors.FromFlatDataAndDimensions(slices.Repeat([]float32{float32(math.Inf(1))}, 9), 3, 3)); err != nil {
+		t.Fatal(err)
+	}
 	done, cancel := stdcontext.WithCancel(t.Context())
 	cancel()
 	for _, test := range []struct {

@@ -27,7 +27,9 @@ func wantOverflow(t *testing.T, what string, r *cam.Result, err error, image, pa
 func (t *toy) fill(name string, values ...float32) {
 	v := t.ctx.InspectVariableInScope(name)
 	all := slices.Repeat(values, v.Shape().Size())[:v.Shape().Size()]
-	v.MustSetValue(tensors.FromFlatDataAndDimensions(all, v.Shape().Dimensions...))
+	if err := v.SetValue(tensors.FromFlatDataAndDimensions(all, v.Shape().Dimensions...)); err != nil {
+		panic(err)
+	}
 }
 
 // plain hides a network's layers.
@@ -153,7 +155,9 @@ func TestArticleNamesTheLayer(t *testing.T) {
 			for i := 5; i < len(w); i += v.Shape().Dim(-1) {
 				w[i] = -3e38
 			}
-			v.MustSetValue(tensors.FromFlatDataAndDimensions(w, v.Shape().Dimensions...))
+			if err := v.SetValue(tensors.FromFlatDataAndDimensions(w, v.Shape().Dimensions...)); err != nil {
+				t.Fatal(err)
+			}
 			for _, c := range []struct {
 				layer, method string
 				opts          cam.Options

@@ -279,7 +279,7 @@ func TestOneTrainingAFolder(t *testing.T) {
 	if _, err := fmt.Fscanln(out, &said); err != nil || said != "<nil>" {
 		t.Errorf("the other process: %q, error %v", said, err)
 	}
-	if err := (TrainConfig{Dir: dir}).Check(); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("(process %d on ", cmd.Process.Pid)) {
+	if err := (TrainConfig{Dir: dir}).Check(); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("in use by process %d on ", cmd.Process.Pid)) {
 		t.Errorf("while another process has the folder: error %v", err)
 	}
 	if err := cmd.Process.Kill(); err != nil {

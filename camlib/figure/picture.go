@@ -153,7 +153,7 @@ func (r Row) describe(columns []string) string {
 		}
 		if p, ok := tile.Image.(*Picture); ok && p.place == "" && p.Alt != "" {
 			words = append(words, inLine(p.Alt))
-		} else if ok && p.place != "" && !(p.over && places[p.place]) { // once for a map and the same over the image
+		} else if ok && p.place != "" && (!p.over || !places[p.place]) { // once for a map and the same over the image
 			words, places[p.place] = append(words, p.place), true
 		}
 		if len(words) == 0 {

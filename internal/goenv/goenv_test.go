@@ -46,7 +46,7 @@ func TestEnvironHoldsAgainst(t *testing.T) {
 			name, value, _ := strings.Cut(setting, "=")
 			clean := Environ(spare) // of this test
 			t.Setenv(name, value)
-			raw := append(clean, setting)
+			raw := append(slices.Clone(clean), setting)
 			if name == "GOENV" {
 				raw = slices.DeleteFunc(raw, func(v string) bool { return v == "GOFLAGS=" || v == "GOOS=" })
 			}
