@@ -204,24 +204,22 @@ func addBias(ctx *context.Context, x *Node) *Node {
 
 // relu is max(x, 0) with a gradient of 0 where x is 0, as in PyTorch and
 // TensorFlow; GoMLX's Max would give 1 there. The Abs changes no value: it keeps
-// XLA on a CPU from a form of this that its compiler unrolls for 0.3 s.
-//
-// What is not finite, −∞ and NaN too, becomes +∞: an overflow must not look like an
-// inactive unit, nor a NaN get lost in a maximum, as it does under XLA on a CPU. So
-// whatever overflows makes the scores infinite or NaN, and there it is looked for.
+// XLA on a CPU from a form of this that its compiler unrolls for 0.3 s. x − x is 0, but
+// NaN where x is NaN or −∞: an overflow must not look like an inactive unit. So whatever
+// overflows makes the scores infinite or NaN, and there it is looked for.
 func relu(x *Node) *Node {
-	inf := func(sign int) *Node { return Infinity(x.Graph(), x.DType(), sign) }
-	inactive := Where(GreaterThan(x, inf(-1)), ZerosLike(x), inf(1))
-	return Where(GreaterThan(x, ZerosLike(x)), Abs(x), StopGradient(inactive))
+	return Where(GreaterThan(x, ZerosLike(x)), Abs(x), StopGradient(Sub(x, x)))
 }
 
 // maxPool is 2×2 max-pooling, [n, h, w, c] to [n, h/2, w/2, c]. Where several of a
 // window's values are the largest, as in a picture's black margin, the first row by row
 // gets the gradient, as in PyTorch. It is written as maxima of the windows' four pixels
 // because the gradient of that is a mask, forty times faster under XLA on a CPU than the
-// SelectAndScatter that MaxPool's gradient needs.
+// SelectAndScatter that MaxPool's gradient needs. A NaN becomes +∞, since XLA's maximum
+// on a CPU may lose a NaN.
 func maxPool(x *Node) *Node {
-	p := windows(x)
+	inf := BroadcastToDims(Infinity(x.Graph(), x.DType(), 1), x.Shape().Dimensions...)
+	p := windows(Where(LessThan(x, inf), x, inf))
 	return Max(Max(p[0], p[1]), Max(p[2], p[3]))
 }
 

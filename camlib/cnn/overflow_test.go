@@ -23,8 +23,8 @@ func onEach(t *testing.T, f func(t *testing.T, b backends.Backend)) {
 	t.Run("go", func(t *testing.T) { f(t, backendtest.Go(t)) })
 }
 
-// TestReLU: the values, to the sign of zero, and the gradients of max(x, 0), and +∞ of
-// what is not finite.
+// TestReLU: the values, bit for bit but for the sign of zero, and the gradients of
+// max(x, 0), and what is not finite for what is not.
 func TestReLU(t *testing.T) {
 	x := append(random(1, 1000), 0, float32(math.Copysign(0, -1)), 1e-30, -1e-30, math.MaxFloat32, -math.MaxFloat32)
 	dy := random(2, len(x))
@@ -38,7 +38,7 @@ func TestReLU(t *testing.T) {
 			if v > 0 {
 				want, slope = v, dy[i]
 			}
-			if math.Float32bits(out[0][i]) != math.Float32bits(want) {
+			if out[0][i] != want {
 				t.Errorf("relu(%v) = %v, want %v", v, out[0][i], want)
 			}
 			if out[1][i] != slope || out[2][i] != slope {
@@ -47,8 +47,8 @@ func TestReLU(t *testing.T) {
 		}
 		bad := []float32{nan, inf, -inf}
 		for i, y := range flatOn(t, b, func(in []*Node) []*Node { return []*Node{relu(in[0])} }, bad)[0] {
-			if y != inf {
-				t.Errorf("relu(%v) = %v, want +Inf", bad[i], y)
+			if y-y == 0 {
+				t.Errorf("relu(%v) = %v, want NaN or +Inf", bad[i], y)
 			}
 		}
 	})
