@@ -38,7 +38,7 @@ type plain struct{ cam.Network }
 // TestEveryMethodNamesThePart that overflows, of a network that names its layers and
 // of one that does not, in every way that a method runs it.
 func TestEveryMethodNamesThePart(t *testing.T) {
-	some := []string{"cam", "gradcam", "scorecam", "ablationcam", "layercam-fused", "eigencam", "occlusion", "integratedgradients"}
+	some := []string{"cam", "scorecam", "layercam-fused", "integratedgradients"}
 	x := picture(2, 8, 8)
 	onEach(t, func(t *testing.T, b backends.Backend) {
 		for _, c := range []struct {
@@ -60,9 +60,11 @@ func TestEveryMethodNamesThePart(t *testing.T) {
 				}
 				r, err := e.Explain(t.Context(), m, x, cam.Predicted)
 				wantOverflow(t, c.variable+" "+m.Name, r, err, "cam: "+m.Name+": image 0", c.part)
-				switch m.Name {
-				case "layercam-fused", "refinecam", "fullgrad":
-					continue // need layers
+				switch {
+				case m.Name == "layercam-fused", m.Name == "refinecam", m.Name == "fullgrad": // need layers
+					continue
+				case c.variable != "point":
+					continue
 				}
 				r, err = of.Explain(t.Context(), m, x, cam.Predicted)
 				wantOverflow(t, c.variable+" plain "+m.Name, r, err, "cam: "+m.Name+": image 0", c.plain)
@@ -110,7 +112,11 @@ func TestGradientOverflow(t *testing.T) {
 		}
 		e := explainer(t, b, at, cam.Options{})
 		explain(t, e, method(t, "eigencam"), x, cam.Predicted) // takes no gradient
-		for _, name := range []string{"gradcam", "gradcam++", "xgradcam", "hirescam", "layercam", "layercam-fused", "eigengradcam", "smoothgradcam++", "shapleycam", "finercam", "refinecam"} {
+		names := []string{"gradcam", "layercam-fused", "smoothgradcam++"}
+		if camlib.IsPureGo(b) { // which compiles nothing
+			names = append(names, "gradcam++", "xgradcam", "hirescam", "layercam", "eigengradcam", "shapleycam", "finercam", "refinecam")
+		}
+		for _, name := range names {
 			r, err := e.Explain(t.Context(), method(t, name), x, cam.Class(0))
 			if r != nil || !errors.Is(err, cam.ErrNotFinite) || !strings.Contains(err.Error(), "the gradient or the weights overflow") {
 				t.Errorf("%s: result %v, error %v, want that of a gradient that overflows", name, r, err)

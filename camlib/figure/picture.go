@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/camlab-go/camlab/internal/pngtext"
 )
 
 // Picture is an image with its alternative text: what it shows, in words, for a
@@ -179,13 +181,13 @@ func (r Row) describe(columns []string) string {
 
 // inLine joins a text's lines.
 func inLine(s string) string {
-	lines := slices.Collect(strings.SplitSeq(s, "\n"))
+	lines := strings.Split(s, "\n")
 	for i, line := range lines[:len(lines)-1] {
 		if !strings.HasSuffix(line, ",") && !strings.HasSuffix(line, ":") {
 			lines[i] = line + ","
 		}
 	}
-	return strings.TrimRight(strings.Join(lines, " "), ".")
+	return pngtext.Plain(strings.TrimRight(strings.Join(lines, " "), "."))
 }
 
 // describe returns the matrix in words: how many are right, and the mistakes that

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/camlab-go/camlab/internal/pngtext"
 )
 
 // Alt returns the chart's alternative text: the ends of the x axis and, of every
@@ -55,7 +57,7 @@ func (c Chart) Alt() (string, error) {
 			text += ", highest " + number(high.Y) + " at " + number(high.X)
 		}
 	}
-	return text + ".", nil
+	return pngtext.Plain(text + "."), nil
 }
 
 // Alt returns the chart's alternative text: of every panel the three best rows, the
