@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -71,9 +72,14 @@ var (
 	licenceName = regexp.MustCompile(`(?i)^(un)?licen[cs]es?\b|^copying\b`)
 	noticeName  = regexp.MustCompile(`(?i)^(notice|patents|copyright)\b`)
 	// elsewhere are files with more terms: those of the bitmap fonts, of which some
-	// are under the Open Font License, whose text comes with Liberation.
-	elsewhere = map[string][]string{"github.com/hajimehoshi/bitmapfont/v3": {"README.md"}}
+	// are under the Open Font License, whose text the module lacks.
+	elsewhere = map[string][]string{bitmapFonts: {"README.md"}}
 )
+
+const bitmapFonts = "github.com/hajimehoshi/bitmapfont/v3"
+
+//go:embed OFL-1.1.txt
+var openFontLicense []byte
 
 // notices returns the licences of all modules in full. A module's are in its
 // own folder and in those of the packages that are linked and what holds them:
@@ -95,6 +101,9 @@ It also holds 1,000 images of CIFAR-10 and a network trained on it: A. Krizhevsk
 				return nil, err
 			}
 			fmt.Fprintf(&b, "\n%s\n%s\n%s\n", f, strings.Repeat("-", 80), bytes.TrimSpace(bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))))
+		}
+		if m.path == bitmapFonts {
+			fmt.Fprintf(&b, "\nOFL-1.1.txt\n%s\n%s", strings.Repeat("-", 80), openFontLicense)
 		}
 	}
 	return b.Bytes(), nil

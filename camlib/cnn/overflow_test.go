@@ -76,6 +76,14 @@ var faults = []struct {
 	weight float32
 }{{"+Inf", 3e38}, {"-Inf", -3e38}, {"NaN", nan}}
 
+// set gives a variable values, row by row.
+func set(t *testing.T, v *context.Variable, values []float32) {
+	t.Helper()
+	if err := v.SetValue(tensors.FromFlatDataAndDimensions(values, v.Shape().Dimensions...)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // broken calls f with the model broken in each layer, in one of the ways in turn, and
 // mended afterwards. TestReLU has all of them.
 func broken(t *testing.T, m *Model, f func(layer, fault string)) {
@@ -90,9 +98,9 @@ func broken(t *testing.T, m *Model, f func(layer, fault string)) {
 		for i := l.outputs() / 2; i < len(w); i += l.outputs() {
 			w[i] = fault.weight
 		}
-		v.MustSetValue(tensors.FromFlatDataAndDimensions(w, l.dims...))
+		set(t, v, w)
 		f(l.scope, fault.name)
-		v.MustSetValue(tensors.FromFlatDataAndDimensions(sound, l.dims...))
+		set(t, v, sound)
 	}
 }
 
@@ -128,7 +136,7 @@ func TestEvaluationNamesTheImage(t *testing.T) {
 	for i := range 3072 {
 		ds.Pixels[2*3072+i] = 255
 	}
-	m.ctx.GetVariableByScopeAndName("/conv1", "weights").MustSetValue(tensors.FromFlatDataAndDimensions(slices.Repeat([]float32{-1e38}, 864), 3, 3, 3, 32))
+	set(t, m.ctx.GetVariableByScopeAndName("/conv1", "weights"), slices.Repeat([]float32{-1e38}, 864))
 	e, err := NewEvaluator(backendtest.XLA(t), m)
 	if err != nil {
 		t.Fatal(err)

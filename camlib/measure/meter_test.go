@@ -62,7 +62,9 @@ func TestOverflowOfACopy(t *testing.T) {
 	c := judge(t, subject(t, net, measure.Options{Steps: 4}, x), []float32{4, 3, 2, 1}, []float32{1, 4, 2, 3}) // the second and the fourth pixel go first
 	_, err := c.Deletion(t.Context())
 	wantError(t, err, measure.ErrNotFinite, "measure: image 1: infinite or NaN from the head of a changed copy on, want finite numbers")
-	net.ctx.In("features").InspectVariableInScope("gain").MustSetValue(tensors.FromFlatDataAndDimensions([]float32{float32(math.Inf(1))}, 1))
+	if err := net.ctx.In("features").InspectVariableInScope("gain").SetValue(tensors.FromFlatDataAndDimensions([]float32{float32(math.Inf(1))}, 1)); err != nil {
+		t.Fatal(err)
+	}
 	_, err = meter(t, net, measure.Options{}).Prepare(t.Context(), pictures(1, 4, []float32{1, 1, 1, 1}), nil)
 	wantError(t, err, measure.ErrNotFinite, "measure: image 0: infinite or NaN from the features on, want finite numbers")
 }
@@ -75,7 +77,9 @@ func TestOverflowNamesTheLayer(t *testing.T) {
 	for i := 0; i < len(w); i += 128 {
 		w[i] = -3e38
 	}
-	v.MustSetValue(tensors.FromFlatDataAndDimensions(w, v.Shape().Dimensions...))
+	if err := v.SetValue(tensors.FromFlatDataAndDimensions(w, v.Shape().Dimensions...)); err != nil {
+		t.Fatal(err)
+	}
 	m, err := measure.New(b, net, measure.Options{})
 	if err != nil {
 		t.Fatal(err)

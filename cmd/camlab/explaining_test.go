@@ -562,8 +562,11 @@ func TestExplainBorders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, n := range []int{1, 31, 33, 64, 70} {
+	for _, n := range []int{1, 33, 70} {
 		for _, layer := range []string{"", "conv4"} { // in closed form, and by gradients
+			if layer != "" && n != 70 {
+				continue // XLA compiles for each
+			}
 			out := t.TempDir()
 			args := []string{"explain", "--split", "sample", "--index", sampleIndex(n), "--method", "gradcam,randomcam", "--out", out}
 			var explained cam.Network = network
