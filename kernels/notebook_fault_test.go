@@ -50,6 +50,13 @@ func TestNotebookFaults(t *testing.T) {
 		// GoNB puts the cell's line beside main.go's only when it gets both at once.
 		wants(t, "panic", out.Stderr, "panic: assignment to entry in nil map", "main.main()", "exit status 2")
 	})
+	fault("two main functions", func(t *testing.T) {
+		out := s.run("%%\nfmt.Println(1)\n%%\nfmt.Println(2)")
+		wants(t, "two mains", out.Stderr, `line 3: a second "%%", want one in a cell`)
+	})
+	fault("a cell that has GoNB panic", func(t *testing.T) {
+		wants(t, "panic of GoNB", s.run("%%script").Stderr, "GoNB failed: runtime error: slice bounds out of range")
+	})
 	fault("memory that runs out", func(t *testing.T) {
 		// The limit is the cell's own, so that the machine is not in danger.
 		out := s.run("%%\nlimit := syscall.Rlimit{Cur: 4 << 30, Max: 4 << 30}\nif err := syscall.Setrlimit(syscall.RLIMIT_AS, &limit); err != nil { panic(err) }\nvar kept [][]byte\nfor range 100 { kept = append(kept, make([]byte, 256<<20)) }\nfmt.Println(len(kept))")
