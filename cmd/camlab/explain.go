@@ -105,7 +105,8 @@ func newExplain() *cobra.Command {
 
 A method's name is written in lower case and without punctuation there (gradcampp).
 A picture's or class's name that is too long for a file's, not legal on every
-system, or another's but for case is changed and ends in ~ and a checksum.
+system, or another's but for case is changed and ends in ~ and a checksum; two
+pictures of one name are an error.
 A picture from disk, PNG, JPEG, GIF (its first frame), WebP, BMP or TIFF, is turned
 upright as its EXIF says, laid over --background where it is transparent, cut to
 its largest centred square and made 32×32; a folder stands for the pictures in
@@ -365,13 +366,17 @@ func (o *explainFlags) journal(cmd *cobra.Command, s settings, m *manifest, imag
 // promises files that are not there is removed.
 func finished(dir, settings string) *manifest {
 	path := filepath.Join(dir, manifestFile)
+	if !isFile(path) {
+		return nil
+	}
 	text, err := os.ReadFile(path)
 	m := &manifest{}
 	if err != nil || json.Unmarshal(text, m) != nil {
 		return nil
 	}
-	for _, f := range m.Maps {
-		if !isFile(filepath.Join(dir, f.File)) {
+	arrays := []mapFile{{File: "logits.npy", Shape: []int{len(m.Images), len(m.Classes)}}}
+	for _, f := range append(arrays, m.Maps...) {
+		if info, err := os.Stat(filepath.Join(dir, f.File)); err != nil || info.Size() != f.size() {
 			_ = os.Remove(path)
 			return nil
 		}
@@ -384,11 +389,20 @@ func finished(dir, settings string) *manifest {
 			}
 		}
 	}
-	if m.Settings != settings || !isFile(filepath.Join(dir, "logits.npy")) {
+	if m.Settings != settings {
 		return nil
 	}
 	_ = os.RemoveAll(filepath.Join(dir, unfinished)) // stopped after the manifest
 	return m
+}
+
+// size is the length of the file, in bytes.
+func (f mapFile) size() int64 {
+	size := int64(4)
+	for _, d := range f.Shape {
+		size *= int64(d)
+	}
+	return headerSize + size
 }
 
 // free finds folders where files are to be.
@@ -557,7 +571,7 @@ func (o *explainFlags) pictures(paths []string, p part) (*subjects, error) {
 	case 1:
 		return nil, errors.New(bad[0])
 	default:
-		return nil, fmt.Errorf("explain: %d of %d files are no pictures, want them elsewhere:\n%s", len(bad), len(files), strings.Join(bad[:min(len(bad), 10)], "\n"))
+		return nil, fmt.Errorf("explain: %d of %d files cannot be used, want them elsewhere:\n%s", len(bad), len(files), strings.Join(bad[:min(len(bad), 10)], "\n"))
 	}
 	s.identity = fmt.Sprintf("%x", sum.Sum(nil))
 	return s, nil
@@ -579,7 +593,7 @@ func picturesIn(path string) (files []string, err error) {
 	}
 	for _, e := range entries {
 		// A name with a dot is hidden; macOS leaves such files beside pictures.
-		if camlib.IsPhoto(e.Name()) && !strings.HasPrefix(e.Name(), ".") {
+		if camlib.IsPhoto(e.Name()) && !e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
 			files = append(files, filepath.Join(path, e.Name()))
 		}
 	}
@@ -589,18 +603,22 @@ func picturesIn(path string) (files []string, err error) {
 	return files, nil
 }
 
-// lookup returns the methods of those names, of "all" all.
+// lookup returns the methods of those names, each once, of "all" all.
 func lookup(names []string) (methods []cam.Method, err error) {
 	for _, name := range names {
-		if name == "all" {
-			methods = append(methods, cam.Methods()...)
-			continue
+		some := cam.Methods()
+		if name != "all" {
+			method, err := cam.Lookup(name)
+			if err != nil {
+				return nil, err
+			}
+			some = []cam.Method{method}
 		}
-		method, err := cam.Lookup(name)
-		if err != nil {
-			return nil, err
+		for _, method := range some {
+			if !slices.ContainsFunc(methods, func(m cam.Method) bool { return m.Name == method.Name }) {
+				methods = append(methods, method)
+			}
 		}
-		methods = append(methods, method)
 	}
 	return methods, nil
 }

@@ -547,7 +547,7 @@ func TestExplainBrokenPictures(t *testing.T) {
 	// What a header shows is found before anything is computed.
 	write(t, filepath.Join(photos, "07.png"), []byte("no picture"))
 	write(t, filepath.Join(photos, "09.png"), nil)
-	if _, err := command(t, "explain", photos, "--out", none); err == nil || !strings.Contains(err.Error(), "2 of 40 files are no pictures") || !strings.Contains(err.Error(), "07.png") || !strings.Contains(err.Error(), "09.png") {
+	if _, err := command(t, "explain", photos, "--out", none); err == nil || !strings.Contains(err.Error(), "2 of 40 files cannot be used") || !strings.Contains(err.Error(), "07.png") || !strings.Contains(err.Error(), "09.png") {
 		t.Errorf("error %v, want both files' names", err)
 	}
 	if _, err := os.Stat(none); err == nil {
@@ -686,6 +686,61 @@ func TestExplainDiskFull(t *testing.T) {
 		}
 	}
 	same(t, "full disk", out, files(t, whole))
+}
+
+// TestExplainLeavesOthersFiles that stand where an unfinished run would: it says so.
+func TestExplainLeavesOthersFiles(t *testing.T) {
+	for what, test := range map[string]struct {
+		put  func(t *testing.T, work string)
+		want string
+	}{
+		"a file": {func(t *testing.T, work string) { write(t, work, []byte("mine")) }, "not a directory"},
+		"a folder of the user's": {func(t *testing.T, work string) {
+			mkdir(t, work)
+			write(t, filepath.Join(work, "thesis.txt"), []byte("mine"))
+		}, `holds "thesis.txt", which is not of an unfinished run`},
+		"a folder where the journal is to be": {func(t *testing.T, work string) { mkdir(t, filepath.Join(work, "journal")) }, "journal"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			out := t.TempDir()
+			test.put(t, filepath.Join(out, unfinished))
+			_, err := command(t, "explain", "--backend", "go", "--split", "sample", "--index", "3", "--out", out)
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v, want one that says %q", err, test.want)
+			}
+			if text, err := os.ReadFile(filepath.Join(out, unfinished, "thesis.txt")); what == "a folder of the user's" && (err != nil || string(text) != "mine") {
+				t.Errorf("the user's file: %q, %v", text, err)
+			}
+		})
+	}
+}
+
+func mkdir(t *testing.T, path string) {
+	t.Helper()
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestExplainMethodTwice is that a method asked for twice is made once, and that an
+// array of a finished run that was cut is made anew.
+func TestExplainMethodTwice(t *testing.T) {
+	out := t.TempDir()
+	args := []string{"explain", "--backend", "go", "--split", "sample", "--index", "3", "--method", "gradcam,cam,gradcam", "--out", out}
+	if _, err := command(t, args...); err != nil {
+		t.Fatal(err)
+	}
+	if got := readManifest(t, out).Methods; !slices.Equal(got, []string{"gradcam", "cam"}) {
+		t.Errorf("methods %v, want each once", got)
+	}
+	want := files(t, out)
+	if err := os.Truncate(filepath.Join(out, "maps_cam.npy"), 100); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := command(t, args...); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "an array that was cut", out, want)
 }
 
 // TestExplainLocked wants two runs in one folder refused, and shards not.

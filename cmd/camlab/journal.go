@@ -59,8 +59,8 @@ const (
 
 // openJournal opens the journal in a folder and reads how far it got. One of other
 // settings, or none, begins anew; differ lists the settings that are not the same.
-func openJournal(dir string, s settings, arrays []string) (j *journal, differ []string, err error) {
-	j = &journal{dir: dir, work: filepath.Join(dir, unfinished), taken: make(map[uint64]bool)}
+func openJournal(dir string, s settings, arrays []string) (_ *journal, differ []string, err error) {
+	j := &journal{dir: dir, work: filepath.Join(dir, unfinished), taken: make(map[uint64]bool)}
 	for _, name := range arrays {
 		j.arrays = append(j.arrays, &npyFile{name: name})
 	}
@@ -81,6 +81,9 @@ func openJournal(dir string, s settings, arrays []string) (j *journal, differ []
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, err
 	}
+	if err := ours(j.work); err != nil {
+		return nil, nil, err
+	}
 	if err := errors.Join(os.RemoveAll(j.work), os.MkdirAll(j.work, 0o755)); err != nil {
 		return nil, nil, err
 	}
@@ -93,6 +96,20 @@ func openJournal(dir string, s settings, arrays []string) (j *journal, differ []
 		}
 	}
 	return j, differ, j.write(s)
+}
+
+// ours fails on a folder that an explanation did not leave there.
+func ours(work string) error {
+	entries, err := os.ReadDir(work)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w, want the folder of an unfinished run or nothing there", err)
+	}
+	for _, e := range entries {
+		if name := e.Name(); e.IsDir() || name != "journal" && filepath.Ext(name) != ".npy" && !strings.HasPrefix(name, ".") {
+			return fmt.Errorf("%s holds %q, which is not of an unfinished run: move it away, or choose another --out", work, name)
+		}
+	}
+	return nil
 }
 
 // goOn reads the units up to the first one that is not whole, and forgets what

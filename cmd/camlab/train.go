@@ -39,6 +39,11 @@ one that is no better than guessing with a warning; the last checkpoint stays.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
+			for _, name := range []string{"epochs", "batch", "learning-rate", "out"} {
+				if f := cmd.Flags().Lookup(name); f.Changed && (f.Value.String() == "0" || f.Value.String() == "") {
+					return fmt.Errorf("train: --%s %q, want more than nothing", name, f.Value)
+				}
+			}
 			config.Dir, config.Augment, config.Step = out, cnn.Augmentation(augment), cnn.StepKind(step)
 			if err := config.Check(); err != nil { // before the data, which may take minutes
 				return err
