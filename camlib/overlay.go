@@ -77,17 +77,6 @@ func (m *Maps) OverlayOn(i int, photo image.Image) (*figure.Picture, error) {
 	return &figure.Picture{NRGBA: out, Alt: fmt.Sprintf("%s over the image: %s; %s", m.Method, m.says(i, ", "), peak)}, nil
 }
 
-// centered returns the largest centered part of r with the proportions of size.
-func centered(r image.Rectangle, size image.Point) image.Rectangle {
-	w, h := r.Dx(), r.Dy()
-	if w*size.Y > h*size.X {
-		w = max(1, (h*size.X+size.Y/2)/size.Y)
-	} else {
-		h = max(1, (w*size.Y+size.X/2)/size.X)
-	}
-	return image.Rect(0, 0, w, h).Add(r.Min).Add(image.Pt((r.Dx()-w)/2, (r.Dy()-h)/2))
-}
-
 // at returns the values of map i.
 func (m *Maps) at(i int) []float32 {
 	size := m.Height * m.Width

@@ -183,12 +183,21 @@ func Square(photo image.Image, side int) *image.NRGBA {
 	if picture.Check(photo) != nil || side < 1 || side > 1<<14 {
 		return &image.NRGBA{}
 	}
-	b := photo.Bounds()
-	cut := min(b.Dx(), b.Dy())
-	square := image.Rect(0, 0, cut, cut).Add(b.Min).Add(image.Pt((b.Dx()-cut)/2, (b.Dy()-cut)/2))
+	square := centered(photo.Bounds(), image.Pt(1, 1))
 	out := image.NewNRGBA(image.Rect(0, 0, side, side))
 	draw.CatmullRom.Scale(out, out.Bounds(), Over(photo, nil), square, draw.Src, nil)
 	return out
+}
+
+// centered returns the largest centered part of r with the proportions of size.
+func centered(r image.Rectangle, size image.Point) image.Rectangle {
+	w, h := r.Dx(), r.Dy()
+	if w*size.Y > h*size.X {
+		w = max(1, (h*size.X+size.Y/2)/size.Y)
+	} else {
+		h = max(1, (w*size.Y+size.X/2)/size.X)
+	}
+	return image.Rect(0, 0, w, h).Add(r.Min).Add(image.Pt((r.Dx()-w)/2, (r.Dy()-h)/2))
 }
 
 // Over returns a picture over a background, which shows where the picture is

@@ -380,7 +380,7 @@ func (s *setup) gonb(ctx context.Context) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("kernels: GoNB: %w", err)
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // most of it is the module's documents; the next setup copies it anew
+	defer os.RemoveAll(dir) // most of it is the module's documents; the next setup copies it anew
 	modfile, err := changedGoNB(strings.TrimSpace(module), s.Root, dir)
 	if err != nil {
 		return err

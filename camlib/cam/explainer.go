@@ -544,8 +544,8 @@ func (e *Explainer) build(method Method, t task, n network, in []*Node) []*Node 
 		misfit = ZerosLike(ReduceMax(p.Scores, 1)) // the method takes any head
 	}
 	finite := IsFinite(p.size()) // one value that is not makes the mean so
-	if len(needed) > 0 {
-		finite = LogicalAnd(finite, InsertAxes(allFinite(needed), -1))
+	for _, x := range needed {
+		finite = LogicalAnd(finite, InsertAxes(overflow.Finite(x, x.Shape().Dim(0)), -1))
 	}
 	out := []*Node{Stack(maps, 1), p.Scores, predicted, finite, misfit, chosen, Stack(explained, 1), Stack(marks, 1)}
 	if totals != nil {

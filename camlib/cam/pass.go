@@ -21,7 +21,7 @@ type Network interface {
 	// width, channels] to activations of the same rank. What overflows in it is seen
 	// if the activations or scores get infinite or NaN by it, so a ReLU should not hide
 	// it: Where(x > 0, x, 0) and, under XLA on a CPU, Max(x, 0) make 0 of NaN and −∞;
-	// Where(x > 0, x, Where(x > −∞, 0, +∞)) is what the article's network has.
+	// Where(x > 0, x, x − x), which the article's network has, makes NaN of them.
 	Features(ctx *context.Context, x *Node) *Node
 	// Head builds the rest, from activations to scores (before softmax) shaped
 	// [batch, classes].
@@ -228,20 +228,6 @@ func (p *Pass) ImageGrad(images *Node) *Node {
 // finite. It is for what a map hides that, as gradients do of the forward pass: a
 // ReLU's is 0 where NaN came in.
 func (p *Pass) need(x *Node) { p.needed = append(p.needed, x) }
-
-// allFinite tells, for each image, whether all values are finite, bool [batch].
-func allFinite(values []*Node) *Node {
-	var fault *Node // 0, or NaN
-	for _, x := range values {
-		x = Reshape(x, x.Shape().Dim(0), -1)
-		f := ReduceSum(Sub(x, x), 1)
-		if fault != nil {
-			f = Add(fault, f)
-		}
-		fault = f
-	}
-	return IsFinite(fault)
-}
 
 // mark notes an outcome of the images where it holds, bool [batch].
 func (p *Pass) mark(o Outcome, where *Node) {

@@ -1,6 +1,9 @@
 package cam
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // Result holds a method's maps of a batch of images: raw values, neither
 // scaled nor coloured.
@@ -40,6 +43,25 @@ func (r *Result) Shape() []int {
 		return []int{r.N, r.Height, r.Width}
 	}
 	return []int{r.N, r.K, r.Height, r.Width}
+}
+
+// String says what the maps are of, not their values.
+func (r *Result) String() string {
+	if r == nil {
+		return "no maps"
+	}
+	text := fmt.Sprintf("%s of %s, maps shaped %v", r.Method, counted(r.N, "image"), r.Shape())
+	if r.Class != nil && len(r.Class) <= 10 {
+		text += fmt.Sprintf(", classes %v", r.Class)
+	}
+	return text
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // Map returns the map of image i for a class, row by row. A class of which the

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/camlab-go/camlab/internal/pngtext"
+	"github.com/camlab-go/camlab/internal/legible"
 )
 
 // Picture is an image with its alternative text: what it shows, in words, for a
@@ -187,7 +187,7 @@ func inLine(s string) string {
 			lines[i] = line + ","
 		}
 	}
-	return pngtext.Plain(strings.TrimRight(strings.Join(lines, " "), "."))
+	return legible.Text(strings.TrimRight(strings.Join(lines, " "), "."))
 }
 
 // describe returns the matrix in words: how many are right, and the mistakes that

@@ -24,6 +24,7 @@ import (
 	"github.com/camlab-go/camlab/camlib/cifar10"
 	"github.com/camlab-go/camlab/internal/legible"
 	"github.com/camlab-go/camlab/internal/lock"
+	"github.com/camlab-go/camlab/internal/npy"
 	"github.com/camlab-go/camlab/internal/outdir"
 	"github.com/camlab-go/camlab/internal/progress"
 )
@@ -402,20 +403,20 @@ func (f mapFile) size() int64 {
 	for _, d := range f.Shape {
 		size *= int64(d)
 	}
-	return headerSize + size
+	return npy.HeaderSize + size
 }
 
 // free finds folders where files are to be.
 func (m *manifest) free(dir string) error {
+	there, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
 	names := []string{manifestFile, "logits.npy"}
 	for _, f := range m.Maps {
 		names = append(names, f.File)
 		ending := "_" + strings.TrimSuffix(strings.TrimPrefix(f.File, "maps_"), ".npy") + ".png"
-		there, err := os.ReadDir(dir) // predictions are not known yet, so any picture's name
-		if err != nil {
-			return err
-		}
-		for _, e := range there {
+		for _, e := range there { // predictions are not known yet, so any picture's name
 			if e.IsDir() && strings.HasSuffix(e.Name(), ending) {
 				names = append(names, e.Name())
 			}

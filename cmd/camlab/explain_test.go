@@ -310,20 +310,10 @@ func TestExplainShards(t *testing.T) {
 		}
 		sameRows(t, file, got, want, row)
 	}
-	read := func(dir string) (m manifest) {
-		text, err := os.ReadFile(filepath.Join(dir, "manifest.json"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := json.Unmarshal(text, &m); err != nil {
-			t.Fatal(err)
-		}
-		return m
-	}
 	var infos []explained
 	var pictures []string
 	for i, shard := range shards {
-		m := read(shard)
+		m := readManifest(t, shard)
 		if want := fmt.Sprintf("%d/3", i); m.Shard != want || len(m.Images) < images/n || len(m.Images) > images/n+1 {
 			t.Errorf("manifest of shard %q with %d images, want %s and a third of %d", m.Shard, len(m.Images), want, images)
 		}
@@ -336,7 +326,7 @@ func TestExplainShards(t *testing.T) {
 			pictures = append(pictures, filepath.Base(p))
 		}
 	}
-	if want := read(whole).Images; !reflect.DeepEqual(infos, want) {
+	if want := readManifest(t, whole).Images; !reflect.DeepEqual(infos, want) {
 		t.Errorf("images %v of all shards, want %v", infos, want)
 	}
 	if len(pictures) != images*2*3 {

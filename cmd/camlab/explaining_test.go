@@ -30,6 +30,7 @@ import (
 	"github.com/camlab-go/camlab/camlib/cnn"
 	"github.com/camlab-go/camlab/internal/backendtest"
 	"github.com/camlab-go/camlab/internal/lock"
+	"github.com/camlab-go/camlab/internal/npy"
 	"github.com/camlab-go/camlab/internal/shared"
 )
 
@@ -351,8 +352,8 @@ func TestExplainRepairs(t *testing.T) {
 		{"settings damaged", flip("journal", 20)},
 		{"first unit damaged", flip("journal", 5000)},
 		{"last unit damaged", flip("journal", -5)},
-		{"logits damaged", flip("logits.npy", headerSize+5)},
-		{"map damaged", flip("maps_cam.npy", headerSize+7000)},
+		{"logits damaged", flip("logits.npy", npy.HeaderSize+5)},
+		{"map damaged", flip("maps_cam.npy", npy.HeaderSize+7000)},
 		{"map short", cut("maps_gradcam.npy", 100)},
 		{"map empty", cut("maps_cam.npy", 1<<30)},
 		{"map gone", func(t *testing.T, dir string) {

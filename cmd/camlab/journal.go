@@ -16,6 +16,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/camlab-go/camlab/internal/npy"
 )
 
 // journal is what a run of explain has done so far, so that the next one goes on:
@@ -314,13 +316,10 @@ type npyFile struct {
 	end  int64 // of the values so far
 }
 
-// headerSize is what numpy writes for shapes like ours: a multiple of 64.
-const headerSize = 128
-
 // open opens the file of an array without values.
 func (a *npyFile) open(path string, flag int) (err error) {
 	a.file, err = os.OpenFile(path, os.O_RDWR|flag, 0o644)
-	a.end = headerSize
+	a.end = npy.HeaderSize
 	return err
 }
 
@@ -349,15 +348,7 @@ func (a *npyFile) truncate() error { return a.file.Truncate(a.end) }
 
 // finish writes the header.
 func (a *npyFile) finish(shape []int) error {
-	text := "{'descr': '<f4', 'fortran_order': False, 'shape': ("
-	for _, d := range shape {
-		text += strconv.Itoa(d) + ", "
-	}
-	text = strings.TrimSuffix(text, " ") + "), }"
-	const magic = "\x93NUMPY\x01\x00" // version 1.0: the length of the rest in two bytes
-	header := binary.LittleEndian.AppendUint16([]byte(magic), headerSize-uint16(len(magic))-2)
-	header = fmt.Appendf(header, "%-*s\n", headerSize-len(header)-1, text)
-	if _, err := a.file.WriteAt(header, 0); err != nil {
+	if _, err := a.file.WriteAt(npy.Header(shape), 0); err != nil {
 		return err
 	}
 	return errors.Join(a.truncate(), a.file.Sync())

@@ -52,10 +52,15 @@ func (p *Parts) Add(name string, output *Node) {
 	if output.Shape().Dim(0)%images != 0 {
 		images = 1
 	}
-	each := Reshape(ConvertDType(output, dtypes.Float32), images, -1)
-	fault := ReduceSum(Sub(each, each), 1) // x − x is 0 of finite numbers only
 	p.names = append(p.names, name)
-	p.finite = append(p.finite, IsFinite(BroadcastToDims(fault, p.images)))
+	p.finite = append(p.finite, BroadcastToDims(Finite(ConvertDType(output, dtypes.Float32), images), p.images))
+}
+
+// Finite tells, for each of so many rows of x, whether all of its values are finite,
+// bool [rows].
+func Finite(x *Node, rows int) *Node {
+	each := Reshape(x, rows, -1)
+	return IsFinite(ReduceSum(Sub(each, each), 1)) // x − x is 0 of finite numbers only
 }
 
 // Network notes the outputs of all parts of a network for images x: of its layers

@@ -6,8 +6,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"hash/crc32"
-	"strings"
-	"unicode"
+
+	"github.com/camlab-go/camlab/internal/legible"
 )
 
 const (
@@ -17,24 +17,13 @@ const (
 	prefix = "Description\x00\x00\x00\x00\x00"
 )
 
-// Plain returns a text as any format can hold it: what is not UTF-8, as in a file's
-// name, is replaced, and controls but line ends are spaces.
-func Plain(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) && r != '\n' || r == '\ufffe' || r == '\uffff' { // XML has none of these
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(text, "\ufffd"))
-}
-
-// Describe returns a PNG file with a description after its header, [Plain]. An empty
+// Describe returns a PNG file with a description after its header, [legible.Text]. An empty
 // text, or a file that is no PNG, changes nothing.
 func Describe(png []byte, text string) []byte {
 	if text == "" || len(png) < header || !bytes.HasPrefix(png, []byte(signature)) {
 		return png
 	}
-	body := []byte("iTXt" + prefix + Plain(text))
+	body := []byte("iTXt" + prefix + legible.Text(text))
 	out := append(make([]byte, 0, len(png)+len(body)+8), png[:header]...)
 	out = binary.BigEndian.AppendUint32(out, uint32(len(body)-4))
 	out = append(out, body...)

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/camlab-go/camlab/internal/pngtext"
+	"github.com/camlab-go/camlab/internal/legible"
 )
 
 // Alt returns the chart's alternative text: the ends of the x axis and, of every
@@ -57,7 +57,7 @@ func (c Chart) Alt() (string, error) {
 			text += ", highest " + number(high.Y) + " at " + number(high.X)
 		}
 	}
-	return pngtext.Plain(text + "."), nil
+	return legible.Text(text + "."), nil
 }
 
 // Alt returns the chart's alternative text: of every panel the three best rows, the

@@ -1,0 +1,27 @@
+// Package npy makes the headers of NumPy files, which npyio cannot be asked for: it
+// needs gonum's linear algebra, which every cell of a notebook would link, and
+// writes whole arrays alone.
+package npy
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strings"
+)
+
+// HeaderSize is the length of a header in bytes, what numpy writes for arrays of few
+// axes: a multiple of 64, so that the values are aligned.
+const HeaderSize = 128
+
+// Header returns the header of float32 values, row by row, in version 1.0 of NEP 1.
+// A shape of more than about a dozen axes does not fit.
+func Header(shape []int) []byte {
+	axes := strings.Builder{}
+	for _, d := range shape {
+		fmt.Fprintf(&axes, "%d, ", d)
+	}
+	const magic = "\x93NUMPY\x01\x00" // version 1.0: the length of the rest in two bytes
+	header := binary.LittleEndian.AppendUint16([]byte(magic), HeaderSize-uint16(len(magic))-2)
+	text := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%s), }", strings.TrimSuffix(axes.String(), " "))
+	return fmt.Appendf(header, "%-*s\n", HeaderSize-len(header)-1, text)
+}
