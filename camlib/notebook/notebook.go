@@ -18,6 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"time"
 
 	"github.com/janpfeifer/gonb/gonbui"
 	"github.com/janpfeifer/gonb/gonbui/protocol"
@@ -44,7 +45,7 @@ func Check(err error) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		if gonbui.IsNotebook {
-			gonbui.Sync()
+			deliver(gonbui.Sync)
 		}
 		os.Exit(1)
 	}
@@ -68,13 +69,39 @@ func Show(img image.Image, err error) {
 // shows, for a reader who does not see it.
 func ShowAlt(img image.Image, alt string) { Show(figure.Describe(img, alt)) }
 
+// kernel is the process that started the cell's program.
+var kernel = os.Getppid()
+
+// deliver runs send, which waits until the kernel has taken what is sent. Where the
+// kernel is gone, as when Jupyter's server ended, nobody will, and the cell's program
+// would wait for ever: deliver returns without it.
+func deliver(send func()) {
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		send()
+	}()
+	for {
+		select {
+		case <-sent:
+			return
+		case <-time.After(time.Second):
+			if os.Getppid() != kernel {
+				return
+			}
+		}
+	}
+}
+
 // ShowPNG displays the contents of a PNG file, or ends the cell as [Check] does.
 // The Description in it is the alternative text.
 func ShowPNG(png []byte, err error) {
 	Check(err)
 	if gonbui.IsNotebook {
-		gonbui.SendData(pictureData(png))
-		gonbui.Sync() // or the picture is lost when the cell ends here
+		deliver(func() {
+			gonbui.SendData(pictureData(png))
+			gonbui.Sync() // or the picture is lost when the cell ends here
+		})
 	}
 }
 
