@@ -1,0 +1,166 @@
+package images
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	_ "image/gif" // the formats that are read
+	_ "image/jpeg"
+	_ "image/png"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	_ "golang.org/x/image/bmp"
+	_ "golang.org/x/image/tiff"
+	_ "golang.org/x/image/webp"
+)
+
+const formats = "a PNG, JPEG, GIF, WebP, BMP or TIFF picture"
+
+// ReadOptions say how a picture is read. The zero value is what [Read] does.
+type ReadOptions struct {
+	// Background is what shows where the picture is transparent; nil is white.
+	Background color.Color
+	// MaxPixels is the largest picture that is decoded, width times height; 0 is
+	// 128 million. Decoding takes 1 to 8 bytes a pixel, a progressive JPEG up to 15.
+	MaxPixels int
+}
+
+// Read reads a picture from disk: PNG, JPEG, GIF (its first frame), WebP, BMP or
+// TIFF, whatever its name says. It is turned upright as its EXIF orientation says,
+// and laid over white where it is transparent. A colour profile is not applied.
+//
+// A file that is none of these, no file, or a picture of more than 128 million pixels
+// is an error; [ReadOptions.Read] reads larger ones, or over another background.
+func Read(path string) (image.Image, error) { return ReadOptions{}.Read(path) }
+
+// Read is [Read] with options. It fails with an error of kind [ErrTooLarge]
+// before it decodes a picture that is larger than they allow.
+func (o ReadOptions) Read(path string) (image.Image, error) {
+	f, config, format, err := o.open(path)
+	if err != nil {
+		return nil, inFile(path, err)
+	}
+	defer f.Close()
+	photo, err := decode(f)
+	if err != nil {
+		return nil, inFile(path, err)
+	}
+	canvas := photo.Bounds()
+	if format == "gif" { // whose first frame may be smaller
+		canvas = image.Rect(0, 0, config.Width, config.Height)
+	}
+	photo = overCanvas(photo, canvas, o.Background)
+	return upright(photo, orientation(f, format)), nil
+}
+
+// Check returns the error that [ReadOptions.Read] would return after the file's
+// header: that it is no picture, or too large a one.
+func (o ReadOptions) Check(path string) error {
+	f, _, _, err := o.open(path)
+	if err != nil {
+		return inFile(path, err)
+	}
+	return f.Close()
+}
+
+// inFile says which file an error is of.
+func inFile(path string, err error) error {
+	if pathError := (*os.PathError)(nil); errors.As(err, &pathError) {
+		return fmt.Errorf("images: read: %w", err) // has the path
+	}
+	return fmt.Errorf("images: read: %s: %w", path, err)
+}
+
+// open opens a picture that may be decoded.
+func (o ReadOptions) open(path string) (f *os.File, config image.Config, format string, err error) {
+	if o.MaxPixels < 0 {
+		return nil, config, "", fmt.Errorf("at most %d pixels, want 0 for 128 million, or more", o.MaxPixels)
+	}
+	info, err := os.Stat(path) // opening what is no file may wait forever
+	if err != nil {
+		return nil, config, "", err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, config, "", fmt.Errorf("%s, want a file with %s", kindOf(info.Mode()), formats)
+	}
+	most := cmp.Or(o.MaxPixels, 128_000_000)
+	if size := info.Size(); size/8-1<<20 > int64(most) { // more than its pixels and 8 MB of profiles and thumbnails
+		return nil, config, "", tooLarge("a file of %d MB", size/1_000_000, most)
+	}
+	if f, err = os.Open(path); err != nil {
+		return nil, config, "", err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+		}
+	}()
+	if config, format, err = decodeConfig(f); err != nil {
+		return nil, config, "", err
+	}
+	if config.Width < 1 || config.Height < 1 {
+		return nil, config, "", fmt.Errorf("%d×%d pixels, want at least 1×1", config.Width, config.Height)
+	}
+	if float64(config.Width)*float64(config.Height) > float64(most) {
+		return nil, config, "", tooLarge("%d×%d pixels", config.Width, config.Height, most)
+	}
+	_, err = f.Seek(0, io.SeekStart)
+	return f, config, format, err
+}
+
+// decode and decodeConfig are those of package image. A decoder's panic over a
+// damaged file is an error of the file.
+func decode(r io.Reader) (photo image.Image, err error) {
+	defer undecodable(&err)
+	photo, _, err = image.Decode(r)
+	return photo, err
+}
+
+func decodeConfig(r io.Reader) (config image.Config, format string, err error) {
+	defer undecodable(&err)
+	return image.DecodeConfig(r)
+}
+
+// undecodable says what was wanted instead of what could not be decoded.
+func undecodable(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("damaged: %v", r)
+	}
+	switch {
+	case *err == nil:
+	case errors.Is(*err, image.ErrFormat):
+		*err = fmt.Errorf("an unknown format, want %s", formats)
+	case errors.Is(*err, io.EOF), errors.Is(*err, io.ErrUnexpectedEOF):
+		*err = fmt.Errorf("the file ends too early, want the whole of %s", formats)
+	default:
+		*err = fmt.Errorf("%w, want %s", *err, formats)
+	}
+}
+
+func tooLarge(what string, values ...any) error {
+	return fmt.Errorf("%w: "+what+", want at most %d pixels (ReadOptions.MaxPixels, or --max-megapixels, allows more)", append([]any{ErrTooLarge}, values...)...)
+}
+
+func kindOf(mode os.FileMode) string {
+	switch {
+	case mode.IsDir():
+		return "a folder"
+	case mode&os.ModeNamedPipe != 0:
+		return "a named pipe"
+	case mode&os.ModeSocket != 0:
+		return "a socket"
+	}
+	return "a device"
+}
+
+// IsPicture reports whether a file's name ends as those of pictures that [Read]
+// reads do.
+func IsPicture(name string) bool {
+	return slices.Contains([]string{".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff"}, strings.ToLower(filepath.Ext(name)))
+}
