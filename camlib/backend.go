@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/gomlx/gomlx/backends"
+	"github.com/gomlx/compute"
 
 	"github.com/camlab-go/camlab/camlib/cnn"
 	"github.com/camlab-go/camlab/internal/backend"
@@ -29,9 +29,9 @@ const (
 // The plugin is the one that `camlab setup` found or installed; nothing is
 // downloaded. When it is missing the error wraps [ErrNoPlugin] and says how to
 // get it.
-func Backend(name string) (backends.Backend, error) {
+func Backend(name string) (compute.Backend, error) {
 	if name == "" {
-		name = os.Getenv(backends.ConfigEnvVar)
+		name = os.Getenv(compute.ConfigEnvVar)
 	}
 	if name == "" {
 		b, err := backend.XLA("cpu")
@@ -52,7 +52,7 @@ func Backend(name string) (backends.Backend, error) {
 }
 
 // open returns what it is given, an error with this package's name and place.
-func open(b backends.Backend, err error) (backends.Backend, error) {
+func open(b compute.Backend, err error) (compute.Backend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("camlib: backend: %w", err)
 	}
@@ -63,7 +63,7 @@ func open(b backends.Backend, err error) (backends.Backend, error) {
 var ErrNoPlugin = plugin.ErrNotFound
 
 // IsPureGo tells whether a backend is the PureGo one.
-func IsPureGo(b backends.Backend) bool { return backend.IsGo(b) }
+func IsPureGo(b compute.Backend) bool { return backend.IsGo(b) }
 
 // Describe names a backend and its plugin's version.
-func Describe(b backends.Backend) string { return cnn.DescribeBackend(b) }
+func Describe(b compute.Backend) string { return cnn.DescribeBackend(b) }

@@ -27,8 +27,8 @@ func describeNetwork(network cam.Network) string {
 		return s.String()
 	}
 	text := strings.TrimPrefix(fmt.Sprintf("%T", network), "*")
-	if ctx := network.Context(); ctx != nil {
-		text += fmt.Sprintf(", %d weights", ctx.NumParameters())
+	if store := network.Store(); store != nil {
+		text += fmt.Sprintf(", %d weights", store.NumParameters())
 	}
 	if names := cam.ClassNames(network); len(names) > 0 {
 		text += fmt.Sprintf(", %d classes: %s", len(names), strings.Join(names, ", "))

@@ -12,9 +12,9 @@ import (
 	"testing"
 
 	"codeberg.org/sbinet/npyio"
-	mlctx "github.com/gomlx/gomlx/pkg/ml/context"
+	mlmodel "github.com/gomlx/gomlx/ml/model"
 
-	"github.com/gomlx/gomlx/pkg/core/graph"
+	"github.com/gomlx/gomlx/core/graph"
 
 	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/cifar10"
@@ -25,11 +25,11 @@ import (
 const article = "article-gap-cnn, 343594 weights, 10 classes: airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck"
 
 // own is a network of somebody else's.
-type own struct{ ctx *mlctx.Context }
+type own struct{ store *mlmodel.Store }
 
-func (o own) Context() *mlctx.Context                                    { return o.ctx }
-func (o own) Features(_ *mlctx.Context, x *graph.Node) *graph.Node       { return x }
-func (o own) Head(_ *mlctx.Context, activations *graph.Node) *graph.Node { return activations }
+func (o own) Store() *mlmodel.Store                                      { return o.store }
+func (o own) Features(_ *mlmodel.Scope, x *graph.Node) *graph.Node       { return x }
+func (o own) Head(_ *mlmodel.Scope, activations *graph.Node) *graph.Node { return activations }
 
 // TestPrinted holds what users print to one short line, by every verb.
 func TestPrinted(t *testing.T) {
@@ -51,8 +51,8 @@ func TestPrinted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx := mlctx.New()
-	ctx.VariableWithValue("w", []float32{1, 2, 3})
+	store := mlmodel.NewStore()
+	store.VariableWithValue("w", []float32{1, 2, 3})
 	for _, row := range []struct {
 		name  string
 		value any
@@ -60,7 +60,7 @@ func TestPrinted(t *testing.T) {
 	}{
 		{"model", m, article + ", on " + camlib.Describe(m.Backend)},
 		{"network", m.Network, article},
-		{"another network", &camlib.Model{Network: own{ctx}}, "camlib_test.own, 3 weights"},
+		{"another network", &camlib.Model{Network: own{store}}, "camlib_test.own, 3 weights"},
 		{"no model", (*camlib.Model)(nil), "no model"},
 		{"model without a network", &camlib.Model{}, "no model"},
 		{"no network", (*cnn.Model)(nil), "no model"},

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/gomlx/gomlx/backends"
+	"github.com/gomlx/compute"
 
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/cnn"
@@ -21,7 +21,7 @@ import (
 // once.
 type Model struct {
 	Network   cam.Network
-	Backend   backends.Backend
+	Backend   compute.Backend
 	Explainer *cam.Explainer
 }
 
@@ -42,7 +42,7 @@ func Article() (*Model, error) {
 // New returns a network on a backend: *cnn.Model, or any other that can be split
 // at the layer to explain. If it has a method Classes() []string, that names its
 // classes; else their numbers do.
-func New(network cam.Network, backend backends.Backend) (*Model, error) {
+func New(network cam.Network, backend compute.Backend) (*Model, error) {
 	explainer, err := cam.New(backend, network, cam.Options{})
 	if err != nil {
 		return nil, err
@@ -158,7 +158,7 @@ func (m *Model) plainTarget(class string) (cam.Target, error) {
 		if err != nil || k < 1 {
 			return cam.Target{}, fmt.Errorf("camlib: class %q, want a number of classes as in \"top 3\"", class)
 		}
-		return cam.TopK(k), nil
+		return cam.Top(k), nil
 	}
 	first, second, contrast := strings.Cut(class, " not ")
 	c, err := m.classIndex(first)

@@ -122,16 +122,16 @@ func TestNotebookFaults(t *testing.T) {
 // [notebook.Train], which takes interrupts, has XLA compile something.
 func training(dir, step string, epochs, images, batch, testImages int) string {
 	return fmt.Sprintf(`import (
-	"github.com/gomlx/gomlx/backends"
+	"github.com/gomlx/compute"
 
 	"%[1]s/camlib"
 	"%[1]s/camlib/cifar10"
 	"%[1]s/camlib/cnn"
 	"%[1]s/camlib/notebook"
 )
-type told struct{ backends.Backend }
+type told struct{ compute.Backend }
 
-func (b told) Builder(name string) backends.Builder {
+func (b told) Builder(name string) compute.Builder {
 	fmt.Println("compiling", name)
 	return b.Backend.Builder(name)
 }

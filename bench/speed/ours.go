@@ -10,10 +10,10 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/gomlx/gomlx/backends"
-	"github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
-	gomlx "github.com/gomlx/gomlx/pkg/ml/context"
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/cam"
@@ -56,7 +56,7 @@ func work(ctx context.Context, f flags) error {
 // camlab does requests. What it prepared for the last one it keeps.
 type camlab struct {
 	folder  string
-	backend backends.Backend
+	backend compute.Backend
 	last    string
 	do      func() error
 	end     func()
@@ -237,8 +237,8 @@ func (c *camlab) forward(_ context.Context, r request) (func() error, error) {
 	if err != nil {
 		return nil, err
 	}
-	exec, err := gomlx.NewExec(c.backend, m.Context(), func(ctx *gomlx.Context, x *graph.Node) *graph.Node {
-		return m.Head(ctx, m.Features(ctx, x))
+	exec, err := model.NewExec(c.backend, m.Store(), func(scope *model.Scope, x *graph.Node) *graph.Node {
+		return m.Head(scope, m.Features(scope, x))
 	})
 	if err != nil {
 		return nil, err

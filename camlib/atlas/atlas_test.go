@@ -1,7 +1,7 @@
 package atlas_test
 
 import (
-	stdcontext "context"
+	"context"
 	"errors"
 	"image/color"
 	"math"
@@ -13,9 +13,9 @@ import (
 	"sync"
 	"testing"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/camlab-go/camlab/camlib/atlas"
 	"github.com/camlab-go/camlab/camlib/cam"
@@ -29,8 +29,8 @@ import (
 // mean red, green and blue of an image's upper left, upper right, lower left and
 // lower right, and its head is pooling and a linear layer.
 type quarters struct {
-	ctx  *context.Context
-	bent bool // the head is no linear layer
+	store *model.Store
+	bent  bool // the head is no linear layer
 }
 
 // The head: weights of red, green and blue for classes 0, 1 and 2, and biases.
@@ -44,22 +44,22 @@ var (
 )
 
 func newQuarters() *quarters {
-	ctx := context.New()
-	ctx.VariableWithValue("w", tensors.FromFlatDataAndDimensions(weights, 3, len(bias)))
-	ctx.VariableWithValue("b", tensors.FromFlatDataAndDimensions(bias, 1, len(bias)))
-	return &quarters{ctx: ctx.Reuse()}
+	store := model.NewStore()
+	store.VariableWithValue("w", tensors.FromFlatDataAndDimensions(weights, 3, len(bias)))
+	store.VariableWithValue("b", tensors.FromFlatDataAndDimensions(bias, 1, len(bias)))
+	return &quarters{store: store}
 }
 
-func (q *quarters) Context() *context.Context { return q.ctx }
+func (q *quarters) Store() *model.Store { return q.store }
 
-func (q *quarters) Features(_ *context.Context, x *Node) *Node {
+func (q *quarters) Features(_ *model.Scope, x *Node) *Node {
 	return ReduceMean(Reshape(x, -1, 2, 16, 2, 16, 3), 2, 4)
 }
 
-func (q *quarters) Head(ctx *context.Context, act *Node) *Node {
-	w := ctx.InspectVariableInScope("w").ValueGraph(act.Graph())
-	b := ctx.InspectVariableInScope("b").ValueGraph(act.Graph())
-	y := Dot(ReduceMean(act, 1, 2), w)
+func (q *quarters) Head(scope *model.Scope, act *Node) *Node {
+	w := scope.GetVariable("w").NodeValue(act.Graph())
+	b := scope.GetVariable("b").NodeValue(act.Graph())
+	y := MatMul(ReduceMean(act, 1, 2), w)
 	if q.bent {
 		y = Square(y)
 	}
@@ -379,14 +379,14 @@ func TestErrors(t *testing.T) {
 	bent := newQuarters()
 	bent.bent = true
 	huge := newQuarters()
-	if err := huge.ctx.InspectVariableInScope("w").SetValue(tensors.FromFlatDataAndDimensions(slices.Repeat([]float32{float32(math.Inf(1))}, 9), 3, 3)); err != nil {
+	if err := huge.store.GetVariable("w").SetValue(tensors.FromFlatDataAndDimensions(slices.Repeat([]float32{float32(math.Inf(1))}, 9), 3, 3)); err != nil {
 		t.Fatal(err)
 	}
-	done, cancel := stdcontext.WithCancel(t.Context())
+	done, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, test := range []struct {
 		name string
-		ctx  stdcontext.Context
+		ctx  context.Context
 		net  cam.Network
 		ds   *cifar10.Dataset
 		is   error
@@ -396,7 +396,7 @@ func TestErrors(t *testing.T) {
 		{"label beyond the classes", t.Context(), newQuarters(), paint([]uint8{0, 3}, [4]int{}, [4]int{}), nil, "atlas: image 1: label 3, want 0 to 2 as in the network"},
 		{"another head", t.Context(), bent, five(), cam.ErrHead, "atlas: cam: "},
 		{"overflow", t.Context(), huge, five(), cam.ErrNotFinite, "atlas: cam: cam: image 0: infinite or NaN from the head on, want finite numbers"},
-		{"stopped", done, newQuarters(), five(), stdcontext.Canceled, "atlas: stopped after 0 of 5 images: context canceled"},
+		{"stopped", done, newQuarters(), five(), context.Canceled, "atlas: stopped after 0 of 5 images: context canceled"},
 	} {
 		a, err := atlas.New(test.ctx, explainer(t, test.net), test.ds)
 		if err == nil || a != nil || !strings.HasPrefix(err.Error(), test.want) || test.is != nil && !errors.Is(err, test.is) {
@@ -407,7 +407,7 @@ func TestErrors(t *testing.T) {
 
 // countdown is a context that is done after some looks at it.
 type countdown struct {
-	stdcontext.Context
+	context.Context
 	mu   sync.Mutex
 	left int
 }
@@ -416,7 +416,7 @@ func (c *countdown) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.left--; c.left < 0 {
-		return stdcontext.Canceled
+		return context.Canceled
 	}
 	return nil
 }
@@ -433,7 +433,7 @@ func TestStopsBetweenBatches(t *testing.T) {
 			}
 			return
 		}
-		if !errors.Is(err, stdcontext.Canceled) || !strings.HasPrefix(err.Error(), "atlas: ") {
+		if !errors.Is(err, context.Canceled) || !strings.HasPrefix(err.Error(), "atlas: ") {
 			t.Fatalf("stopped at look %d: %v, want the context's error", looks, err)
 		}
 	}

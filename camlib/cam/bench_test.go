@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/cam"
@@ -20,7 +20,7 @@ import (
 // forward pass of the 10,000 test images, and reports their speeds and the ratio of the medians.
 func BenchmarkAllClasses(b *testing.B) {
 	back := backend(b, camlib.XLACPU)
-	model, err := cnn.Pretrained()
+	net, err := cnn.Pretrained()
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -30,8 +30,8 @@ func BenchmarkAllClasses(b *testing.B) {
 	}
 	x := cam.FromDataset(test)
 	const batch = 25 // in the cache, and a divisor of 10,000
-	forward, err := context.NewExec(back, model.Context(), func(ctx *context.Context, images *Node) *Node {
-		return model.Head(ctx, model.Features(ctx, images))
+	forward, err := model.NewExec(back, net.Store(), func(scope *model.Scope, images *Node) *Node {
+		return net.Head(scope, net.Features(scope, images))
 	})
 	if err != nil {
 		b.Fatal(err)
@@ -53,7 +53,7 @@ func BenchmarkAllClasses(b *testing.B) {
 			b.Fatalf("%d scores", len(scores))
 		}
 	}
-	e := explainer(b, back, model, cam.Options{Batch: batch})
+	e := explainer(b, back, net, cam.Options{Batch: batch})
 	maps := func() {
 		if r := explain(b, e, method(b, "cam"), x, cam.All); len(r.Maps) != x.N*10*16*16 {
 			b.Fatalf("%d values", len(r.Maps))

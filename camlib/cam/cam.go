@@ -3,7 +3,7 @@ package cam
 import (
 	"fmt"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
+	. "github.com/gomlx/gomlx/core/graph"
 )
 
 // CAM returns the class activation maps of a network that ends in global

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"log"
 
-	"github.com/gomlx/gomlx/backends"
-	. "github.com/gomlx/gomlx/pkg/core/graph"
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
 
 	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/cam"
@@ -22,7 +22,7 @@ var (
 )
 
 // pureGo is the backend of the examples.
-func pureGo() backends.Backend {
+func pureGo() compute.Backend {
 	b, err := camlib.Backend(camlib.PureGo)
 	if err != nil {
 		log.Fatal(err)

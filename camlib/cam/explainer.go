@@ -2,7 +2,7 @@ package cam
 
 import (
 	"cmp"
-	stdcontext "context"
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -11,12 +11,12 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/gomlx/gomlx/backends"
-	"github.com/gomlx/gomlx/pkg/core/dtypes"
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/shapes"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/camlab-go/camlab/internal/compiled"
 	"github.com/camlab-go/camlab/internal/failure"
@@ -49,13 +49,13 @@ type Options struct {
 // it is, and may be used by many goroutines at once. Training the network
 // between two calls is allowed, during one it is not.
 type Explainer struct {
-	backend backends.Backend
+	backend compute.Backend
 	net     Network
 	opts    Options
 
 	general atomic.Bool // whether closed forms are out of the question
 	mu      sync.Mutex
-	execs   map[task]*context.Exec
+	execs   map[task]*model.Exec
 	sizes   map[size]*Exec
 }
 
@@ -86,11 +86,11 @@ const (
 
 // New returns an explainer of a network. It fails when the network has weights
 // without values.
-func New(backend backends.Backend, net Network, opts Options) (*Explainer, error) {
+func New(backend compute.Backend, net Network, opts Options) (*Explainer, error) {
 	if isNil(backend) || isNil(net) {
 		return nil, errors.New("cam: new: no backend or no network, want both")
 	}
-	if net.Context().NeedsInitialization() {
+	if !compiled.Initialized(net.Store()) {
 		return nil, errors.New("cam: new: network has weights without values, want a loaded or trained one")
 	}
 	for _, o := range []struct {
@@ -107,7 +107,7 @@ func New(backend backends.Backend, net Network, opts Options) (*Explainer, error
 	}
 	e := &Explainer{
 		backend: backend, net: net, opts: opts,
-		execs: make(map[task]*context.Exec), sizes: make(map[size]*Exec),
+		execs: make(map[task]*model.Exec), sizes: make(map[size]*Exec),
 	}
 	e.general.Store(opts.General)
 	return e, nil
@@ -126,7 +126,7 @@ func (e *Explainer) General() bool { return e.general.Load() }
 
 // Explain returns a method's maps of images. It stops between two batches with
 // ctx's error when that is done.
-func (e *Explainer) Explain(ctx stdcontext.Context, method Method, images Images, target Target) (*Result, error) {
+func (e *Explainer) Explain(ctx context.Context, method Method, images Images, target Target) (*Result, error) {
 	if err := images.check(); err != nil {
 		return nil, err
 	}
@@ -134,7 +134,7 @@ func (e *Explainer) Explain(ctx stdcontext.Context, method Method, images Images
 }
 
 // dispatch is Explain of images that have been checked.
-func (e *Explainer) dispatch(ctx stdcontext.Context, method Method, images Images, target Target) (*Result, error) {
+func (e *Explainer) dispatch(ctx context.Context, method Method, images Images, target Target) (*Result, error) {
 	if method.Smoothing.on() {
 		return e.smooth(ctx, method, images, target)
 	}
@@ -157,7 +157,7 @@ func (e *Explainer) dispatch(ctx stdcontext.Context, method Method, images Image
 
 // ClassMaps returns what the article's get_cmap does: [CAM] of every class,
 // the activations that they are sums of, and the head's weights and bias.
-func (e *Explainer) ClassMaps(ctx stdcontext.Context, images Images) (*ClassMaps, error) {
+func (e *Explainer) ClassMaps(ctx context.Context, images Images) (*ClassMaps, error) {
 	if err := images.check(); err != nil {
 		return nil, err
 	}
@@ -171,7 +171,7 @@ func (e *Explainer) ClassMaps(ctx stdcontext.Context, images Images) (*ClassMaps
 
 // eachClass is a target of several classes for a method that passes so many
 // images through the network that one class at a time is enough.
-func (e *Explainer) eachClass(ctx stdcontext.Context, method Method, images Images, target Target) (*Result, error) {
+func (e *Explainer) eachClass(ctx context.Context, method Method, images Images, target Target) (*Result, error) {
 	if _, err := target.resolve(images.N, e.net); err != nil {
 		return nil, err
 	}
@@ -218,7 +218,7 @@ func (e *Explainer) eachClass(ctx stdcontext.Context, method Method, images Imag
 	return interleave(parts, target.kind == topK), nil
 }
 
-func (e *Explainer) explain(ctx stdcontext.Context, method Method, images Images, target Target, kind output) (*Result, *ClassMaps, error) {
+func (e *Explainer) explain(ctx context.Context, method Method, images Images, target Target, kind output) (*Result, *ClassMaps, error) {
 	if method.Map == nil {
 		return nil, nil, fail(ErrMethod, "method %q has no Map, want one of Methods()", method.Name)
 	}
@@ -298,7 +298,7 @@ func (b batch) from(first, n int) batch {
 func after[T any](values []T, first, n int) []T { return values[len(values)/n*first:] }
 
 // batch runs a method on images that fit in one run.
-func (e *Explainer) batch(ctx stdcontext.Context, method Method, target Target, kind output, general bool, images Images, goals goals) (b batch, err error) {
+func (e *Explainer) batch(ctx context.Context, method Method, target Target, kind output, general bool, images Images, goals goals) (b batch, err error) {
 	exec, err := e.exec(method, e.task(method, target, kind, general))
 	if err != nil {
 		return b, err
@@ -347,8 +347,8 @@ func (e *Explainer) locate(err error, method Method, t task, images Images, goal
 	} else if t.general && method.Trials != nil {
 		look = func(n network, in []*Node) { e.forward(n, in[0]) }
 	}
-	image, part, findErr := overflow.Find(e.backend, e.net.Context(), images.N, func(ctx *context.Context, in []*Node, p *overflow.Parts) {
-		look(network{e.net, ctx, e.opts.Type, p}, in)
+	image, part, findErr := overflow.Find(e.backend, e.net.Store(), images.N, func(scope *model.Scope, in []*Node, p *overflow.Parts) {
+		look(network{e.net, scope, e.opts.Type, p}, in)
 	}, inputs...)
 	if findErr != nil || part == "" {
 		return err
@@ -394,7 +394,7 @@ func (e *Explainer) Upsample(r *Result, height, width int, resize Resize) (*Resu
 
 // try returns the scores of a method's trials of a batch of images, [batch, trials,
 // classes].
-func (e *Explainer) try(ctx stdcontext.Context, method Method, images Images) ([]float32, error) {
+func (e *Explainer) try(ctx context.Context, method Method, images Images) ([]float32, error) {
 	exec, err := e.exec(method, task{method: method.Name, output: trials, general: true})
 	if err != nil {
 		return nil, err
@@ -456,14 +456,14 @@ func (e *Explainer) buildTrials(method Method, n network, image, act, start *Nod
 }
 
 // exec returns the executor of a task, which compiles for each batch shape.
-func (e *Explainer) exec(method Method, t task) (*context.Exec, error) {
+func (e *Explainer) exec(method Method, t task) (*model.Exec, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if exec := e.execs[t]; exec != nil {
 		return exec, nil
 	}
-	exec, err := context.NewExec(e.backend, e.net.Context(), func(ctx *context.Context, in []*Node) []*Node {
-		n := network{net: e.net, ctx: ctx, dtype: e.opts.Type}
+	exec, err := model.NewExec(e.backend, e.net.Store(), func(scope *model.Scope, in []*Node) []*Node {
+		n := network{net: e.net, scope: scope, dtype: e.opts.Type}
 		switch t.output {
 		case trials:
 			return e.buildTrials(method, n, in[0], in[1], in[2])
@@ -571,7 +571,7 @@ type batch struct {
 	act, weights, bias        []float32 // only with withAct
 }
 
-func run(exec *context.Exec, in ...*tensors.Tensor) (b batch, err error) {
+func run(exec *model.Exec, in ...*tensors.Tensor) (b batch, err error) {
 	out, err := compiled.Call(exec.Exec, in...)
 	if err != nil {
 		return batch{}, err

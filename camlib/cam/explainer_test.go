@@ -1,7 +1,7 @@
 package cam_test
 
 import (
-	stdcontext "context"
+	"context"
 	"errors"
 	"fmt"
 	"image"
@@ -14,9 +14,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gomlx/gomlx/backends"
-	"github.com/gomlx/gomlx/pkg/core/dtypes"
-	. "github.com/gomlx/gomlx/pkg/core/graph"
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
 
@@ -91,7 +91,7 @@ func TestErrors(t *testing.T) {
 			x, cam.Predicted, "cam", cam.ErrHead, "gradcam takes any",
 		},
 	}
-	onEach(t, func(t *testing.T, b backends.Backend) {
+	onEach(t, func(t *testing.T, b compute.Backend) {
 		for _, test := range tests {
 			t.Run(test.rule, func(t *testing.T) {
 				net := newToy()
@@ -142,7 +142,7 @@ func TestBackendsAgree(t *testing.T) {
 		if m.Trials != nil {
 			tolerance = 1e-3 // of nearly equal scores, less one another
 		}
-		for name, target := range map[string]cam.Target{"all": cam.All, "top 2, probability": cam.TopK(2).Probability()} {
+		for name, target := range map[string]cam.Target{"all": cam.All, "top 2, probability": cam.Top(2).Probability()} {
 			got, want := explain(t, xla, m, x, target), explain(t, pure, m, x, target)
 			near(t, m.Name+" of "+name, got.Maps, want.Maps, tolerance)
 			near(t, m.Name+" of "+name+": score", got.Score, want.Score, 1e-5)
@@ -417,7 +417,7 @@ func TestOneCompilationPerShape(t *testing.T) {
 // explainer, and on a second one of the same network; run it with -race, and
 // with -tags race_mu, which shows the detector the locking inside go-xla.
 func TestConcurrentUse(t *testing.T) {
-	onEach(t, func(t *testing.T, b backends.Backend) {
+	onEach(t, func(t *testing.T, b compute.Backend) {
 		net := newToy()
 		alone := explainer(t, b, newToy(), cam.Options{})
 		both := []*cam.Explainer{explainer(t, b, net, cam.Options{}), explainer(t, b, net, cam.Options{Batch: 2})}
@@ -439,7 +439,7 @@ func TestConcurrentUse(t *testing.T) {
 			group.Go(func() error {
 				<-start
 				for range 5 {
-					got, err := both[worker%2].Explain(stdcontext.Background(), m, x, target)
+					got, err := both[worker%2].Explain(context.Background(), m, x, target)
 					if err != nil {
 						return err
 					}
@@ -483,7 +483,7 @@ func TestModelStaysAsItIs(t *testing.T) {
 // nor the process grows. A tensor of XLA that is not freed would show in the process
 // alone.
 func TestMemoryStaysFlat(t *testing.T) {
-	onEach(t, func(t *testing.T, b backends.Backend) {
+	onEach(t, func(t *testing.T, b compute.Backend) {
 		e, x := explainer(t, b, newToy(), cam.Options{Batch: 8}), picture(16, 16, 16)
 		calls := 10_000
 		if camlib.IsPureGo(b) {
@@ -567,12 +567,12 @@ func TestBFloat16(t *testing.T) {
 }
 
 func TestStopsBetweenBatches(t *testing.T) {
-	ctx, cancel := stdcontext.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(t.Context())
 	net := newToy()
 	net.features = func(a *Node) *Node { cancel(); return a } // while the first batch is compiled
 	e := explainer(t, backend(t, camlib.PureGo), net, cam.Options{Batch: 2})
 	_, err := e.Explain(ctx, method(t, "cam"), picture(5, 2, 2), cam.Predicted)
-	if want := "cam: cam: stopped after 2 of 5 images: context canceled"; !errors.Is(err, stdcontext.Canceled) || err.Error() != want {
+	if want := "cam: cam: stopped after 2 of 5 images: context canceled"; !errors.Is(err, context.Canceled) || err.Error() != want {
 		t.Errorf("error %v, want %q", err, want)
 	}
 }
@@ -610,7 +610,7 @@ func TestNewFails(t *testing.T) {
 	b := backend(t, camlib.PureGo)
 	for _, test := range []struct {
 		rule string
-		b    backends.Backend
+		b    compute.Backend
 		net  cam.Network
 		opts cam.Options
 		want string

@@ -1,13 +1,13 @@
 package cam
 
 import (
-	"github.com/gomlx/gomlx/backends"
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
 )
 
 // RISEMasks returns RISE's masks, [n, height, width].
-func RISEMasks(b backends.Backend, n, height, width int) []float32 {
+func RISEMasks(b compute.Backend, n, height, width int) []float32 {
 	out := MustExecOnce(b, func(x *Node) *Node {
 		p := &Pass{Images: x, samples: n}
 		return p.riseMasks()

@@ -1,7 +1,7 @@
 package cam
 
 import (
-	. "github.com/gomlx/gomlx/pkg/core/graph"
+	. "github.com/gomlx/gomlx/core/graph"
 )
 
 // What FinerCAM compares with, as its paper has it.

@@ -1,9 +1,9 @@
 package cam
 
 import (
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	"github.com/gomlx/gomlx/ml/model"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
+	. "github.com/gomlx/gomlx/core/graph"
 )
 
 // Biased is a [Layered] network each of whose layers ends in ReLU(z + b), z linear
@@ -11,7 +11,7 @@ import (
 type Biased interface {
 	Layered
 	// Bias returns b of a layer, [channels], in like's graph.
-	Bias(ctx *context.Context, layer string, like *Node) *Node
+	Bias(scope *model.Scope, layer string, like *Node) *Node
 }
 
 // FullGrad is
@@ -42,7 +42,7 @@ var fullGrad = Method{
 		for i, name := range net.Layers() {
 			a := layers[i]
 			alive := ConvertDType(GreaterThan(a, ZerosLike(a)), a.DType()) // ∂ReLU
-			bias := ExpandLeftToRank(net.Bias(p.ctx, name, a), 4)
+			bias := ExpandLeftToRank(net.Bias(p.scope, name, a), 4)
 			part := ConvertDType(ReduceSum(Mul(Mul(grads[i+1], alive), bias), -1), m.DType())
 			pixels := float64(height*width) / float64(part.Shape().Dim(1)*part.Shape().Dim(2))
 			m = Add(m, DivScalar(Upsample(part, height, width, Replicate), pixels))

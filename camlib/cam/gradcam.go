@@ -3,7 +3,7 @@ package cam
 import (
 	"fmt"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
+	. "github.com/gomlx/gomlx/core/graph"
 )
 
 // GradCAM returns the Grad-CAM map of one convolutional layer,

@@ -4,9 +4,9 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/gomlx/gomlx/backends"
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
 	"pgregory.net/rapid"
 
 	"github.com/camlab-go/camlab/camlib"
@@ -50,7 +50,7 @@ func drawLayer(t *rapid.T) layer {
 
 // head is global average pooling and a linear layer.
 func head(act, weights, bias *Node) *Node {
-	return Add(Dot(ReduceMean(act, 1, 2), weights), bias)
+	return Add(MatMul(ReduceMean(act, 1, 2), weights), bias)
 }
 
 // equalNodes checks that the two results of f, of equal shape, have equal
@@ -300,7 +300,7 @@ func TestMapAndBiasAreTheScore(t *testing.T) {
 // TestRealModelIdentities is identities 1 and 2 on a whole network: fresh
 // weights of the article's, real images, all classes, the gradient automatic.
 func TestRealModelIdentities(t *testing.T) {
-	onEach(t, func(t *testing.T, b backends.Backend) {
+	onEach(t, func(t *testing.T, b compute.Backend) {
 		model := cnn.New(7)
 		ds, err := cifar10.Sample().Select(0, 500)
 		if err != nil {

@@ -4,8 +4,8 @@ import (
 	"slices"
 	"strings"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
 )
 
 // Layered is a network with more than one layer to explain: a chain of named
@@ -16,7 +16,7 @@ type Layered interface {
 	Layers() []string
 	// Through builds the layers after the layer from, or of the image if that is
 	// empty, up to the layer to, from activations x to activations.
-	Through(ctx *context.Context, from, to string, x *Node) *Node
+	Through(scope *model.Scope, from, to string, x *Node) *Node
 }
 
 // At returns the network split at another layer than its own, so that maps are
@@ -45,15 +45,15 @@ type split struct {
 	layer string
 }
 
-func (s split) Features(ctx *context.Context, x *Node) *Node {
-	return s.Through(ctx, "", s.layer, x)
+func (s split) Features(scope *model.Scope, x *Node) *Node {
+	return s.Through(scope, "", s.layer, x)
 }
 
-func (s split) Head(ctx *context.Context, act *Node) *Node {
+func (s split) Head(scope *model.Scope, act *Node) *Node {
 	if last := s.last(); s.layer != last {
-		act = s.Through(ctx, s.layer, last, act)
+		act = s.Through(scope, s.layer, last, act)
 	}
-	return s.Layered.Head(ctx, act)
+	return s.Layered.Head(scope, act)
 }
 
 func (s split) Classes() []string { return ClassNames(s.Layered) }
@@ -74,7 +74,7 @@ func (n network) throughLayers(l Layered, images *Node) (act *Node, layers []*No
 	}
 	act, from := ConvertDType(images, n.dtype), ""
 	for _, to := range l.Layers() {
-		act = l.Through(n.ctx, from, to, act)
+		act = l.Through(n.scope, from, to, act)
 		layers = append(layers, act)
 		if from = to; to == explained {
 			break

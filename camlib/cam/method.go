@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
+	. "github.com/gomlx/gomlx/core/graph"
 )
 
 // Method is one way to make a map. Its name stands for it: an [Explainer]

@@ -9,9 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/camlab-go/camlab/camlib"
@@ -27,7 +27,7 @@ func TestClosedFormsAreTheGeneralPath(t *testing.T) {
 	x := picture(3, 4, 6)
 	targets := map[string]cam.Target{
 		"all": cam.All, "contrast": cam.Contrast(2, 0), "centred": cam.Class(1).Centred(),
-		"probability": cam.Class(1).Probability(), "squares": cam.Function(func(y *Node) *Node { return ReduceSum(Square(y), -1) }),
+		"probability": cam.Class(1).Probability(), "squares": cam.Func(func(y *Node) *Node { return ReduceSum(Square(y), -1) }),
 	}
 	tested := 0
 	for _, m := range cam.Methods() {
@@ -185,13 +185,13 @@ func linearToy() *affine {
 
 type affine struct{ toy *toy }
 
-func (a *affine) Context() *context.Context { return a.toy.ctx }
+func (a *affine) Store() *model.Store { return a.toy.store }
 
-func (a *affine) Features(ctx *context.Context, x *Node) *Node {
-	return AddScalar(Einsum("bhwc,ck->bhwk", x, variable(ctx, "point", x)), 9) // of one sign, so that masks differ
+func (a *affine) Features(scope *model.Scope, x *Node) *Node {
+	return AddScalar(Einsum("bhwc,ck->bhwk", x, variable(scope, "point", x)), 9) // of one sign, so that masks differ
 }
 
-func (a *affine) Head(ctx *context.Context, act *Node) *Node { return a.toy.Head(ctx, act) }
+func (a *affine) Head(scope *model.Scope, act *Node) *Node { return a.toy.Head(scope, act) }
 
 // TestLinearNetworks is what the pixel methods and the smoothed masks come to where the
 // score is linear in the image, y = Σ u x + c.
@@ -399,7 +399,7 @@ func TestFinerCAM(t *testing.T) {
 			}
 		}
 	}
-	if _, err := e.Explain(t.Context(), method(t, "finercam"), x, cam.Function(func(y *Node) *Node { return ReduceMax(y, -1) })); !errors.Is(err, cam.ErrTarget) {
+	if _, err := e.Explain(t.Context(), method(t, "finercam"), x, cam.Func(func(y *Node) *Node { return ReduceMax(y, -1) })); !errors.Is(err, cam.ErrTarget) {
 		t.Errorf("finercam of a function: error %v, want of kind %q", err, cam.ErrTarget)
 	}
 }
@@ -628,14 +628,14 @@ func TestLayers(t *testing.T) {
 // a Network.
 type pointSplit struct{ toy *toy }
 
-func (s *pointSplit) Context() *context.Context { return s.toy.ctx }
+func (s *pointSplit) Store() *model.Store { return s.toy.store }
 
-func (s *pointSplit) Features(ctx *context.Context, x *Node) *Node {
-	return s.toy.Through(ctx, "", "point", x)
+func (s *pointSplit) Features(scope *model.Scope, x *Node) *Node {
+	return s.toy.Through(scope, "", "point", x)
 }
 
-func (s *pointSplit) Head(ctx *context.Context, act *Node) *Node {
-	return s.toy.Head(ctx, s.toy.Through(ctx, "point", "deep", act))
+func (s *pointSplit) Head(scope *model.Scope, act *Node) *Node {
+	return s.toy.Head(scope, s.toy.Through(scope, "point", "deep", act))
 }
 
 func TestLayerErrors(t *testing.T) {

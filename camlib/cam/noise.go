@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"math/rand/v2"
 
-	"github.com/gomlx/gomlx/pkg/core/dtypes"
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/shapes"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
 )
 
 // constant returns values that draw gives, the same in every run and for every
@@ -50,6 +50,6 @@ func numbers(n ...int) shapes.Shape { return shapes.Make(dtypes.Int32, n...) }
 func pick(values, which *Node) *Node {
 	d := values.Shape().Dimensions
 	flat := Reshape(values, d[0], -1)
-	rows := Dot(OneHot(which, d[0], values.DType()), flat)
+	rows := MatMul(OneHot(which, d[0], values.DType()), flat)
 	return Reshape(rows, append([]int{which.Shape().Dim(0)}, d[1:]...)...)
 }

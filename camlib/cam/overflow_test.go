@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gomlx/gomlx/backends"
-	"github.com/gomlx/gomlx/pkg/core/dtypes"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/cam"
@@ -25,7 +25,7 @@ func wantOverflow(t *testing.T, what string, r *cam.Result, err error, image, pa
 
 // fill sets a toy's variable to values in turn.
 func (t *toy) fill(name string, values ...float32) {
-	v := t.ctx.InspectVariableInScope(name)
+	v := t.store.GetVariable(name)
 	all := slices.Repeat(values, v.Shape().Size())[:v.Shape().Size()]
 	if err := v.SetValue(tensors.FromFlatDataAndDimensions(all, v.Shape().Dimensions...)); err != nil {
 		panic(err)
@@ -40,7 +40,7 @@ type plain struct{ cam.Network }
 func TestEveryMethodNamesThePart(t *testing.T) {
 	some := []string{"cam", "scorecam"}
 	x := picture(2, 8, 8)
-	onEach(t, func(t *testing.T, b backends.Backend) {
+	onEach(t, func(t *testing.T, b compute.Backend) {
 		for _, c := range []struct {
 			variable    string
 			weights     []float32
@@ -79,7 +79,7 @@ func TestOverflowOfACopy(t *testing.T) {
 	for i := range x.Pixels {
 		x.Pixels[i] *= 1e-6
 	}
-	onEach(t, func(t *testing.T, b backends.Backend) {
+	onEach(t, func(t *testing.T, b compute.Backend) {
 		net := newToy()
 		net.fill("point", 3e38)
 		net.fill("deep", 10)
@@ -88,7 +88,7 @@ func TestOverflowOfACopy(t *testing.T) {
 		for name, part := range map[string]string{"occlusion": "point", "smoothgrad": "deep", "smoothgradcam++": "deep"} {
 			targets := []cam.Target{cam.Predicted}
 			if camlib.IsPureGo(b) {
-				targets = append(targets, cam.TopK(2), cam.Class(1).Probability())
+				targets = append(targets, cam.Top(2), cam.Class(1).Probability())
 			}
 			for _, target := range targets {
 				r, err := e.Explain(t.Context(), method(t, name), x, target)
@@ -101,7 +101,7 @@ func TestOverflowOfACopy(t *testing.T) {
 // TestGradientOverflow: the scores are finite, the gradient at an early layer is not.
 func TestGradientOverflow(t *testing.T) {
 	x := picture(1, 8, 8)
-	onEach(t, func(t *testing.T, b backends.Backend) {
+	onEach(t, func(t *testing.T, b compute.Backend) {
 		net := newToy()
 		for name, v := range map[string]float32{"point": 1e-20, "point_bias": 0, "deep": 1e20, "deep_bias": 0, "dense": 1e25} {
 			net.fill(name, v)
@@ -128,7 +128,7 @@ func TestGradientOverflow(t *testing.T) {
 // TestQuotientsDoNotHideOverflow: a gradient and activations that are finite, and their product is not.
 func TestQuotientsDoNotHideOverflow(t *testing.T) {
 	x := picture(1, 8, 8)
-	onEach(t, func(t *testing.T, b backends.Backend) {
+	onEach(t, func(t *testing.T, b compute.Backend) {
 		net := newToy()
 		for name, v := range map[string]float32{"point": 1e20, "point_bias": 0, "deep_bias": 0, "dense": 2e35} {
 			net.fill(name, v)
@@ -153,13 +153,13 @@ func TestQuotientsDoNotHideOverflow(t *testing.T) {
 // layer, in either type.
 func TestArticleNamesTheLayer(t *testing.T) {
 	x := picture(1, 8, 8)
-	onEach(t, func(t *testing.T, b backends.Backend) {
+	onEach(t, func(t *testing.T, b compute.Backend) {
 		for _, broken := range []string{"conv2", "conv5"} {
 			if camlib.IsPureGo(b) != (broken == "conv5") {
 				continue // one on each, since this takes many seconds
 			}
 			model := cnn.New(1)
-			v := model.Context().GetVariableByScopeAndName("/"+broken, "weights")
+			v := model.Store().GetVariable("/" + broken + "/weights")
 			w := tensors.MustCopyFlatData[float32](v.MustValue())
 			for i := 5; i < len(w); i += v.Shape().Dim(-1) {
 				w[i] = -3e38

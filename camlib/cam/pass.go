@@ -3,10 +3,10 @@ package cam
 import (
 	"fmt"
 
-	"github.com/gomlx/gomlx/pkg/core/dtypes"
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/shapes"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/camlab-go/camlab/internal/overflow"
 )
@@ -15,17 +15,17 @@ import (
 // explain. *cnn.Model is one. A network that also has a method
 // Classes() []string lets its classes be named.
 type Network interface {
-	// Context returns the GoMLX context that holds the weights.
-	Context() *context.Context
+	// Store returns the GoMLX store that holds the weights.
+	Store() *model.Store
 	// Features builds the first part, from images x shaped [batch, height,
 	// width, channels] to activations of the same rank. What overflows in it is seen
 	// if the activations or scores get infinite or NaN by it, so a ReLU should not hide
 	// it: Where(x > 0, x, 0) and, under XLA on a CPU, Max(x, 0) make 0 of NaN and −∞;
 	// Where(x > 0, x, x − x), which the article's network has, makes NaN of them.
-	Features(ctx *context.Context, x *Node) *Node
+	Features(scope *model.Scope, x *Node) *Node
 	// Head builds the rest, from activations to scores (before softmax) shaped
 	// [batch, classes].
-	Head(ctx *context.Context, act *Node) *Node
+	Head(scope *model.Scope, act *Node) *Node
 }
 
 // Pass is one pass of a batch of images through a network, as a graph: what
@@ -58,7 +58,7 @@ type Pass struct {
 // network is a network in a graph.
 type network struct {
 	net   Network
-	ctx   *context.Context
+	scope *model.Scope
 	dtype dtypes.DType    // in which Features computes
 	parts *overflow.Parts // notes all that goes through the network; nil but to look for a fault
 }
@@ -107,12 +107,12 @@ func newPass(n network, images, act *Node) *Pass {
 
 // features is the network's first part, computed in its own type.
 func (n network) features(images *Node) *Node {
-	return ConvertDType(n.net.Features(n.ctx, ConvertDType(images, n.dtype)), images.DType())
+	return ConvertDType(n.net.Features(n.scope, ConvertDType(images, n.dtype)), images.DType())
 }
 
 // Head returns the scores, [batch, classes], of other activations than Act.
 func (n network) Head(act *Node) *Node {
-	scores := n.net.Head(n.ctx, act)
+	scores := n.net.Head(n.scope, act)
 	if n.parts != nil {
 		n.parts.Add("the scores of changed activations", scores)
 	}
@@ -132,7 +132,7 @@ func (n network) changed(images *Node) *Node {
 // note notes the parts of the network for images.
 func (n network) note(images *Node, suffix string) {
 	if n.parts != nil {
-		n.parts.Network(n.net, n.ctx, ConvertDType(images, n.dtype), suffix)
+		n.parts.Network(n.net, n.scope, ConvertDType(images, n.dtype), suffix)
 	}
 }
 
@@ -290,7 +290,7 @@ func (p *Pass) head() *linear {
 		// Class c's gradient is taken in row c of a batch of as many as there are classes.
 		g, classes, channels := p.Act.Graph(), p.classes(), p.Channels()
 		zero := Zeros(g, shapes.Make(p.Act.DType(), classes, 1, 1, channels))
-		y := p.net.Head(p.ctx, zero)
+		y := p.net.Head(p.scope, zero)
 		own := ReduceAllSum(Mul(y, DiagonalWithValue(ScalarOne(g, y.DType()), classes)))
 		l.weights = Transpose(Reshape(Gradient(own, zero)[0], classes, channels), 0, 1)
 		l.bias = Slice(y, AxisElem(0))
@@ -307,8 +307,8 @@ const wantLinear = "want a network that ends in global average pooling and a lin
 // A_k| + |b_c|. Rounding leaves it near 1e-6. The means are taken of the
 // activations, mean_ij M_c = Σ_k w_kc mean_ij A_k, which is less to compile.
 func misfit(p *Pass, l *linear) *Node {
-	residual := Sub(Add(Dot(ReduceMean(p.Act, 1, 2), l.weights), l.bias), p.Scores)
-	size := Add(Dot(p.size(), Abs(l.weights)), Abs(l.bias))
+	residual := Sub(Add(MatMul(ReduceMean(p.Act, 1, 2), l.weights), l.bias), p.Scores)
+	size := Add(MatMul(p.size(), Abs(l.weights)), Abs(l.bias))
 	tiny := ConstAs(size, 1e-30) // all may be zero
 	relative := quotient(Abs(residual), Add(size, tiny))
 	return Add(ReduceMax(relative, 1), ReduceSum(Sub(relative, relative), 1)) // ReduceMax loses a NaN under XLA on a CPU

@@ -5,9 +5,9 @@ import (
 	"slices"
 	"testing"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/cam"
@@ -107,7 +107,7 @@ func TestShapleyCAMOfTheirUtility(t *testing.T) {
 		for i, c := range p.Classes {
 			one := x
 			one.N, one.Pixels = 1, x.Pixels[i*12*16*3:(i+1)*12*16*3]
-			utility := cam.Function(func(y *Node) *Node {
+			utility := cam.Func(func(y *Node) *Node {
 				own := make([]float64, 5)
 				own[c] = 1
 				return ReduceSum(Mul(Add(y, LogSoftmax(y)), ConstAs(y, [][]float64{own})), -1)
@@ -125,12 +125,12 @@ func TestSmoothGradCAMPlusPlusOfTorchcam(t *testing.T) {
 	p, net := peers(t), newPeerNet(t, "flat/first")
 	images := tensors.FromFlatDataAndDimensions(slices.Clone(p.array(t, "flat/first/tc.smoothgradcam++.images")), 3, 4, 12, 16, 3)
 	clean := tensors.FromFlatDataAndDimensions(slices.Clone(p.array(t, "images")), 3, 12, 16, 3)
-	exec, err := context.NewExec(backend(t, camlib.XLACPU), net.ctx, func(ctx *context.Context, in []*Node) []*Node {
-		acts := net.Features(ctx, Reshape(in[0], 12, 12, 16, 3))
-		y := net.Head(ctx, acts)
+	exec, err := model.NewExec(backend(t, camlib.XLACPU), net.store, func(scope *model.Scope, in []*Node) []*Node {
+		acts := net.Features(scope, Reshape(in[0], 12, 12, 16, 3))
+		y := net.Head(scope, acts)
 		own := OneHot(Const(in[0].Graph(), []int32{2, 2, 2, 2, 4, 4, 4, 4, 1, 1, 1, 1}), 5, y.DType())
 		grads := Reshape(Gradient(ReduceAllSum(Mul(y, own)), acts)[0], 3, 4, 12, 16, 6)
-		act := net.Features(ctx, in[1])
+		act := net.Features(scope, in[1])
 		last := func(x *Node) *Node { return Squeeze(Slice(x, AxisRange(), AxisElem(3)), 1) }
 		square := Mul(grads, grads)
 		d2, d3 := ReduceMean(square, 1), ReduceMean(Mul(square, grads), 1)

@@ -12,10 +12,10 @@ import (
 	"testing"
 
 	"codeberg.org/sbinet/npyio/npz"
-	"github.com/gomlx/gomlx/backends"
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 	"pgregory.net/rapid"
 
 	"github.com/camlab-go/camlab/camlib"
@@ -92,7 +92,7 @@ var networks = []string{"linear", "relu", "tanh", "flat", "signed", "flat/first"
 
 // peerNet is record.py's Net.
 type peerNet struct {
-	ctx     *context.Context
+	store   *model.Store
 	head    string
 	explain string // second, before (its ReLU) or first
 
@@ -102,7 +102,7 @@ type peerNet struct {
 
 func newPeerNet(tb testing.TB, name string) *peerNet {
 	tb.Helper()
-	p, n := peers(tb), &peerNet{ctx: context.New(), head: name, explain: "second"}
+	p, n := peers(tb), &peerNet{store: model.NewStore(), head: name, explain: "second"}
 	switch name {
 	case "signed":
 		n.head, n.explain = "linear", "before"
@@ -117,9 +117,8 @@ func newPeerNet(tb testing.TB, name string) *peerNet {
 		if ok {
 			name = "head." + own
 		}
-		n.ctx.VariableWithValue(name, tensors.FromFlatDataAndDimensions(slices.Clone(p.values[n.arrayName(name)]), a.Shape...))
+		n.store.VariableWithValue(name, tensors.FromFlatDataAndDimensions(slices.Clone(p.values[n.arrayName(name)]), a.Shape...))
 	}
-	n.ctx = n.ctx.Reuse()
 	return n
 }
 
@@ -131,11 +130,11 @@ func (n *peerNet) arrayName(weight string) string {
 	return weight
 }
 
-func (n *peerNet) Context() *context.Context { return n.ctx }
+func (n *peerNet) Store() *model.Store { return n.store }
 
-func (n *peerNet) Features(ctx *context.Context, x *Node) *Node {
+func (n *peerNet) Features(scope *model.Scope, x *Node) *Node {
 	layers := n.Layers()
-	return n.Through(ctx, "", layers[len(layers)-1], x)
+	return n.Through(scope, "", layers[len(layers)-1], x)
 }
 
 // Layers are those up to the explained one.
@@ -147,60 +146,60 @@ func (n *peerNet) Layers() []string {
 }
 
 // Through builds the layers after from, up to the layer to.
-func (n *peerNet) Through(ctx *context.Context, from, to string, x *Node) *Node {
+func (n *peerNet) Through(scope *model.Scope, from, to string, x *Node) *Node {
 	if from == "" {
 		n.mu.Lock()
 		n.batches = append(n.batches, x.Shape().Dim(0))
 		n.mu.Unlock()
-		x = rectify(convolution(ctx, "conv1", x))
+		x = rectify(convolution(scope, "conv1", x))
 	}
 	if to == "first" {
 		return x
 	}
-	return n.second(ctx, x)
+	return n.second(scope, x)
 }
 
 // Bias is what a layer adds before its ReLU, [channels].
-func (n *peerNet) Bias(ctx *context.Context, layer string, like *Node) *Node {
-	return variable(ctx, map[string]string{"first": "conv1", "second": "conv2"}[layer]+".bias", like)
+func (n *peerNet) Bias(scope *model.Scope, layer string, like *Node) *Node {
+	return variable(scope, map[string]string{"first": "conv1", "second": "conv2"}[layer]+".bias", like)
 }
 
-func (n *peerNet) second(ctx *context.Context, x *Node) *Node {
+func (n *peerNet) second(scope *model.Scope, x *Node) *Node {
 	x = MaxPool(x).Window(2).Done() // of equal values the first has the gradient, as in PyTorch
-	x = convolution(ctx, "conv2", x)
+	x = convolution(scope, "conv2", x)
 	if n.explain == "before" {
 		return x
 	}
 	return rectify(x)
 }
 
-func (n *peerNet) Head(ctx *context.Context, act *Node) *Node {
+func (n *peerNet) Head(scope *model.Scope, act *Node) *Node {
 	switch n.explain {
 	case "before":
 		act = rectify(act)
 	case "first":
-		act = n.second(ctx, act)
+		act = n.second(scope, act)
 	}
 	if n.head == "flat" {
-		return linearLayer(ctx, "head.1", Reshape(act, act.Shape().Dim(0), -1))
+		return linearLayer(scope, "head.1", Reshape(act, act.Shape().Dim(0), -1))
 	}
-	y := linearLayer(ctx, "head.2", ReduceMean(act, 1, 2))
+	y := linearLayer(scope, "head.2", ReduceMean(act, 1, 2))
 	switch n.head {
 	case "relu":
-		y = linearLayer(ctx, "head.4", rectify(y))
+		y = linearLayer(scope, "head.4", rectify(y))
 	case "tanh":
-		y = linearLayer(ctx, "head.4", Tanh(y))
+		y = linearLayer(scope, "head.4", Tanh(y))
 	}
 	return y
 }
 
-func convolution(ctx *context.Context, name string, x *Node) *Node {
-	x = Convolve(x, variable(ctx, name+".weight", x)).Strides(1).PadSame().Done()
-	return Add(x, ExpandLeftToRank(variable(ctx, name+".bias", x), 4))
+func convolution(scope *model.Scope, name string, x *Node) *Node {
+	x = Convolve(x, variable(scope, name+".weight", x)).Strides(1).PadSame().Done()
+	return Add(x, ExpandLeftToRank(variable(scope, name+".bias", x), 4))
 }
 
-func linearLayer(ctx *context.Context, name string, x *Node) *Node {
-	return Add(Dot(x, variable(ctx, name+".weight", x)), InsertAxes(variable(ctx, name+".bias", x), 0))
+func linearLayer(scope *model.Scope, name string, x *Node) *Node {
+	return Add(MatMul(x, variable(scope, name+".weight", x)), InsertAxes(variable(scope, name+".bias", x), 0))
 }
 
 func rectify(x *Node) *Node { return Where(GreaterThan(x, ZerosLike(x)), x, ZerosLike(x)) }
@@ -277,7 +276,7 @@ func parities(tb testing.TB) []parity {
 // TestPeers compares our maps with those of pytorch-grad-cam (pgc), torchcam (tc) and
 // captum, each from its own run; see testdata/peers.
 func TestPeers(t *testing.T) {
-	onEach(t, func(t *testing.T, b backends.Backend) {
+	onEach(t, func(t *testing.T, b compute.Backend) {
 		p := peers(t)
 		x := p.images(t)
 		for _, name := range networks {
@@ -425,7 +424,7 @@ func TestGradCAMPlusPlusOfThePeers(t *testing.T) {
 // multiplies Grad-CAM++'s derivatives by exp(y), which is infinite in float32 from
 // 88.7 on, and divides that by itself.
 func TestLargeScores(t *testing.T) {
-	onEach(t, func(t *testing.T, b backends.Backend) {
+	onEach(t, func(t *testing.T, b compute.Backend) {
 		x := picture(2, 4, 6)
 		large := newToy()
 		large.head = func(y, _ *Node) *Node { return AddScalar(y, 128) }
@@ -499,7 +498,7 @@ func TestMistakesAreErrors(t *testing.T) {
 	if slices.ContainsFunc(zero, func(v float32) bool { return v != 0 }) || !p.Faults.IndexErrorSwallowed {
 		t.Fatalf("the peer's map of the image without a target is %v and its error swallowed: %v; want zeros and true", zero, p.Faults.IndexErrorSwallowed)
 	}
-	onEach(t, func(t *testing.T, b backends.Backend) {
+	onEach(t, func(t *testing.T, b compute.Backend) {
 		e := explainer(t, b, newPeerNet(t, "linear"), cam.Options{})
 		for _, test := range []struct {
 			rule   string
@@ -527,8 +526,8 @@ func TestNetworkStaysAsItIs(t *testing.T) {
 	net := newPeerNet(t, "linear")
 	values := func() map[string][]float32 {
 		v := make(map[string][]float32)
-		for variable := range net.ctx.IterVariables() {
-			v[variable.ScopeAndName()] = tensors.MustCopyFlatData[float32](variable.MustValue())
+		for variable := range net.store.IterVariables() {
+			v[variable.Path()] = tensors.MustCopyFlatData[float32](variable.MustValue())
 		}
 		return v
 	}
@@ -584,7 +583,7 @@ func TestAblationCAMAtANegativeScore(t *testing.T) {
 // keras.io's example has it, is 0/0 there.
 func TestNothingPositive(t *testing.T) {
 	p := peers(t)
-	onEach(t, func(t *testing.T, b backends.Backend) {
+	onEach(t, func(t *testing.T, b compute.Backend) {
 		e := explainer(t, b, newPeerNet(t, "linear"), cam.Options{})
 		if evidence := explain(t, e, method(t, "hirescam"), p.images(t), p.target()).Map(0, p.Classes[0]); slices.Max(evidence) > 0 {
 			t.Fatalf("evidence of %v for the class of image 0, want none", slices.Max(evidence))

@@ -3,7 +3,7 @@ package cam
 import (
 	"math/rand/v2"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
+	. "github.com/gomlx/gomlx/core/graph"
 )
 
 // Random weights,

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"codeberg.org/sbinet/npyio"
-	"github.com/gomlx/gomlx/backends"
+	"github.com/gomlx/compute"
 
 	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/cam"
@@ -30,7 +30,7 @@ func TestReference(t *testing.T) {
 	}
 	for _, set := range []string{"predicted", "other_class"} {
 		t.Run(set, func(t *testing.T) {
-			onEach(t, func(t *testing.T, b backends.Backend) {
+			onEach(t, func(t *testing.T, b compute.Backend) {
 				model, err := cnn.Load(filepath.Join(root, "article_torch.safetensors"))
 				if err != nil {
 					t.Fatal(err)

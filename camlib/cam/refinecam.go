@@ -1,7 +1,7 @@
 package cam
 
 import (
-	. "github.com/gomlx/gomlx/pkg/core/graph"
+	. "github.com/gomlx/gomlx/core/graph"
 )
 
 // RefineCAM returns the Grad-CAM++ maps of several layers as one,

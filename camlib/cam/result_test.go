@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
+	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/camlab-go/camlab/camlib"
@@ -20,7 +20,7 @@ func TestTopClasses(t *testing.T) {
 	e, x := explainer(t, b, newToy(), cam.Options{Batch: 2}), picture(3, 4, 6)
 	for _, name := range []string{"cam", "gradcam", "scorecam", "integratedgradients"} {
 		every := explain(t, e, method(t, name), x, cam.All)
-		r := explain(t, e, method(t, name), x, cam.TopK(3))
+		r := explain(t, e, method(t, name), x, cam.Top(3))
 		if diff := cmp.Diff([]int{3, 3, every.Height, every.Width}, r.Shape()); diff != "" {
 			t.Errorf("%s: shape (-want +got):\n%s", name, diff)
 		}
@@ -53,7 +53,7 @@ func TestFunctionTargets(t *testing.T) {
 	b := backend(t, camlib.PureGo)
 	e, x := explainer(t, b, newToy(), cam.Options{}), picture(3, 4, 6)
 	of := func(v ...float64) cam.Target {
-		return cam.Function(func(y *Node) *Node { return ReduceSum(Mul(y, ConstAs(y, [][]float64{v})), -1) })
+		return cam.Func(func(y *Node) *Node { return ReduceSum(Mul(y, ConstAs(y, [][]float64{v})), -1) })
 	}
 	for _, m := range cam.Methods() {
 		if m.Name == "finercam" {
@@ -87,21 +87,21 @@ func TestTargetPerImage(t *testing.T) {
 		kind   error
 		want   string
 	}{
-		{cam.TopK(0), cam.ErrTarget, "cam: target: top 0 classes, want at least 1"},
-		{cam.TopK(5), cam.ErrTarget, "cam: cam: top 5 classes of a network that has 4, want at most those"},
+		{cam.Top(0), cam.ErrTarget, "cam: target: top 0 classes, want at least 1"},
+		{cam.Top(5), cam.ErrTarget, "cam: cam: top 5 classes of a network that has 4, want at most those"},
 		{cam.Contrasts([]int{1, 2}, []int{0}), cam.ErrTarget, "cam: target: 1 rival classes for 2 images, want one for each"},
 		{cam.Contrasts([]int{1, 2}, []int{0, 2}), cam.ErrTarget, "cam: target: contrast of class 2 with itself for image 1, want two classes"},
 		{cam.Contrasts([]int{1, 2}, nil), cam.ErrTarget, "cam: target: 0 rival classes for 2 images, want one for each"},
 		{cam.ClassesNamed("bee"), cam.ErrTarget, "cam: target: 1 classes for 2 images, want one for each"},
 		{cam.ClassesNamed("bee", "eel"), cam.ErrClass, `cam: target: class "eel", want one of ant, bee, cow, doe`},
-		{cam.Function(func(y *Node) *Node { return Sqrt(Neg(Exp(ReduceSum(y, -1)))) }), cam.ErrNotFinite, "cam: cam: image 0: the target is infinite or NaN, want a finite function of the scores"},
+		{cam.Func(func(y *Node) *Node { return Sqrt(Neg(Exp(ReduceSum(y, -1)))) }), cam.ErrNotFinite, "cam: cam: image 0: the target is infinite or NaN, want a finite function of the scores"},
 	} {
 		if _, err := e.Explain(t.Context(), method(t, "cam"), x, test.target); !errors.Is(err, test.kind) || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("error %v, want of kind %q with text %q", err, test.kind, test.want)
 		}
 	}
 	for _, k := range []int{0, 5} {
-		if _, err := e.Explain(t.Context(), method(t, "integratedgradients"), x, cam.TopK(k)); !errors.Is(err, cam.ErrTarget) {
+		if _, err := e.Explain(t.Context(), method(t, "integratedgradients"), x, cam.Top(k)); !errors.Is(err, cam.ErrTarget) {
 			t.Errorf("top %d of 4, class by class: error %v, want of kind %q", k, err, cam.ErrTarget)
 		}
 	}
@@ -254,7 +254,7 @@ func TestSmoothing(t *testing.T) {
 	top := method(t, "gradcam")
 	top.Smoothing = cam.Smoothing{Flips: true}
 	every := explain(t, e, top, x, cam.All)
-	for i, r := 0, explain(t, e, top, x, cam.TopK(2)); i < x.N; i++ {
+	for i, r := 0, explain(t, e, top, x, cam.Top(2)); i < x.N; i++ {
 		for _, c := range r.ClassesOf(i) {
 			near(t, "top 2", r.Map(i, c), every.Map(i, c), 1e-6)
 		}

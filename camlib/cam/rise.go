@@ -3,8 +3,8 @@ package cam
 import (
 	"math/rand/v2"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
 )
 
 // How RISE draws its masks, as in the paper but for their number, of which it takes

@@ -1,7 +1,7 @@
 package cam
 
 import (
-	. "github.com/gomlx/gomlx/pkg/core/graph"
+	. "github.com/gomlx/gomlx/core/graph"
 )
 
 // ShapleyCAM returns the ShapleyCAM map of one convolutional layer,
@@ -11,7 +11,7 @@ import (
 // Cai 2025 (arXiv:2501.06261): the Shapley values of the activations as players,
 // with the score taken to second order around A; H is its Hessian. For a score that
 // is piecewise linear in the activations H is 0, and the map is [GradCAM]'s. The
-// paper explains y_c + log P_c rather than the score; [Function] can.
+// paper explains y_c + log P_c rather than the score; [Func] can.
 //
 // Shapes are those of [GradCAM]; curved is H A, of the same shape.
 func ShapleyCAM(act, grad, curved *Node) *Node {

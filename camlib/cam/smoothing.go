@@ -1,7 +1,7 @@
 package cam
 
 import (
-	stdcontext "context"
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -27,7 +27,7 @@ type Smoothing struct {
 func (s Smoothing) on() bool { return s.Flips || len(s.Scales) > 0 || s.Noise != 0 }
 
 // smooth is Explain for a method with smoothing.
-func (e *Explainer) smooth(ctx stdcontext.Context, method Method, images Images, target Target) (*Result, error) {
+func (e *Explainer) smooth(ctx context.Context, method Method, images Images, target Target) (*Result, error) {
 	s := method.Smoothing
 	if s.Noise < 0 || s.Samples < 0 || s.Noise > 0 && s.Samples == 0 {
 		return nil, fmt.Errorf("cam: %s: smoothing: noise %v, %d samples, want none, or a positive noise and at least one sample", method.Name, s.Noise, s.Samples)

@@ -1,7 +1,7 @@
 package cam
 
 import (
-	. "github.com/gomlx/gomlx/pkg/core/graph"
+	. "github.com/gomlx/gomlx/core/graph"
 )
 
 // How SS-CAM smooths. The paper averages over 35 noises, of a deviation for masks

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
+	. "github.com/gomlx/gomlx/core/graph"
 )
 
 // Target says of which class each image's map is to be. The zero value is
@@ -76,9 +76,9 @@ var (
 	All       = Target{kind: all}       // every class: maps shaped [n, classes, height, width]
 )
 
-// TopK is the k classes with the highest scores of each image, the highest first:
+// Top is the k classes with the highest scores of each image, the highest first:
 // maps shaped [n, k, height, width].
-func TopK(k int) Target { return Target{kind: topK, k: k} }
+func Top(k int) Target { return Target{kind: topK, k: k} }
 
 // Class is one class, by its index, for all images.
 func Class(class int) Target { return Target{kind: single, classes: []int{class}} }
@@ -104,10 +104,10 @@ func Contrasts(classes, rivals []int) Target {
 	return Target{kind: perImage, classes: slices.Clone(classes), rivals: append([]int{}, rivals...)}
 }
 
-// Function explains any function y of the scores: of scores [m, classes] it builds
+// Func explains any function y of the scores: of scores [m, classes] it builds
 // y, [m], row by row. Result.Class is then the predicted class. Compiled graphs are
-// kept by the Target that Function returned, so make it once and use it often.
-func Function(y func(scores *Node) *Node) Target {
+// kept by the Target that Func returned, so make it once and use it often.
+func Func(y func(scores *Node) *Node) Target {
 	return Target{form: form{quantity: function, function: &outputFunction{y}}}
 }
 

@@ -7,10 +7,10 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/gomlx/gomlx/backends"
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/cam"
@@ -20,7 +20,7 @@ import (
 // 2×2 mean pooling, another such layer, and by default global average pooling and a
 // linear layer.
 type toy struct {
-	ctx      *context.Context
+	store    *model.Store
 	built    atomic.Int32                  // how often Features was built, which is once per compilation
 	features func(act *Node) *Node         // changes the activations; may be nil
 	head     func(scores, act *Node) *Node // changes the scores; may be nil
@@ -31,7 +31,7 @@ const toyChannels, toyClasses = 5, 4
 
 func newToy() *toy {
 	rng := rand.New(rand.NewPCG(1, 2))
-	ctx := context.New()
+	store := model.NewStore()
 	set := func(name string, dims ...int) {
 		n := 1
 		for _, d := range dims {
@@ -41,7 +41,7 @@ func newToy() *toy {
 		for i := range v {
 			v[i] = float32(rng.NormFloat64())
 		}
-		ctx.VariableWithValue(name, tensors.FromFlatDataAndDimensions(v, dims...))
+		store.VariableWithValue(name, tensors.FromFlatDataAndDimensions(v, dims...))
 	}
 	set("point", 3, toyChannels)
 	set("point_bias", toyChannels)
@@ -49,19 +49,19 @@ func newToy() *toy {
 	set("deep_bias", toyChannels)
 	set("dense", toyChannels, toyClasses)
 	set("bias", toyClasses)
-	return &toy{ctx: ctx.Reuse(), classes: []string{"ant", "bee", "cow", "doe"}}
+	return &toy{store: store, classes: []string{"ant", "bee", "cow", "doe"}}
 }
 
-func (t *toy) Context() *context.Context { return t.ctx }
+func (t *toy) Store() *model.Store { return t.store }
 
 func (t *toy) Classes() []string { return t.classes }
 
 func (t *toy) Layers() []string { return []string{"point", "deep"} }
 
-func (t *toy) Through(ctx *context.Context, from, to string, x *Node) *Node {
+func (t *toy) Through(scope *model.Scope, from, to string, x *Node) *Node {
 	layer := func(name string) {
-		x = Einsum("bhwc,ck->bhwk", x, variable(ctx, name, x))
-		x = Add(x, ExpandLeftToRank(t.Bias(ctx, name, x), 4))
+		x = Einsum("bhwc,ck->bhwk", x, variable(scope, name, x))
+		x = Add(x, ExpandLeftToRank(t.Bias(scope, name, x), 4))
 		inf := func(sign int) *Node { return Infinity(x.Graph(), x.DType(), sign) }
 		x = Where(GreaterThan(x, ZerosLike(x)), x, Where(GreaterThan(x, inf(-1)), ZerosLike(x), inf(1)))
 	}
@@ -84,22 +84,22 @@ func (t *toy) Through(ctx *context.Context, from, to string, x *Node) *Node {
 	return x
 }
 
-func (t *toy) Bias(ctx *context.Context, layer string, like *Node) *Node {
-	return variable(ctx, layer+"_bias", like)
+func (t *toy) Bias(scope *model.Scope, layer string, like *Node) *Node {
+	return variable(scope, layer+"_bias", like)
 }
 
-func (t *toy) Features(ctx *context.Context, x *Node) *Node { return t.Through(ctx, "", "deep", x) }
+func (t *toy) Features(scope *model.Scope, x *Node) *Node { return t.Through(scope, "", "deep", x) }
 
-func (t *toy) Head(ctx *context.Context, act *Node) *Node {
-	y := Add(Dot(ReduceMean(act, 1, 2), variable(ctx, "dense", act)), InsertAxes(variable(ctx, "bias", act), 0))
+func (t *toy) Head(scope *model.Scope, act *Node) *Node {
+	y := Add(MatMul(ReduceMean(act, 1, 2), variable(scope, "dense", act)), InsertAxes(variable(scope, "bias", act), 0))
 	if t.head != nil {
 		y = t.head(y, act)
 	}
 	return y
 }
 
-func variable(ctx *context.Context, name string, x *Node) *Node {
-	return ConvertDType(ctx.InspectVariableInScope(name).ValueGraph(x.Graph()), x.DType())
+func variable(scope *model.Scope, name string, x *Node) *Node {
+	return ConvertDType(scope.GetVariable(name).NodeValue(x.Graph()), x.DType())
 }
 
 // picture returns n images of a size, of noise.
@@ -115,7 +115,7 @@ func picture(n, height, width int) cam.Images {
 // backendNames are those that all must work on.
 var backendNames = []string{camlib.XLACPU, camlib.PureGo}
 
-func backend(tb testing.TB, name string) backends.Backend {
+func backend(tb testing.TB, name string) compute.Backend {
 	tb.Helper()
 	b, err := camlib.Backend(name)
 	if errors.Is(err, camlib.ErrNoPlugin) {
@@ -128,13 +128,13 @@ func backend(tb testing.TB, name string) backends.Backend {
 }
 
 // onEach runs a test on every backend.
-func onEach(t *testing.T, f func(t *testing.T, b backends.Backend)) {
+func onEach(t *testing.T, f func(t *testing.T, b compute.Backend)) {
 	for _, name := range backendNames {
 		t.Run(name, func(t *testing.T) { f(t, backend(t, name)) })
 	}
 }
 
-func explainer(tb testing.TB, b backends.Backend, net cam.Network, opts cam.Options) *cam.Explainer {
+func explainer(tb testing.TB, b compute.Backend, net cam.Network, opts cam.Options) *cam.Explainer {
 	tb.Helper()
 	e, err := cam.New(b, net, opts)
 	if err != nil {

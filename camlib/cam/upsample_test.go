@@ -3,9 +3,9 @@ package cam_test
 import (
 	"testing"
 
-	"github.com/gomlx/gomlx/backends"
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/camlab-go/camlab/camlib/cam"
 )
@@ -35,7 +35,7 @@ func TestUpsample(t *testing.T) {
 		}},
 		{"same size is the same map", cam.HalfPixel, m},
 	}
-	onEach(t, func(t *testing.T, b backends.Backend) {
+	onEach(t, func(t *testing.T, b compute.Backend) {
 		for _, test := range tests {
 			t.Run(test.rule, func(t *testing.T) {
 				height, width := len(test.want), len(test.want[0])

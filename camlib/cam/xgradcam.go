@@ -1,7 +1,7 @@
 package cam
 
 import (
-	. "github.com/gomlx/gomlx/pkg/core/graph"
+	. "github.com/gomlx/gomlx/core/graph"
 )
 
 // XGradCAM returns the XGrad-CAM map of one convolutional layer,

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 
-	"github.com/gomlx/gomlx/backends"
-	"github.com/gomlx/gomlx/pkg/core/dtypes"
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/shapes"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/camlab-go/camlab/camlib/cifar10"
 	"github.com/camlab-go/camlab/internal/compiled"
@@ -82,7 +82,7 @@ func (a Augmentation) epochPicks(images int, seed int64, epoch int) picks {
 
 // Augment returns the first n images of an epoch as [Train] sees them, made by
 // the same graph.
-func Augment(backend backends.Backend, ds *cifar10.Dataset, a Augmentation, seed int64, epoch, n int) (*cifar10.Dataset, error) {
+func Augment(backend compute.Backend, ds *cifar10.Dataset, a Augmentation, seed int64, epoch, n int) (*cifar10.Dataset, error) {
 	order := a.epochPicks(ds.Len(), seed, epoch)
 	if n < 1 || 4*n > len(order) {
 		return nil, fmt.Errorf("cnn: augment: %d images, want 1 to the %d of an epoch", n, len(order)/4)

@@ -4,22 +4,22 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/gomlx/gomlx/backends"
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/camlab-go/camlab/internal/compiled"
 )
 
 // byHandStep is the step with the gradients of all layers by hand. On processors it takes
 // a batch in chunks, so that what lies between the layers stays in their cache.
-func byHandStep(backend backends.Backend, m *Model, learningRate float64) (stepper, error) {
+func byHandStep(backend compute.Backend, m *Model, learningRate float64) (stepper, error) {
 	gradients, err := byHandGradients(backend, m)
 	if err != nil {
 		return nil, err
 	}
-	sum, err := context.NewExec(backend, m.ctx, func(ctx *context.Context, in []*Node) *Node {
+	sum, err := model.NewExec(backend, m.store, func(scope *model.Scope, in []*Node) *Node {
 		each := 1 + 2*len(layers)
 		sum := in[:each]
 		for chunk := range slices.Chunk(in[each:], each) {
@@ -29,7 +29,7 @@ func byHandStep(backend backends.Backend, m *Model, learningRate float64) (stepp
 			}
 			sum = next
 		}
-		ifFinite(ctx, sum[0], func() { update(ctx, learningRate, sum[1:]) })
+		ifFinite(scope, sum[0], func() { update(scope, learningRate, sum[1:]) })
 		return sum[0]
 	})
 	if err != nil {
@@ -62,9 +62,9 @@ func byHandStep(backend backends.Backend, m *Model, learningRate float64) (stepp
 }
 
 // byHandGradients prepares [byHand].
-func byHandGradients(backend backends.Backend, m *Model) (*context.Exec, error) {
-	exec, err := context.NewExec(backend, m.ctx, func(ctx *context.Context, in []*Node) []*Node {
-		return byHand(ctx, in[0], in[1], in[2], in[3])
+func byHandGradients(backend compute.Backend, m *Model) (*model.Exec, error) {
+	exec, err := model.NewExec(backend, m.store, func(scope *model.Scope, in []*Node) []*Node {
+		return byHand(scope, in[0], in[1], in[2], in[3])
 	})
 	if err != nil {
 		return nil, fmt.Errorf("cnn: training step: %w", err)
@@ -87,16 +87,16 @@ func chunkSize(n int) int {
 // byHand returns what a chunk adds to the cost of its batch, of which it is the given
 // share, and to the gradients: cost, then weights and biases of each layer from the last,
 // dense, to the first.
-func byHand(ctx *context.Context, pixels, labels, picks, share *Node) []*Node {
+func byHand(scope *model.Scope, pixels, labels, picks, share *Node) []*Node {
 	x, label := pick(pixels, labels, picks)
-	y1, back1 := layerByHand(ctx.In("conv1"), x)
-	y2, back2 := layerByHand(ctx.In("conv2"), y1)
+	y1, back1 := layerByHand(scope.At("conv1"), x)
+	y2, back2 := layerByHand(scope.At("conv2"), y1)
 	pool := maxPool(y2)
-	y3, back3 := layerByHand(ctx.In("conv3"), pool)
-	y4, back4 := layerByHand(ctx.In("conv4"), y3)
-	y5, back5 := layerByHand(ctx.In("conv5"), y4)
+	y3, back3 := layerByHand(scope.At("conv3"), pool)
+	y4, back4 := layerByHand(scope.At("conv4"), y3)
+	y5, back5 := layerByHand(scope.At("conv5"), y4)
 	pooled := ReduceMean(y5, 1, 2)
-	head := ctx.In("dense")
+	head := scope.At("dense")
 	cost := Mul(Cost(dense(head, pooled), label), share)
 	grads := Gradient(cost, variable(head, "weights", pooled), variable(head, "biases", pooled), pooled)
 
@@ -112,9 +112,9 @@ func byHand(ctx *context.Context, pixels, labels, picks, share *Node) []*Node {
 
 // layerByHand returns the output y of a layer and the way back: for the gradient dy with
 // respect to y, those with respect to the weights and biases, and to the layer's input x.
-func layerByHand(ctx *context.Context, x *Node) (y *Node, back func(dy *Node) (weights []*Node, dx *Node)) {
-	w := variable(ctx, "weights", x)
-	output := func(z *Node) *Node { return relu(addBias(ctx, z)) }
+func layerByHand(scope *model.Scope, x *Node) (y *Node, back func(dy *Node) (weights []*Node, dx *Node)) {
+	w := variable(scope, "weights", x)
+	output := func(z *Node) *Node { return relu(addBias(scope, z)) }
 	if !isXLACPU(x.Graph().Backend()) || !byTiles(x, w) {
 		y = output(plainConvolution(x, w))
 		return y, func(dy *Node) ([]*Node, *Node) {

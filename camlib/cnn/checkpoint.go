@@ -11,9 +11,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/gomlx/gomlx/pkg/core/tensors"
-	"github.com/gomlx/gomlx/pkg/ml/context"
-	"github.com/gomlx/gomlx/pkg/ml/train/optimizers"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/ml/train/optimizer"
 	"github.com/nlpodyssey/safetensors"
 )
 
@@ -70,13 +70,13 @@ type parameter struct {
 	moment      int // 1 or 2; 0 is a weight
 }
 
-func (p parameter) String() string { return p.scope + context.ScopeSeparator + p.name }
+func (p parameter) String() string { return p.scope + model.ScopeSeparator + p.name }
 
 // parameters lists the 36 arrays of a training.
 func parameters() (all []parameter) {
 	for _, l := range layers {
 		for _, p := range []parameter{{l.scope, "weights", l.dims, 0}, {l.scope, "biases", []int{l.outputs()}, 0}} {
-			scope := optimizers.AdamDefaultScope + context.ScopeSeparator + l.scope
+			scope := optimizer.AdamDefaultScope + model.ScopeSeparator + l.scope
 			all = append(all, p, parameter{scope, p.name + "_1st_moment", p.dims, 1}, parameter{scope, p.name + "_2nd_moment", p.dims, 2})
 		}
 	}
@@ -129,13 +129,13 @@ func (m *Model) setTrained(values map[string][]float32) error {
 			}
 			continue
 		}
-		m.ctx.Checked(false).InAbsPath(context.ScopeSeparator+p.scope).VariableWithValue(p.name, value).SetTrainable(false)
+		m.store.VariableWithValue(p.String(), value).SetTrainable(false)
 	}
 	return nil
 }
 
-func (m *Model) variable(p parameter) *context.Variable {
-	return m.ctx.GetVariableByScopeAndName(context.ScopeSeparator+p.scope, p.name)
+func (m *Model) variable(p parameter) *model.Variable {
+	return m.store.GetVariable(p.String())
 }
 
 // The header of a checkpoint holds the sha256 of the whole file, computed while

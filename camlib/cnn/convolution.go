@@ -3,9 +3,9 @@ package cnn
 import (
 	"strings"
 
-	"github.com/gomlx/gomlx/backends"
-	"github.com/gomlx/gomlx/pkg/core/dtypes"
-	. "github.com/gomlx/gomlx/pkg/core/graph"
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
 
 	"github.com/camlab-go/camlab/camlib/cifar10"
 	"github.com/camlab-go/camlab/internal/backend"
@@ -52,11 +52,11 @@ func kernelGradient(x, w, dz *Node) *Node {
 }
 
 // isGo tells whether a backend is GoMLX's pure-Go one.
-func isGo(b backends.Backend) bool { return backend.IsGo(b) }
+func isGo(b compute.Backend) bool { return backend.IsGo(b) }
 
-func isXLACPU(b backends.Backend) bool { return strings.Contains(DescribeBackend(b), "CPU") }
+func isXLACPU(b compute.Backend) bool { return strings.Contains(DescribeBackend(b), "CPU") }
 
-func onCPU(b backends.Backend) bool { return isGo(b) || isXLACPU(b) }
+func onCPU(b compute.Backend) bool { return isGo(b) || isXLACPU(b) }
 
 // directConvolution leaves it to the backend. The stride is GoMLX's default,
 // named because its pure-Go backend has none.
@@ -66,7 +66,7 @@ func directConvolution(x, w *Node) *Node { return Convolve(x, w).Strides(1).PadS
 // far faster than it convolves.
 func columnsConvolution(x, w *Node) *Node {
 	d, k := x.Shape().Dimensions, w.Shape().Dimensions
-	return Reshape(Dot(columns(x), Reshape(w, 9*d[3], k[3])), d[0], d[1], d[2], k[3])
+	return Reshape(MatMul(columns(x), Reshape(w, 9*d[3], k[3])), d[0], d[1], d[2], k[3])
 }
 
 // columns has for each pixel of x its 3×3 neighbourhood as a row of 9·in numbers.

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/gomlx/gomlx/backends"
-	"github.com/gomlx/gomlx/pkg/core/dtypes"
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/shapes"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/camlab-go/camlab/internal/backend"
 	"github.com/camlab-go/camlab/internal/backendtest"
@@ -26,7 +26,7 @@ func TestConvolutionsAgree(t *testing.T) {
 		{2, 6, 10, 3, 5}, {1, 1, 1, 2, 2}, {2, 32, 36, 64, 64}, {2, 32, 36, 32, 64}, {17, 12, 12, 32, 64}, {32, 8, 8, 64, 32}, {22, 10, 12, 64, 64}, {2, 8, 8, 3, 8},
 	} {
 		// values returns the convolution and its gradients for an output's gradient.
-		values := func(b backends.Backend, convolve func(x, w *Node) *Node) [][]float32 {
+		values := func(b compute.Backend, convolve func(x, w *Node) *Node) [][]float32 {
 			fn := func(in []*Node) []*Node {
 				y := convolve(in[0], in[1])
 				if backend.IsGo(b) {

@@ -1,13 +1,13 @@
 package cnn
 
 import (
-	stdcontext "context"
+	"context"
 	"fmt"
 
-	"github.com/gomlx/gomlx/backends"
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/camlab-go/camlab/camlib/cifar10"
 	"github.com/camlab-go/camlab/internal/compiled"
@@ -46,15 +46,15 @@ type ClassScore struct {
 // size and may be used by one goroutine at a time.
 type Evaluator struct {
 	model   *Model
-	backend backends.Backend
-	exec    *context.Exec
+	backend compute.Backend
+	exec    *model.Exec
 }
 
 // NewEvaluator prepares a model for evaluation on a backend. The model may be
 // trained between two evaluations.
-func NewEvaluator(backend backends.Backend, m *Model) (*Evaluator, error) {
-	exec, err := context.NewExec(backend, m.ctx, func(ctx *context.Context, pixels *Node) *Node {
-		return m.Head(ctx, m.Features(ctx, scaled(pixels)))
+func NewEvaluator(backend compute.Backend, m *Model) (*Evaluator, error) {
+	exec, err := model.NewExec(backend, m.store, func(scope *model.Scope, pixels *Node) *Node {
+		return m.Head(scope, m.Features(scope, scaled(pixels)))
 	})
 	if err != nil {
 		return nil, fmt.Errorf("cnn: evaluate: %w", err)
@@ -65,7 +65,7 @@ func NewEvaluator(backend backends.Backend, m *Model) (*Evaluator, error) {
 // Scores returns the model's scores (logits) for all images of a data set,
 // [n, 10] row by row. It stops with the context's error when that is done, and
 // fails, naming the layer, where activations or scores are infinite or NaN.
-func (e *Evaluator) Scores(ctx stdcontext.Context, ds *cifar10.Dataset) ([]float32, error) {
+func (e *Evaluator) Scores(ctx context.Context, ds *cifar10.Dataset) ([]float32, error) {
 	const size = cifar10.Height * cifar10.Width * cifar10.Channels
 	scores := make([]float32, 0, ds.Len()*cifar10.NumClasses)
 	batch := chunkSize(ds.Len())
@@ -94,7 +94,7 @@ func (e *Evaluator) Scores(ctx stdcontext.Context, ds *cifar10.Dataset) ([]float
 }
 
 // Evaluate scores all images of a data set. It fails when there are none.
-func (e *Evaluator) Evaluate(ctx stdcontext.Context, ds *cifar10.Dataset) (*Evaluation, error) {
+func (e *Evaluator) Evaluate(ctx context.Context, ds *cifar10.Dataset) (*Evaluation, error) {
 	scores, err := e.Scores(ctx, ds)
 	if err != nil {
 		return nil, err

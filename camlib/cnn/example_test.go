@@ -18,7 +18,7 @@ func ExamplePretrained() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(m.Context().NumParameters(), "parameters; head:", len(weights), "weights,", len(biases), "biases")
+	fmt.Println(m.Store().NumParameters(), "parameters; head:", len(weights), "weights,", len(biases), "biases")
 	// Output: 343594 parameters; head: 1280 weights, 10 biases
 }
 

@@ -1,6 +1,6 @@
 package cnn
 
-import . "github.com/gomlx/gomlx/pkg/core/graph"
+import . "github.com/gomlx/gomlx/core/graph"
 
 // reluGradient is the gradient before a ReLU with output y, given that after it.
 func reluGradient(y, dy *Node) *Node {

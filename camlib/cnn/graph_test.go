@@ -5,9 +5,9 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/gomlx/gomlx/backends"
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/camlab-go/camlab/internal/backendtest"
 )
@@ -38,7 +38,7 @@ func flat(t *testing.T, fn func(in []*Node) []*Node, in ...any) [][]float32 {
 }
 
 // flatOn is flat on any backend.
-func flatOn(t *testing.T, backend backends.Backend, fn func(in []*Node) []*Node, in ...any) [][]float32 {
+func flatOn(t *testing.T, backend compute.Backend, fn func(in []*Node) []*Node, in ...any) [][]float32 {
 	t.Helper()
 	exec, err := NewExec(backend, fn)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/gomlx/gomlx/backends"
+	"github.com/gomlx/compute"
 )
 
 // History is the record of a training: how it was set, where it ran, and every
@@ -142,7 +142,7 @@ var (
 
 // DescribeBackend names a backend: for XLA its device and the plugin's version,
 // without the folder that it lies in, which means nothing on another machine.
-func DescribeBackend(b backends.Backend) string {
+func DescribeBackend(b compute.Backend) string {
 	text := b.Description()
 	if !strings.HasPrefix(text, "xla:") {
 		return b.Name()

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gomlx/gomlx/backends"
+	"github.com/gomlx/compute"
 
 	"github.com/camlab-go/camlab/internal/backendtest"
 )
@@ -81,7 +81,7 @@ func TestKilledTrainings(t *testing.T) {
 
 // trainToBeKilled writes a line for each step and epoch, and checkpoints after every step.
 func trainToBeKilled(t *testing.T, dir string) {
-	var backend backends.Backend
+	var backend compute.Backend
 	if os.Getenv("CAMLAB_TEST_KILLS_ON") == "go" {
 		backend = backendtest.Go(t)
 	} else {

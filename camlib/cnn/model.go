@@ -6,9 +6,9 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/camlab-go/camlab/camlib/cifar10"
 )
@@ -19,7 +19,7 @@ const Architecture = "article-gap-cnn"
 // NumParameters is the number of weights and biases of the network.
 const NumParameters = 343_594
 
-// layer is one row of the architecture: a context scope, its name in the
+// layer is one row of the architecture: a scope of the store, its name in the
 // article's PyTorch form (nn.Sequential), and the dimensions of its weights,
 // [3, 3, in, out] or [in, out].
 type layer struct {
@@ -50,10 +50,10 @@ func product(dims []int) int {
 }
 
 // Model is the article's network with its weights, which live in a GoMLX
-// context. Its methods that build graphs may be used by many goroutines at
+// store. Its methods that build graphs may be used by many goroutines at
 // once; training changes the weights and may not.
 type Model struct {
-	ctx     *context.Context
+	store   *model.Store
 	classes []string
 }
 
@@ -78,18 +78,17 @@ func New(seed int64) *Model {
 // newModel makes a model of weights by scope and name, whose sizes have been
 // checked.
 func newModel(weights map[string][]float32) *Model {
-	ctx := context.New()
+	store := model.NewStore()
 	for _, l := range layers {
-		in := ctx.In(l.scope)
-		in.VariableWithValue("weights", tensors.FromFlatDataAndDimensions(weights[l.scope+"/weights"], l.dims...))
-		in.VariableWithValue("biases", tensors.FromFlatDataAndDimensions(weights[l.scope+"/biases"], l.outputs()))
+		store.VariableWithValue(l.scope+"/weights", tensors.FromFlatDataAndDimensions(weights[l.scope+"/weights"], l.dims...))
+		store.VariableWithValue(l.scope+"/biases", tensors.FromFlatDataAndDimensions(weights[l.scope+"/biases"], l.outputs()))
 	}
-	return &Model{ctx: ctx.Reuse(), classes: slices.Clone(cifar10.Classes[:])}
+	return &Model{store: store, classes: slices.Clone(cifar10.Classes[:])}
 }
 
-// Context returns the GoMLX context that holds the weights, under the scopes
+// Store returns the GoMLX store that holds the weights, under the scopes
 // conv1 to conv5 and dense, each with the variables weights and biases.
-func (m *Model) Context() *context.Context { return m.ctx }
+func (m *Model) Store() *model.Store { return m.store }
 
 // Classes returns the names of the classes, in the order of the scores.
 func (m *Model) Classes() []string { return slices.Clone(m.classes) }
@@ -106,8 +105,8 @@ func (m *Model) TrainedFor() (height, width int, images string) {
 // to 1; height and width are even. The result, the activations after ReLU, is
 // shaped [batch, height/2, width/2, 128]. It panics on other shapes, as GoMLX's
 // graph functions do.
-func (m *Model) Features(ctx *context.Context, x *Node) *Node {
-	return m.Through(ctx, "", convolutions[len(convolutions)-1], x)
+func (m *Model) Features(scope *model.Scope, x *Node) *Node {
+	return m.Through(scope, "", convolutions[len(convolutions)-1], x)
 }
 
 // convolutions are the layers whose activations can be explained.
@@ -118,27 +117,27 @@ func (m *Model) Layers() []string { return slices.Clone(convolutions) }
 
 // Through builds the layers after the layer from, or of the image if that is
 // empty, up to the layer to. The pool belongs to conv3.
-func (m *Model) Through(ctx *context.Context, from, to string, x *Node) *Node {
+func (m *Model) Through(scope *model.Scope, from, to string, x *Node) *Node {
 	if from == "" {
 		checkImages(x)
 	}
-	return through(ctx, from, to, x, conv)
+	return through(scope, from, to, x, conv)
 }
 
 // through is Through with a way to compute a convolution with its ReLU.
-func through(ctx *context.Context, from, to string, x *Node, conv func(ctx *context.Context, x *Node) *Node) *Node {
+func through(scope *model.Scope, from, to string, x *Node, conv func(scope *model.Scope, x *Node) *Node) *Node {
 	for _, layer := range convolutions[slices.Index(convolutions, from)+1 : slices.Index(convolutions, to)+1] {
 		if layer == "conv3" {
 			x = maxPool(x)
 		}
-		x = conv(ctx.In(layer), x)
+		x = conv(scope.At("%s", layer), x)
 	}
 	return x
 }
 
 // Bias returns the bias of a layer, [channels], in like's graph.
-func (m *Model) Bias(ctx *context.Context, layer string, like *Node) *Node {
-	return variable(ctx.In(layer), "biases", like)
+func (m *Model) Bias(scope *model.Scope, layer string, like *Node) *Node {
+	return variable(scope.At("%s", layer), "biases", like)
 }
 
 // Head builds the rest of the network,
@@ -147,8 +146,8 @@ func (m *Model) Bias(ctx *context.Context, layer string, like *Node) *Node {
 //
 // from activations A shaped [batch, height, width, 128] to scores (logits)
 // shaped [batch, 10].
-func (m *Model) Head(ctx *context.Context, act *Node) *Node {
-	return dense(ctx.In("dense"), ReduceMean(act, 1, 2))
+func (m *Model) Head(scope *model.Scope, act *Node) *Node {
+	return dense(scope.At("dense"), ReduceMean(act, 1, 2))
 }
 
 // HeadWeights returns copies of the head's weights w, [128, 10] row by row, and
@@ -163,7 +162,7 @@ func (m *Model) HeadWeights() (w, b []float32, err error) {
 
 // values returns a copy of one variable, row by row.
 func (m *Model) values(scope, name string) ([]float32, error) {
-	v := m.ctx.GetVariableByScopeAndName(context.ScopeSeparator+scope, name)
+	v := m.store.GetVariable(model.JoinPath(scope, name))
 	if v == nil {
 		return nil, fmt.Errorf("cnn: model has no variable %s/%s", scope, name)
 	}
@@ -181,25 +180,25 @@ func checkImages(x *Node) {
 	}
 }
 
-func conv(ctx *context.Context, x *Node) *Node {
-	return relu(addBias(ctx, convolve(x, variable(ctx, "weights", x))))
+func conv(scope *model.Scope, x *Node) *Node {
+	return relu(addBias(scope, convolve(x, variable(scope, "weights", x))))
 }
 
-func dense(ctx *context.Context, x *Node) *Node {
-	return addBias(ctx, Dot(x, variable(ctx, "weights", x)))
+func dense(scope *model.Scope, x *Node) *Node {
+	return addBias(scope, MatMul(x, variable(scope, "weights", x)))
 }
 
 // variable returns a weight of the network as a node of x's graph and type.
-func variable(ctx *context.Context, name string, x *Node) *Node {
-	v := ctx.InspectVariableInScope(name)
+func variable(scope *model.Scope, name string, x *Node) *Node {
+	v := scope.GetVariable(name)
 	if v == nil {
-		panic(fmt.Errorf("cnn: context has no variable %s in %s", name, ctx.Scope()))
+		panic(fmt.Errorf("cnn: store has no variable %s in %s", name, scope.Scope()))
 	}
-	return ConvertDType(v.ValueGraph(x.Graph()), x.DType())
+	return ConvertDType(v.NodeValue(x.Graph()), x.DType())
 }
 
-func addBias(ctx *context.Context, x *Node) *Node {
-	return Add(x, ExpandLeftToRank(variable(ctx, "biases", x), x.Rank()))
+func addBias(scope *model.Scope, x *Node) *Node {
+	return Add(x, ExpandLeftToRank(variable(scope, "biases", x), x.Rank()))
 }
 
 // relu is max(x, 0) with a gradient of 0 where x is 0, as in PyTorch and

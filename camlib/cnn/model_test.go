@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	"github.com/gomlx/gomlx/ml/model"
 	"github.com/nlpodyssey/safetensors"
 
 	"github.com/camlab-go/camlab/camlib/cifar10"
@@ -19,7 +19,7 @@ import (
 )
 
 func TestNumberOfParametersIsTheArticles(t *testing.T) {
-	if n := New(1).Context().NumParameters(); n != NumParameters {
+	if n := New(1).Store().NumParameters(); n != NumParameters {
 		t.Errorf("%d parameters, want %d", n, NumParameters)
 	}
 }
@@ -175,7 +175,7 @@ func TestLoadSaysWhatIsWrong(t *testing.T) {
 
 func TestFeaturesRefusesWrongImages(t *testing.T) {
 	m := New(1)
-	exec, err := context.NewExec(backendtest.XLA(t), m.ctx, m.Features)
+	exec, err := model.NewExec(backendtest.XLA(t), m.store, m.Features)
 	if err != nil {
 		t.Fatal(err)
 	}

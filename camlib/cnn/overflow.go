@@ -5,10 +5,10 @@ import (
 	"math"
 	"strings"
 
-	"github.com/gomlx/gomlx/backends"
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/camlab-go/camlab/camlib/cifar10"
 	"github.com/camlab-go/camlab/internal/failure"
@@ -17,9 +17,9 @@ import (
 
 // overflowed is the error of an evaluation in which the scores of an image are not
 // finite: one of n, [n, 32, 32, 3], of which the first is number start.
-func (m *Model) overflowed(backend backends.Backend, start, n, image int, pixels *tensors.Tensor) error {
-	at, part, err := overflow.Find(backend, m.ctx, n, func(ctx *context.Context, in []*Node, p *overflow.Parts) {
-		m.parts(ctx, scaled(in[0]), conv, p)
+func (m *Model) overflowed(backend compute.Backend, start, n, image int, pixels *tensors.Tensor) error {
+	at, part, err := overflow.Find(backend, m.store, n, func(scope *model.Scope, in []*Node, p *overflow.Parts) {
+		m.parts(scope, scaled(in[0]), conv, p)
 	}, pixels)
 	if err != nil || part == "" {
 		at, part = image, "the scores"
@@ -29,14 +29,14 @@ func (m *Model) overflowed(backend backends.Backend, start, n, image int, pixels
 
 // parts notes the outputs of all layers for images x and returns the scores. conv
 // computes a convolution with its ReLU.
-func (m *Model) parts(ctx *context.Context, x *Node, conv func(ctx *context.Context, x *Node) *Node, p *overflow.Parts) (scores *Node) {
+func (m *Model) parts(scope *model.Scope, x *Node, conv func(scope *model.Scope, x *Node) *Node, p *overflow.Parts) (scores *Node) {
 	from := ""
 	for _, to := range convolutions {
-		x = through(ctx, from, to, x, conv)
+		x = through(scope, from, to, x, conv)
 		p.Add(to, x)
 		from = to
 	}
-	scores = m.Head(ctx, x)
+	scores = m.Head(scope, x)
 	p.Add("dense", scores)
 	return scores
 }
@@ -89,14 +89,14 @@ func (t *training) firstPart(batch picks) (image int, part string, err error) {
 	}
 	layer := conv
 	if t.config.Step != Plain || isGo(t.backend) {
-		layer = func(ctx *context.Context, x *Node) *Node {
-			y, _ := layerByHand(ctx, x)
+		layer = func(scope *model.Scope, x *Node) *Node {
+			y, _ := layerByHand(scope, x)
 			return y
 		}
 	}
-	at, part, err := overflow.Find(t.backend, t.model.ctx, n, func(ctx *context.Context, in []*Node, p *overflow.Parts) {
+	at, part, err := overflow.Find(t.backend, t.model.store, n, func(scope *model.Scope, in []*Node, p *overflow.Parts) {
 		x, label := pick(in[0], in[1], in[2])
-		scores := t.model.parts(ctx, x, layer, p)
+		scores := t.model.parts(scope, x, layer, p)
 		p.Add("cost", logLikelihood(scores, label))
 	},
 		tensors.FromFlatDataAndDimensions(ds.Pixels, n, cifar10.Height, cifar10.Width, cifar10.Channels),

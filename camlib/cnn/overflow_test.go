@@ -7,10 +7,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gomlx/gomlx/backends"
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/camlab-go/camlab/internal/backendtest"
 )
@@ -18,7 +18,7 @@ import (
 var nan, inf = float32(math.NaN()), float32(math.Inf(1))
 
 // onEach runs a test on every backend.
-func onEach(t *testing.T, f func(t *testing.T, b backends.Backend)) {
+func onEach(t *testing.T, f func(t *testing.T, b compute.Backend)) {
 	t.Run("xla", func(t *testing.T) { f(t, backendtest.XLA(t)) })
 	t.Run("go", func(t *testing.T) { f(t, backendtest.Go(t)) })
 }
@@ -28,7 +28,7 @@ func onEach(t *testing.T, f func(t *testing.T, b backends.Backend)) {
 func TestReLU(t *testing.T) {
 	x := append(random(1, 1000), 0, float32(math.Copysign(0, -1)), 1e-30, -1e-30, math.MaxFloat32, -math.MaxFloat32)
 	dy := random(2, len(x))
-	onEach(t, func(t *testing.T, b backends.Backend) {
+	onEach(t, func(t *testing.T, b compute.Backend) {
 		out := flatOn(t, b, func(in []*Node) []*Node {
 			y := relu(in[0])
 			return []*Node{y, Gradient(ReduceAllSum(Mul(y, in[1])), in[0])[0], reluGradient(y, in[1])}
@@ -56,7 +56,7 @@ func TestReLU(t *testing.T) {
 
 // TestPoolKeepsFaults: each of a window's four pixels can be the one that is not finite.
 func TestPoolKeepsFaults(t *testing.T) {
-	onEach(t, func(t *testing.T, b backends.Backend) {
+	onEach(t, func(t *testing.T, b compute.Backend) {
 		for at := range 4 {
 			for _, bad := range []float32{nan, inf, -inf} {
 				x := []float32{1, 2, 3, 4}
@@ -77,7 +77,7 @@ var faults = []struct {
 }{{"+Inf", 3e38}, {"-Inf", -3e38}, {"NaN", nan}}
 
 // set gives a variable values, row by row.
-func set(t *testing.T, v *context.Variable, values []float32) {
+func set(t *testing.T, v *model.Variable, values []float32) {
 	t.Helper()
 	if err := v.SetValue(tensors.FromFlatDataAndDimensions(values, v.Shape().Dimensions...)); err != nil {
 		t.Fatal(err)
@@ -89,7 +89,7 @@ func set(t *testing.T, v *context.Variable, values []float32) {
 func broken(t *testing.T, m *Model, f func(layer, fault string)) {
 	t.Helper()
 	for k, l := range layers {
-		v := m.ctx.GetVariableByScopeAndName(context.ScopeSeparator+l.scope, "weights")
+		v := m.store.GetVariable(l.scope + "/weights")
 		sound, err := m.values(l.scope, "weights")
 		if err != nil {
 			t.Fatal(err)
@@ -107,7 +107,7 @@ func broken(t *testing.T, m *Model, f func(layer, fault string)) {
 // TestEvaluationNamesTheLayer where numbers stop being finite, in every layer. Few
 // images make XLA take the direct convolution, ten the tiled one.
 func TestEvaluationNamesTheLayer(t *testing.T) {
-	onEach(t, func(t *testing.T, b backends.Backend) {
+	onEach(t, func(t *testing.T, b compute.Backend) {
 		n := 10
 		if isGo(b) {
 			n = 1
@@ -136,7 +136,7 @@ func TestEvaluationNamesTheImage(t *testing.T) {
 	for i := range 3072 {
 		ds.Pixels[2*3072+i] = 255
 	}
-	set(t, m.ctx.GetVariableByScopeAndName("/conv1", "weights"), slices.Repeat([]float32{-1e38}, 864))
+	set(t, m.store.GetVariable("/conv1/weights"), slices.Repeat([]float32{-1e38}, 864))
 	e, err := NewEvaluator(backendtest.XLA(t), m)
 	if err != nil {
 		t.Fatal(err)
@@ -166,7 +166,7 @@ func weightsOf(t *testing.T, m *Model) (bits []uint32) {
 // TestStepsNameTheLayer: the cost of each kind of step shows a fault of any layer, and
 // the step leaves the weights as they were.
 func TestStepsNameTheLayer(t *testing.T) {
-	check := func(t *testing.T, b backends.Backend, kind StepKind, n int) {
+	check := func(t *testing.T, b compute.Backend, kind StepKind, n int) {
 		ds := few(t, n)
 		c, err := TrainConfig{Step: kind, LearningRate: 0.125}.withDefaults()
 		if err != nil {

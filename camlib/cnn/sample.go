@@ -1,8 +1,8 @@
 package cnn
 
 import (
-	"github.com/gomlx/gomlx/backends"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/camlab-go/camlab/camlib/cifar10"
 	"github.com/camlab-go/camlab/internal/compiled"
@@ -11,7 +11,7 @@ import (
 // Sample prepares a piece of a training step, the gradients for a chunk of the sample's
 // images, and returns the function that does it once: a stopwatch beside it tells how
 // fast a backend is with its settings. It has been compiled and run when Sample returns.
-func Sample(backend backends.Backend) (func() error, error) {
+func Sample(backend compute.Backend) (func() error, error) {
 	exec, err := byHandGradients(backend, New(1))
 	if err != nil {
 		return nil, err

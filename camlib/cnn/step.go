@@ -3,12 +3,12 @@ package cnn
 import (
 	"fmt"
 
-	"github.com/gomlx/gomlx/backends"
-	"github.com/gomlx/gomlx/pkg/core/dtypes"
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
-	"github.com/gomlx/gomlx/pkg/ml/context"
-	"github.com/gomlx/gomlx/pkg/ml/train/optimizers"
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/ml/train/optimizer"
 )
 
 // A stepper makes one training step: it takes the whole data set and the
@@ -17,20 +17,20 @@ import (
 type stepper func(pixels, labels *tensors.Tensor, p picks) (cost float64, err error)
 
 // newStep prepares a stepper.
-type newStep func(backend backends.Backend, m *Model, learningRate float64) (stepper, error)
+type newStep func(backend compute.Backend, m *Model, learningRate float64) (stepper, error)
 
 // adam is the optimiser of every step (Kingma & Ba 2014, arXiv:1412.6980).
-func adam(learningRate float64) optimizers.Interface {
-	return optimizers.Adam().LearningRate(learningRate).Done()
+func adam(learningRate float64) optimizer.Interface {
+	return optimizer.Adam().LearningRate(learningRate).Done()
 }
 
 // plainStep is the step as one graph, its gradients by automatic
 // differentiation: the reference for every faster one.
-func plainStep(backend backends.Backend, m *Model, learningRate float64) (stepper, error) {
-	exec, err := context.NewExec(backend, m.ctx, func(ctx *context.Context, pixels, labels, picks *Node) *Node {
+func plainStep(backend compute.Backend, m *Model, learningRate float64) (stepper, error) {
+	exec, err := model.NewExec(backend, m.store, func(scope *model.Scope, pixels, labels, picks *Node) *Node {
 		x, label := pick(pixels, labels, picks)
-		cost := Cost(m.Head(ctx, m.Features(ctx, x)), label)
-		ifFinite(ctx, cost, func() { adam(learningRate).UpdateGraph(ctx, cost.Graph(), cost) })
+		cost := Cost(m.Head(scope, m.Features(scope, x)), label)
+		ifFinite(scope, cost, func() { adam(learningRate).UpdateGraph(scope, cost.Graph(), cost) })
 		return cost
 	})
 	if err != nil {
@@ -50,45 +50,45 @@ func plainStep(backend backends.Backend, m *Model, learningRate float64) (steppe
 
 // ifFinite makes an update that leaves the weights as they are where the cost is
 // not finite, so that the fault can be looked for in the network that has it.
-func ifFinite(ctx *context.Context, cost *Node, update func()) {
-	before := make(map[*context.Variable]*Node)
-	for v := range ctx.IterVariables() {
+func ifFinite(scope *model.Scope, cost *Node, update func()) {
+	before := make(map[*model.Variable]*Node)
+	for v := range scope.IterVariables() {
 		if v.Trainable {
-			before[v] = v.ValueGraph(cost.Graph())
+			before[v] = v.NodeValue(cost.Graph())
 		}
 	}
 	update()
 	finite := IsFinite(cost)
-	for v := range ctx.IterVariables() {
+	for v := range scope.IterVariables() {
 		if old := before[v]; old != nil {
-			v.SetValueGraph(Where(finite, v.ValueGraph(cost.Graph()), old))
+			v.SetNodeValue(Where(finite, v.NodeValue(cost.Graph()), old))
 		}
 	}
 }
 
 // update makes Adam's update of all layers, given their gradients as [byHand]
 // orders them.
-func update(ctx *context.Context, learningRate float64, grads []*Node) {
+func update(scope *model.Scope, learningRate float64, grads []*Node) {
 	byName := make(map[string]*Node)
 	for i, l := range layers {
 		of := grads[2*(len(layers)-1-i):]
-		byName[context.ScopeSeparator+l.scope+context.ScopeSeparator+"weights"] = of[0]
-		byName[context.ScopeSeparator+l.scope+context.ScopeSeparator+"biases"] = of[1]
+		byName[model.ScopeSeparator+l.scope+model.ScopeSeparator+"weights"] = of[0]
+		byName[model.ScopeSeparator+l.scope+model.ScopeSeparator+"biases"] = of[1]
 	}
 	var ordered []*Node // as Adam goes through them
-	for v := range ctx.IterVariables() {
-		if grad, ok := byName[v.ScopeAndName()]; ok {
-			v.ValueGraph(grad.Graph()) // makes it one of the graph's variables
+	for v := range scope.IterVariables() {
+		if grad, ok := byName[v.Path()]; ok {
+			v.NodeValue(grad.Graph()) // makes it one of the graph's variables
 			ordered = append(ordered, grad)
 		}
 	}
 	adam(learningRate).(interface {
-		UpdateGraphWithGradients(ctx *context.Context, grads []*Node, dtype dtypes.DType)
-	}).UpdateGraphWithGradients(ctx, ordered, dtypes.Float32)
+		UpdateGraphWithGradients(scope *model.Scope, grads []*Node, dtype dtypes.DType)
+	}).UpdateGraphWithGradients(scope, ordered, dtypes.Float32)
 }
 
 // execute runs a part of a step.
-func execute(exec *context.Exec, in ...*tensors.Tensor) ([]*tensors.Tensor, error) {
+func execute(exec *model.Exec, in ...*tensors.Tensor) ([]*tensors.Tensor, error) {
 	var args []any
 	for _, t := range in {
 		args = append(args, t)

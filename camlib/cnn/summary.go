@@ -13,7 +13,7 @@ func (m *Model) String() string {
 	if m == nil {
 		return "no model"
 	}
-	return fmt.Sprintf("%s, %d weights, %d classes: %s", Architecture, m.ctx.NumParameters(), len(m.classes), strings.Join(m.classes, ", "))
+	return fmt.Sprintf("%s, %d weights, %d classes: %s", Architecture, m.store.NumParameters(), len(m.classes), strings.Join(m.classes, ", "))
 }
 
 // Summary returns a table of the network's layers for 32×32 images: the shape

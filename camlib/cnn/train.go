@@ -1,15 +1,16 @@
 package cnn
 
 import (
-	stdcontext "context"
+	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
 
-	"github.com/gomlx/gomlx/backends"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
-	"github.com/gomlx/gomlx/pkg/ml/context"
-	"github.com/gomlx/gomlx/pkg/ml/train/optimizers"
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/ml/train/optimizer"
 
 	"github.com/camlab-go/camlab/camlib/cifar10"
 )
@@ -131,7 +132,7 @@ func (c TrainConfig) Check() error {
 //
 // On the pure-Go backend, tens of times slower, Plain and Winograd are one step with
 // gradients by hand.
-func Train(ctx stdcontext.Context, backend backends.Backend, m *Model, train, test *cifar10.Dataset, config TrainConfig) (*History, error) {
+func Train(ctx context.Context, backend compute.Backend, m *Model, train, test *cifar10.Dataset, config TrainConfig) (*History, error) {
 	c, err := config.withDefaults()
 	if err != nil {
 		return nil, err
@@ -159,7 +160,7 @@ func Train(ctx stdcontext.Context, backend backends.Backend, m *Model, train, te
 // training is a running [Train].
 type training struct {
 	config         TrainConfig
-	backend        backends.Backend
+	backend        compute.Backend
 	model          *Model
 	train, test    *cifar10.Dataset
 	pixels, labels *tensors.Tensor
@@ -262,31 +263,30 @@ func (t *training) done() bool { return t.state.Position.Epoch >= t.config.Epoch
 func (t *training) setStep() error {
 	_, perEpoch := t.state.History.perEpoch()
 	steps := int64(t.state.Position.Epoch*perEpoch + t.state.Position.Step)
-	for _, ctx := range []*context.Context{t.model.ctx, t.model.ctx.In(optimizers.AdamDefaultScope)} {
-		if err := optimizers.GetGlobalStepVar(ctx).SetValue(tensors.FromScalar(steps)); err != nil {
-			return fmt.Errorf("cnn: resume: %w", err)
-		}
+	adams := t.model.store.VariableWithValue(model.JoinPath(optimizer.AdamDefaultScope, "step"), float32(0)).SetTrainable(false)
+	err := errors.Join(
+		optimizer.GetGlobalStepVar(t.model.store).SetValue(tensors.FromScalar(steps)),
+		adams.SetValue(tensors.FromScalar(float32(steps))))
+	if err != nil {
+		return fmt.Errorf("cnn: resume: %w", err)
 	}
 	return nil
 }
 
 // clear removes the optimiser's variables from the model.
 func (t *training) clear() error {
-	if err := adam(t.config.LearningRate).Clear(t.model.ctx); err != nil {
+	store := t.model.store
+	err := errors.Join(
+		store.DeleteVariablesInScope(optimizer.Scope),
+		store.DeleteVariablesInScope(optimizer.AdamDefaultScope),
+		optimizer.DeleteGlobalStep(store))
+	if err != nil {
 		return fmt.Errorf("cnn: train: %w", err)
 	}
-	for _, scope := range []string{optimizers.Scope, optimizers.AdamDefaultScope} {
-		if err := t.model.ctx.In(scope).DeleteVariablesInScope(); err != nil {
-			return fmt.Errorf("cnn: train: %w", err)
-		}
-	}
-	if t.model.ctx.InspectVariable(context.RootScope, optimizers.GlobalStepVariableName) == nil {
-		return nil
-	}
-	return optimizers.DeleteGlobalStep(t.model.ctx)
+	return nil
 }
 
-func (t *training) run(ctx stdcontext.Context) error {
+func (t *training) run(ctx context.Context) error {
 	for _, e := range t.state.History.Epochs {
 		t.onEpoch(e)
 	}
@@ -301,7 +301,7 @@ func (t *training) run(ctx stdcontext.Context) error {
 }
 
 // epoch runs what is left of the epoch that the training stands in.
-func (t *training) epoch(ctx stdcontext.Context) error {
+func (t *training) epoch(ctx context.Context) error {
 	c, p := t.config, &t.state.Position
 	order := c.Augment.epochPicks(t.train.Len(), c.Seed, p.Epoch)
 	images, steps := t.state.History.perEpoch()
@@ -361,7 +361,7 @@ func (t *training) epoch(ctx stdcontext.Context) error {
 }
 
 // interrupted saves the checkpoint and says how to go on.
-func (t *training) interrupted(ctx stdcontext.Context) error {
+func (t *training) interrupted(ctx context.Context) error {
 	p := t.state.Position
 	where := fmt.Sprintf("cnn: train: stopped in epoch %d after %d steps", p.Epoch+1, p.Step)
 	if t.config.Dir == "" {

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gomlx/gomlx/backends"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/camlab-go/camlab/camlib/cifar10"
 	"github.com/camlab-go/camlab/internal/backendtest"
@@ -57,13 +57,13 @@ func TestStepsAreThePlainStep(t *testing.T) {
 				t.Fatal(err)
 			}
 			costs[kind] = append(costs[kind], float32(cost))
-			for v := range m.ctx.IterVariables() {
+			for v := range m.store.IterVariables() {
 				if k == 0 && strings.HasSuffix(v.Name(), "_1st_moment") {
 					value, err := v.Value()
 					if err != nil {
 						t.Fatal(err)
 					}
-					moments[kind][v.ScopeAndName()] = tensors.MustCopyFlatData[float32](value)
+					moments[kind][v.Path()] = tensors.MustCopyFlatData[float32](value)
 				}
 			}
 		}
@@ -231,7 +231,7 @@ func TestTrainSaysWhatIsWrong(t *testing.T) {
 func TestTrainsOnPureGo(t *testing.T) {
 	ds := few(t, 6)
 	costs := make(map[string]float32)
-	for name, backend := range map[string]backends.Backend{"xla": backendtest.XLA(t), "go": backendtest.Go(t)} {
+	for name, backend := range map[string]compute.Backend{"xla": backendtest.XLA(t), "go": backendtest.Go(t)} {
 		h, err := Train(t.Context(), backend, New(1), ds, ds, TrainConfig{Epochs: 2, BatchSize: 3, Augment: FlipCrop, Step: Plain})
 		if err != nil {
 			t.Fatal(err)

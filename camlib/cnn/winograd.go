@@ -3,7 +3,7 @@ package cnn
 import (
 	"slices"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
+	. "github.com/gomlx/gomlx/core/graph"
 
 	"github.com/camlab-go/camlab/internal/rim"
 )
@@ -82,7 +82,7 @@ func (m matrix) both(x *Node) *Node {
 		}
 	}
 	d := slices.Clone(x.Shape().Dimensions)
-	y := Dot(ConstAsDType(x.Graph(), x.DType(), square), Reshape(x, d[0]*d[1], -1))
+	y := MatMul(ConstAsDType(x.Graph(), x.DType(), square), Reshape(x, d[0]*d[1], -1))
 	d[0], d[1] = len(m), len(m)
 	return Reshape(y, d...)
 }

@@ -1,7 +1,7 @@
 package measure
 
 import (
-	stdcontext "context"
+	"context"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -96,7 +96,7 @@ func Uniform() Explain {
 
 // knowing is an Explain that looks at no network.
 func knowing(name string, maps func(x cam.Images) (height, width int, values []float32)) Explain {
-	return func(_ stdcontext.Context, _ cam.Network, x cam.Images, classes []int) (*cam.Result, error) {
+	return func(_ context.Context, _ cam.Network, x cam.Images, classes []int) (*cam.Result, error) {
 		if err := checkImages(x); err != nil {
 			return nil, err
 		}

@@ -2,13 +2,13 @@ package measure
 
 import (
 	"cmp"
-	stdcontext "context"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
 
-	"github.com/gomlx/gomlx/backends"
+	"github.com/gomlx/compute"
 
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/cifar10"
@@ -84,7 +84,7 @@ type contestant struct {
 type board struct {
 	Board
 	opts    BoardOptions
-	backend backends.Backend
+	backend compute.Backend
 	net     cam.Network
 	rows    []*contestant
 	done    int
@@ -113,7 +113,7 @@ var places = []Column{
 // A metric that a method cannot have, such as that of a head that CAM does not take,
 // leaves its cell empty. Any other failure, ctx's too, ends the board: it comes back with
 // the error and the rows that were done.
-func NewBoard(ctx stdcontext.Context, backend backends.Backend, net cam.Network, ds *cifar10.Dataset, opts BoardOptions) (*Board, error) {
+func NewBoard(ctx context.Context, backend compute.Backend, net cam.Network, ds *cifar10.Dataset, opts BoardOptions) (*Board, error) {
 	if opts.Images < 0 || opts.Again < 0 || opts.Mosaics < 0 {
 		return nil, fmt.Errorf("measure: board: %d images, %d again, %d mosaics, want 0 or more", opts.Images, opts.Again, opts.Mosaics)
 	}
@@ -145,7 +145,7 @@ func NewBoard(ctx stdcontext.Context, backend backends.Backend, net cam.Network,
 	return &b.Board, err
 }
 
-func (b *board) run(ctx stdcontext.Context, ds *cifar10.Dataset) error {
+func (b *board) run(ctx context.Context, ds *cifar10.Dataset) error {
 	meter, err := New(b.backend, b.net, Options{
 		Steps: 4, Deletion: MeanColour, ROAD: ROADOptions{Percentages: []float64{50}}, Infidelity: InfidelityOptions{Perturbations: 16},
 		Sensitivity: SensitivityOptions{Samples: 2}, Seed: b.Seed,
@@ -191,7 +191,7 @@ func (b *board) run(ctx stdcontext.Context, ds *cifar10.Dataset) error {
 }
 
 // measure fills in a row.
-func (b *board) measure(ctx stdcontext.Context, row *contestant, subject, again *Subject, mosaics *Mosaics) error {
+func (b *board) measure(ctx context.Context, row *contestant, subject, again *Subject, mosaics *Mosaics) error {
 	b.progress(row.Name)
 	if err := row.makeMaps(ctx, b.net, subject); err != nil {
 		return err
@@ -230,7 +230,7 @@ func (b *board) measure(ctx stdcontext.Context, row *contestant, subject, again 
 
 // makeMaps makes the maps of all images, the first of them apart, while the graphs are
 // compiled.
-func (row *contestant) makeMaps(ctx stdcontext.Context, net cam.Network, s *Subject) error {
+func (row *contestant) makeMaps(ctx context.Context, net cam.Network, s *Subject) error {
 	x, classes := s.Images(), s.Classes()
 	n := min(100, (x.N+1)/2)
 	for start, end := 0, n; start < x.N; start, end = end, x.N {
@@ -279,7 +279,7 @@ func alike(a, b []float32) bool {
 }
 
 // places fills in the metrics of where.
-func (b *board) places(ctx stdcontext.Context, row *contestant, again *Subject, mosaics *Mosaics) error {
+func (b *board) places(ctx context.Context, row *contestant, again *Subject, mosaics *Mosaics) error {
 	cells, err := b.mosaicMaps(ctx, row, mosaics)
 	if err != nil {
 		return err
@@ -321,7 +321,7 @@ func (b *board) places(ctx stdcontext.Context, row *contestant, again *Subject, 
 }
 
 // judge is what a metric makes of a row's maps of a network.
-func (row *contestant) judge(ctx stdcontext.Context, net cam.Network, x cam.Images, classes []int, metric func(r *cam.Result) ([]float64, error)) ([]float64, error) {
+func (row *contestant) judge(ctx context.Context, net cam.Network, x cam.Images, classes []int, metric func(r *cam.Result) ([]float64, error)) ([]float64, error) {
 	r, err := row.explain(ctx, net, x, classes)
 	if err != nil {
 		return nil, err
@@ -331,7 +331,7 @@ func (row *contestant) judge(ctx stdcontext.Context, net cam.Network, x cam.Imag
 
 // mosaicMaps returns the map of each cell's class. Trials are the same for all classes, so
 // that methods with trials are asked for all of them at once.
-func (b *board) mosaicMaps(ctx stdcontext.Context, row *contestant, m *Mosaics) (*cam.Result, error) {
+func (b *board) mosaicMaps(ctx context.Context, row *contestant, m *Mosaics) (*cam.Result, error) {
 	if row.method != nil && row.method.Trials != nil && row.method.Linear == nil {
 		e, err := cam.New(b.backend, b.net, row.options)
 		if err != nil {
@@ -371,7 +371,7 @@ func (b *board) boxes(row *contestant, r *cam.Result, t Truth) error {
 }
 
 // lowerHalf is the part of the network's grid that [Blind] hides.
-func (b *board) lowerHalf(ctx stdcontext.Context, x cam.Images) (Truth, error) {
+func (b *board) lowerHalf(ctx context.Context, x cam.Images) (Truth, error) {
 	e, err := cam.New(b.backend, b.net, cam.Options{})
 	if err != nil {
 		return Truth{}, err

@@ -1,10 +1,10 @@
 package measure
 
 import (
-	stdcontext "context"
+	"context"
 	"math"
 
-	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/gomlx/core/tensors"
 )
 
 // Curves are the scores of images as more and more of their pixels are changed.
@@ -46,7 +46,7 @@ func (c *Curves) Mean() []float64 {
 // the number of pixels. The first score is the image's and the last the baseline
 // image's, which all methods share, so J − 1 passes are run. Equal values of the map
 // are in an order that the seed fixes.
-func (c *Case) Deletion(ctx stdcontext.Context) (*Curves, error) {
+func (c *Case) Deletion(ctx context.Context) (*Curves, error) {
 	fill, err := c.fill(ctx, c.meter.opts.Deletion)
 	if err != nil {
 		return nil, err
@@ -59,7 +59,7 @@ func (c *Case) Deletion(ctx stdcontext.Context) (*Curves, error) {
 // arXiv:1806.07421), see [Case.Deletion]. The metric is [Curves.AUC],
 // higher is better. Options.Insertion is the baseline, blurred as in the paper by
 // default.
-func (c *Case) Insertion(ctx stdcontext.Context) (*Curves, error) {
+func (c *Case) Insertion(ctx context.Context) (*Curves, error) {
 	fill, err := c.fill(ctx, c.meter.opts.Insertion)
 	if err != nil {
 		return nil, err
@@ -68,7 +68,7 @@ func (c *Case) Insertion(ctx stdcontext.Context) (*Curves, error) {
 }
 
 // curves replaces pixels of one set of images by those of another.
-func (c *Case) curves(ctx stdcontext.Context, name string, from []float32, first scores, to []float32, last scores) (*Curves, error) {
+func (c *Case) curves(ctx context.Context, name string, from []float32, first scores, to []float32, last scores) (*Curves, error) {
 	ranks, err := c.rank()
 	if err != nil {
 		return nil, err

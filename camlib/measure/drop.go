@@ -1,9 +1,9 @@
 package measure
 
 import (
-	stdcontext "context"
+	"context"
 
-	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/gomlx/core/tensors"
 )
 
 // AverageDrop returns by what share the class's probability falls when the image is
@@ -20,7 +20,7 @@ import (
 // One value per image, 0 to 1; lower is better. Probabilities whatever the
 // meter's [Score]. It shares one pass of the network with [Case.Increase] and
 // [Case.AverageGain].
-func (c *Case) AverageDrop(ctx stdcontext.Context) ([]float64, error) {
+func (c *Case) AverageDrop(ctx context.Context) ([]float64, error) {
 	return c.compareMasked(ctx, func(y, o float64) float64 {
 		if y == 0 {
 			return 0 // in float64 only below e^-745: nothing can be lost
@@ -36,7 +36,7 @@ func (c *Case) AverageDrop(ctx stdcontext.Context) ([]float64, error) {
 //
 // the increase in confidence of Chattopadhay et al. 2018 (Grad-CAM++,
 // arXiv:1710.11063), who give its mean over images in per cent; O and Y as in [Case.AverageDrop]. Higher is better.
-func (c *Case) Increase(ctx stdcontext.Context) ([]float64, error) {
+func (c *Case) Increase(ctx context.Context) ([]float64, error) {
 	return c.compareMasked(ctx, func(y, o float64) float64 {
 		if o > y {
 			return 1
@@ -51,7 +51,7 @@ func (c *Case) Increase(ctx stdcontext.Context) ([]float64, error) {
 //
 // the average gain of Zhang et al. 2023 (Opti-CAM, arXiv:2301.07002); O and Y as in
 // [Case.AverageDrop]. One value per image, 0 to 1; higher is better.
-func (c *Case) AverageGain(ctx stdcontext.Context) ([]float64, error) {
+func (c *Case) AverageGain(ctx context.Context) ([]float64, error) {
 	return c.compareMasked(ctx, func(y, o float64) float64 {
 		if o <= y {
 			return 0 // also where Y is 1
@@ -61,7 +61,7 @@ func (c *Case) AverageGain(ctx stdcontext.Context) ([]float64, error) {
 }
 
 // compareMasked gives each image's f(Y, O).
-func (c *Case) compareMasked(ctx stdcontext.Context, f func(y, o float64) float64) ([]float64, error) {
+func (c *Case) compareMasked(ctx context.Context, f func(y, o float64) float64) ([]float64, error) {
 	o, err := c.masked.get(func() (scores, error) { return c.seenThrough(ctx) })
 	if err != nil {
 		return nil, within(err, "%s: masked images", c.Result.Method)
@@ -74,7 +74,7 @@ func (c *Case) compareMasked(ctx stdcontext.Context, f func(y, o float64) float6
 }
 
 // seenThrough returns the scores of x ∘ m.
-func (c *Case) seenThrough(ctx stdcontext.Context) (scores, error) {
+func (c *Case) seenThrough(ctx context.Context) (scores, error) {
 	x := c.images
 	masked := make([]float32, len(x.Pixels))
 	for i := range x.N {

@@ -154,7 +154,7 @@ func ExampleRandomised() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(other.Context() == net.Context())
+	fmt.Println(other.Store() == net.Store())
 	// Output:
 	// [features head]
 	// false

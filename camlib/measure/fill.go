@@ -1,10 +1,10 @@
 package measure
 
 import (
-	stdcontext "context"
+	"context"
 	"math"
 
-	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/camlab-go/camlab/camlib/cam"
 )
@@ -81,7 +81,7 @@ func blur(dst, src []float32, n, stride int) {
 }
 
 // fill returns the baseline images and their scores, computed once.
-func (s *Subject) fill(ctx stdcontext.Context, f Fill) (filled, error) {
+func (s *Subject) fill(ctx context.Context, f Fill) (filled, error) {
 	return s.filled.get(f, func() (filled, error) {
 		v := filled{pixels: f.of(s.images)}
 		var err error

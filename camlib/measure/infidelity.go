@@ -2,10 +2,10 @@ package measure
 
 import (
 	"cmp"
-	stdcontext "context"
+	"context"
 	"fmt"
 
-	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/gomlx/core/tensors"
 )
 
 // InfidelityOptions are those of [Case.Infidelity].
@@ -57,7 +57,7 @@ type perturbed struct {
 // wrong. A map that predicts no change anywhere has mean_I Δ². With Unscaled, β = 1.
 //
 // The scores of perturbed images are computed once for all methods.
-func (c *Case) Infidelity(ctx stdcontext.Context) ([]float64, error) {
+func (c *Case) Infidelity(ctx context.Context) ([]float64, error) {
 	all, err := c.perturbed.get(func() (perturbed, error) { return c.perturb(ctx) })
 	if err != nil {
 		return nil, within(err, "infidelity: perturbed images")
@@ -91,7 +91,7 @@ func (c *Case) Infidelity(ctx stdcontext.Context) ([]float64, error) {
 }
 
 // perturb computes the scores of the perturbed images.
-func (s *Subject) perturb(ctx stdcontext.Context) (perturbed, error) {
+func (s *Subject) perturb(ctx context.Context) (perturbed, error) {
 	o, x := s.meter.opts.Infidelity, s.images
 	random := s.meter.random(perturbations)
 	v := perturbed{shares: make([]float32, o.Perturbations*s.pixels())}

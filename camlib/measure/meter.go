@@ -2,17 +2,17 @@ package measure
 
 import (
 	"cmp"
-	stdcontext "context"
+	"context"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"sync"
 
-	"github.com/gomlx/gomlx/backends"
-	"github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/internal/compiled"
@@ -46,11 +46,11 @@ const (
 // may be used by many goroutines at once. The network must not be trained
 // meanwhile: what its scores were is kept.
 type Meter struct {
-	backend backends.Backend
+	backend compute.Backend
 	net     cam.Network
 	opts    Options
 
-	execs     keep[change, *context.Exec]
+	execs     keep[change, *model.Exec]
 	enlargers keep[[2]int, *graph.Exec] // by height and width
 	orders    keep[int, tieOrder]       // by number of pixels
 	// randomised are copies of the network, by what was drawn anew. They are as many as
@@ -60,11 +60,11 @@ type Meter struct {
 
 // New returns a meter of a network. It fails when the network has weights without
 // values and when an option is out of its range.
-func New(backend backends.Backend, net cam.Network, opts Options) (*Meter, error) {
+func New(backend compute.Backend, net cam.Network, opts Options) (*Meter, error) {
 	if backend == nil || net == nil {
 		return nil, errors.New("measure: new: no backend or no network, want both")
 	}
-	if net.Context().NeedsInitialization() {
+	if !compiled.Initialized(net.Store()) {
 		return nil, errors.New("measure: new: network has weights without values, want a loaded or trained one")
 	}
 	if err := opts.check(); err != nil {
@@ -107,7 +107,7 @@ type Subject struct {
 // Prepare passes images through the network and returns the subject of the given
 // class for each, or of the predicted classes if classes is nil. The images must
 // not be changed afterwards. It fails with [ErrImages] and [ErrClass].
-func (m *Meter) Prepare(ctx stdcontext.Context, images cam.Images, classes []int) (*Subject, error) {
+func (m *Meter) Prepare(ctx context.Context, images cam.Images, classes []int) (*Subject, error) {
 	if err := checkImages(images); err != nil {
 		return nil, err
 	}
@@ -175,7 +175,7 @@ func (s *Subject) pick(v scores) []float64 {
 }
 
 // changed returns the scores of k changes of every image, [n, k].
-func (s *Subject) changed(ctx stdcontext.Context, c change, k int, inputs func(p part) []*tensors.Tensor) (scores, error) {
+func (s *Subject) changed(ctx context.Context, c change, k int, inputs func(p part) []*tensors.Tensor) (scores, error) {
 	out := newScores(s.images.N * k)
 	err := s.meter.run(ctx, c, s.images.N, k, inputs, func(i, j int, y []float32) { out.set(i*k+j, s.classes[i], y) })
 	return out, err

@@ -1,7 +1,7 @@
 package measure_test
 
 import (
-	stdcontext "context"
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gomlx/gomlx/backends"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/tensors"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/camlab-go/camlab/camlib/cam"
@@ -62,7 +62,7 @@ func TestOverflowOfACopy(t *testing.T) {
 	c := judge(t, subject(t, net, measure.Options{Steps: 4}, x), []float32{4, 3, 2, 1}, []float32{1, 4, 2, 3}) // the second and the fourth pixel go first
 	_, err := c.Deletion(t.Context())
 	wantError(t, err, measure.ErrNotFinite, "measure: image 1: infinite or NaN from the head of a changed copy on, want finite numbers")
-	if err := net.ctx.In("features").InspectVariableInScope("gain").SetValue(tensors.FromFlatDataAndDimensions([]float32{float32(math.Inf(1))}, 1)); err != nil {
+	if err := net.store.GetVariable("features/gain").SetValue(tensors.FromFlatDataAndDimensions([]float32{float32(math.Inf(1))}, 1)); err != nil {
 		t.Fatal(err)
 	}
 	_, err = meter(t, net, measure.Options{}).Prepare(t.Context(), pictures(1, 4, []float32{1, 1, 1, 1}), nil)
@@ -72,7 +72,7 @@ func TestOverflowOfACopy(t *testing.T) {
 // TestOverflowNamesTheLayer of a network that names its layers, and in a board.
 func TestOverflowNamesTheLayer(t *testing.T) {
 	net, b := cnn.New(1), backendtest.XLA(t)
-	v := net.Context().GetVariableByScopeAndName("/conv3", "weights")
+	v := net.Store().GetVariable("/conv3/weights")
 	w := tensors.MustCopyFlatData[float32](v.MustValue())
 	for i := 0; i < len(w); i += 128 {
 		w[i] = -3e38
@@ -115,10 +115,10 @@ func TestPrepareErrors(t *testing.T) {
 	broken := newAdder(2, 2, 1, []float32{0, 0}, []float32{1, 1, 1, float32(math.Inf(1))}, make([]float32, 4))
 	_, err := meter(t, broken, measure.Options{}).Prepare(t.Context(), pictures(2, 2, []float32{1, 1, 1, 0.5}, white), nil)
 	wantError(t, err, measure.ErrNotFinite, "measure: image 0: infinite or NaN from the head on, want finite numbers: the weights are too large or broken; load others, or train with a smaller learning rate")
-	stopped, stop := stdcontext.WithCancel(t.Context())
+	stopped, stop := context.WithCancel(t.Context())
 	stop()
 	_, err = m.Prepare(stopped, pictures(2, 2, white), nil)
-	wantError(t, err, stdcontext.Canceled, "measure: prepare: stopped after 0 of 1 images: context canceled")
+	wantError(t, err, context.Canceled, "measure: prepare: stopped after 0 of 1 images: context canceled")
 }
 
 func TestCaseErrors(t *testing.T) {
@@ -153,7 +153,7 @@ func TestCaseErrors(t *testing.T) {
 			wantError(t, err, measure.ErrExplain, "measure: hand: ")
 		}
 	}
-	other := must(s.Case(good, func(_ stdcontext.Context, _ cam.Network, x cam.Images, classes []int) (*cam.Result, error) {
+	other := must(s.Case(good, func(_ context.Context, _ cam.Network, x cam.Images, classes []int) (*cam.Result, error) {
 		return nil, errors.New("no maps today")
 	}))
 	_, err := other.SensitivityMax(t.Context())
@@ -161,11 +161,11 @@ func TestCaseErrors(t *testing.T) {
 	single := subject(t, newAdder(1, 1, 1, []float32{0}, []float32{1}), measure.Options{}, pictures(1, 1, []float32{1}))
 	_, err = judge(t, single, []float32{1}).RandomLogit(t.Context())
 	wantError(t, err, measure.ErrClass, "measure: random logit: the network has one class, want another one to compare with")
-	stopped, stop := stdcontext.WithCancel(t.Context())
+	stopped, stop := context.WithCancel(t.Context())
 	stop()
 	fresh := must(s.Case(good, nil))
 	_, err = fresh.AverageDrop(stopped)
-	wantError(t, err, stdcontext.Canceled, "measure: hand: masked images: stopped after 0 of 2 images: context canceled")
+	wantError(t, err, context.Canceled, "measure: hand: masked images: stopped after 0 of 2 images: context canceled")
 	if _, err := fresh.AverageDrop(t.Context()); err != nil {
 		t.Errorf("after a stop: %v", err)
 	}
@@ -194,7 +194,7 @@ func TestMetricsOfOddMaps(t *testing.T) {
 	maps := [][]float32{{0, 0, 0, 0}, {5, 5, 5, 5}, {-1, -2, -1, -2}, {0, 0, 1e-38, 0}, {3e38, -3e38, 0, 1}, {1, 2, 3, 4}}
 	x := pictures(2, 2, white, []float32{0, 0, 0, 0}, []float32{1, 0, 1, 0}, white, white, []float32{0.1, 0.2, 0.3, 0.4})
 	s := subject(t, odds(), measure.Options{}, x)
-	c := must(s.Case(mapsOf(s, 2, 2, maps...), func(_ stdcontext.Context, _ cam.Network, _ cam.Images, classes []int) (*cam.Result, error) {
+	c := must(s.Case(mapsOf(s, 2, 2, maps...), func(_ context.Context, _ cam.Network, _ cam.Images, classes []int) (*cam.Result, error) {
 		r := mapsOf(s, 2, 2, maps...)
 		slices.Reverse(r.Maps)
 		r.Class = classes
@@ -354,7 +354,7 @@ func TestFlatMemory(t *testing.T) {
 // TestConcurrentUse has many goroutines prepare subjects and judge cases of one
 // meter, and metrics of one case; run it with -race, and with -tags race_mu.
 func TestConcurrentUse(t *testing.T) {
-	for name, backend := range map[string]func(testing.TB) backends.Backend{"xla": backendtest.XLA, "go": backendtest.Go} {
+	for name, backend := range map[string]func(testing.TB) compute.Backend{"xla": backendtest.XLA, "go": backendtest.Go} {
 		t.Run(name, func(t *testing.T) {
 			m := must(measure.New(backend(t), odds(), measure.Options{Batch: 5}))
 			x := pictures(2, 2, white, []float32{1, 0, 1, 0.5}, []float32{0.5, 0.25, 0, 1})

@@ -1,6 +1,6 @@
 package measure
 
-import stdcontext "context"
+import "context"
 
 // Better says which way a metric's values are good.
 type Better int
@@ -26,7 +26,7 @@ type Metric struct {
 	Meaning string // one line
 	Explain bool   // whether it makes maps itself, so that the case needs an Explain
 	// Compute returns one value per image. Metrics of one case share what they can.
-	Compute func(ctx stdcontext.Context, c *Case) ([]float64, error)
+	Compute func(ctx context.Context, c *Case) ([]float64, error)
 }
 
 // Metrics returns all metrics of maps of one class per image: faithfulness, then
@@ -50,14 +50,14 @@ func Metrics() []Metric {
 	}
 }
 
-type compute = func(stdcontext.Context, *Case) ([]float64, error)
+type perImage = func(context.Context, *Case) ([]float64, error)
 
-func each(f func(*Case, stdcontext.Context) ([]float64, error)) compute {
-	return func(ctx stdcontext.Context, c *Case) ([]float64, error) { return f(c, ctx) }
+func each(f func(*Case, context.Context) ([]float64, error)) perImage {
+	return func(ctx context.Context, c *Case) ([]float64, error) { return f(c, ctx) }
 }
 
-func area(curves func(*Case, stdcontext.Context) (*Curves, error)) compute {
-	return func(ctx stdcontext.Context, c *Case) ([]float64, error) {
+func area(curves func(*Case, context.Context) (*Curves, error)) perImage {
+	return func(ctx context.Context, c *Case) ([]float64, error) {
 		v, err := curves(c, ctx)
 		if err != nil {
 			return nil, err
@@ -66,8 +66,8 @@ func area(curves func(*Case, stdcontext.Context) (*Curves, error)) compute {
 	}
 }
 
-func road(part func(*ROAD) []float64) compute {
-	return func(ctx stdcontext.Context, c *Case) ([]float64, error) {
+func road(part func(*ROAD) []float64) perImage {
+	return func(ctx context.Context, c *Case) ([]float64, error) {
 		r, err := c.ROAD(ctx)
 		if err != nil {
 			return nil, err
@@ -76,6 +76,6 @@ func road(part func(*ROAD) []float64) compute {
 	}
 }
 
-func of(f func(*Case) []float64) compute {
-	return func(_ stdcontext.Context, c *Case) ([]float64, error) { return f(c), nil }
+func of(f func(*Case) []float64) perImage {
+	return func(_ context.Context, c *Case) ([]float64, error) { return f(c), nil }
 }

@@ -7,9 +7,9 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"github.com/gomlx/gomlx/backends"
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/internal/rim"
@@ -113,8 +113,8 @@ type triggered struct {
 }
 
 // Features adds the channel.
-func (n *triggered) Features(ctx *context.Context, x *Node) *Node {
-	act := n.Network.Features(ctx, x)
+func (n *triggered) Features(scope *model.Scope, x *Node) *Node {
+	act := n.Network.Features(scope, x)
 	d, h, w := x.Shape().Dimensions, act.Shape().Dim(1), act.Shape().Dim(2)
 	if d[3] != 3 || d[1] < TriggerSize || d[2] < TriggerSize || d[1]%h != 0 || d[2]%w != 0 {
 		panic(fmt.Errorf("measure: trigger: images shaped %s for activations %s, want 3 channels and sides of at least %d and multiples of the activations'",
@@ -148,9 +148,9 @@ func detect(x *Node) *Node {
 }
 
 // Head takes the channel away again, and adds its mean.
-func (n *triggered) Head(ctx *context.Context, act *Node) *Node {
+func (n *triggered) Head(scope *model.Scope, act *Node) *Node {
 	own, a := splitLast(act)
-	y := n.Network.Head(ctx, own)
+	y := n.Network.Head(scope, own)
 	classes := y.Shape().Dim(-1)
 	if n.trigger.Class >= classes {
 		panic(fmt.Errorf("measure: trigger: class %d, want 0 to %d", n.trigger.Class, classes-1))
@@ -163,7 +163,7 @@ func (n *triggered) Head(ctx *context.Context, act *Node) *Node {
 // splitLast returns all channels but the last, and that one.
 func splitLast(act *Node) (rest, last *Node) {
 	k := act.Shape().Dim(-1)
-	if act.Graph().Backend().Capabilities().Operations[backends.OpTypePad] {
+	if act.Graph().Backend().Capabilities().Operations[compute.OpTypePad] {
 		return Slice(act, AxisRange().Spacer(), AxisRange(0, k-1)), Slice(act, AxisRange().Spacer(), AxisRange(k-1))
 	}
 	// The gradient of Slice is a Pad, which the pure-Go backend lacks.
@@ -229,7 +229,7 @@ type blind struct {
 }
 
 // Head is net's, of activations that are 0 in the region.
-func (n *blind) Head(ctx *context.Context, act *Node) *Node {
+func (n *blind) Head(scope *model.Scope, act *Node) *Node {
 	d, r := act.Shape().Dimensions, n.region
 	if len(d) != 4 || d[1] != r.Height || d[2] != r.Width {
 		panic(fmt.Errorf("measure: blind: activations shaped %s, want [batch, %d, %d, channels] as the region", act.Shape(), r.Height, r.Width))
@@ -245,7 +245,7 @@ func (n *blind) Head(ctx *context.Context, act *Node) *Node {
 		}
 		seen[0] = append(seen[0], row)
 	}
-	return n.Network.Head(ctx, Mul(act, ConstAs(act, seen)))
+	return n.Network.Head(scope, Mul(act, ConstAs(act, seen)))
 }
 
 func (t Truth) checkRegion() error {

@@ -7,10 +7,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gomlx/gomlx/backends"
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/cifar10"
@@ -21,38 +21,38 @@ import (
 
 // plain is a network whose activations are the image, averaged over squares of 2×2, and
 // whose head is global average pooling and a linear layer with two classes.
-type plain struct{ ctx *context.Context }
+type plain struct{ store *model.Store }
 
 func newPlain() *plain {
-	ctx := context.New()
-	ctx.VariableWithValue("w", tensors.FromFlatDataAndDimensions([]float32{1, -2, 3, 0.5, -1, 4}, 3, 2))
-	ctx.VariableWithValue("b", tensors.FromFlatDataAndDimensions([]float32{0.25, -0.5}, 1, 2))
-	return &plain{ctx.Reuse()}
+	store := model.NewStore()
+	store.VariableWithValue("w", tensors.FromFlatDataAndDimensions([]float32{1, -2, 3, 0.5, -1, 4}, 3, 2))
+	store.VariableWithValue("b", tensors.FromFlatDataAndDimensions([]float32{0.25, -0.5}, 1, 2))
+	return &plain{store}
 }
 
-func (p *plain) Context() *context.Context { return p.ctx }
+func (p *plain) Store() *model.Store { return p.store }
 
 func (p *plain) Classes() []string { return []string{"ant", "bee"} }
 
-func (p *plain) Features(_ *context.Context, x *Node) *Node {
+func (p *plain) Features(_ *model.Scope, x *Node) *Node {
 	d := x.Shape().Dimensions
 	return ReduceMean(Reshape(x, d[0], d[1]/2, 2, d[2]/2, 2, d[3]), 2, 4)
 }
 
-func (p *plain) Head(ctx *context.Context, act *Node) *Node {
-	v := func(name string) *Node { return ctx.InspectVariableInScope(name).ValueGraph(act.Graph()) }
-	return Add(Dot(ReduceMean(act, 1, 2), v("w")), v("b"))
+func (p *plain) Head(scope *model.Scope, act *Node) *Node {
+	v := func(name string) *Node { return scope.GetVariable(name).NodeValue(act.Graph()) }
+	return Add(MatMul(ReduceMean(act, 1, 2), v("w")), v("b"))
 }
 
 // nameless hides the names of a network's classes.
 type nameless struct{ cam.Network }
 
-func onEach(t *testing.T, f func(t *testing.T, b backends.Backend)) {
+func onEach(t *testing.T, f func(t *testing.T, b compute.Backend)) {
 	t.Run("go", func(t *testing.T) { f(t, backendtest.Go(t)) })
 	t.Run("xla", func(t *testing.T) { f(t, backendtest.XLA(t)) })
 }
 
-func toyExplainer(t *testing.T, b backends.Backend, net cam.Network, err error) *cam.Explainer {
+func toyExplainer(t *testing.T, b compute.Backend, net cam.Network, err error) *cam.Explainer {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -123,7 +123,7 @@ func TestStamp(t *testing.T) {
 // halves: the channel is 100 times the share of each that is covered, the score of its
 // class rises by the gain, and CAM's map by w·100·share.
 func TestTriggerByHand(t *testing.T) {
-	onEach(t, func(t *testing.T, b backends.Backend) {
+	onEach(t, func(t *testing.T, b compute.Backend) {
 		net, err := measure.WithTrigger(newPlain(), measure.Trigger{Class: 1, Strength: 3})
 		x, truth, stampErr := measure.Stamp(grey(30, 12, 8), 1)
 		if stampErr != nil {
@@ -399,7 +399,7 @@ func TestBlindShareByHand(t *testing.T) {
 // TestBlindNetwork hides half of the grid: what is there changes no score, methods that
 // give every place its own gradient show nothing there, and Grad-CAM does.
 func TestBlindNetwork(t *testing.T) {
-	onEach(t, func(t *testing.T, b backends.Backend) {
+	onEach(t, func(t *testing.T, b compute.Backend) {
 		region := truth(t, 2, 3, "#.#...")
 		net, err := measure.Blind(newPlain(), region)
 		e := toyExplainer(t, b, net, err)

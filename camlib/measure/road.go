@@ -2,12 +2,12 @@ package measure
 
 import (
 	"cmp"
-	stdcontext "context"
+	"context"
 	"fmt"
 	"math"
 	"slices"
 
-	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/gomlx/core/tensors"
 )
 
 // ROADOptions are those of [Case.ROAD].
@@ -88,7 +88,7 @@ func rowMeans(rows [][]float64) []float64 {
 //
 // The paper's figures are accuracies; these are scores of the class. Equal values
 // of the map are in an order that the seed fixes.
-func (c *Case) ROAD(ctx stdcontext.Context) (*ROAD, error) {
+func (c *Case) ROAD(ctx context.Context) (*ROAD, error) {
 	return c.road.get(func() (*ROAD, error) {
 		ranks, err := c.rank()
 		if err != nil {

@@ -1,7 +1,7 @@
 package measure_test
 
 import (
-	stdcontext "context"
+	"context"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -234,7 +234,7 @@ func TestSensitivityByHand(t *testing.T) {
 	base := mapsOf(s, 2, 2, []float32{1, -2, 3, 4}, []float32{0, 0, 0, 0})
 	calls := 0
 	seen := map[float32]bool{}
-	c, err := s.Case(base, func(_ stdcontext.Context, _ cam.Network, near cam.Images, classes []int) (*cam.Result, error) {
+	c, err := s.Case(base, func(_ context.Context, _ cam.Network, near cam.Images, classes []int) (*cam.Result, error) {
 		calls++
 		for i, v := range near.Pixels {
 			seen[v] = true

@@ -1,13 +1,13 @@
 package measure
 
 import (
-	stdcontext "context"
+	"context"
 	"fmt"
 
-	"github.com/gomlx/gomlx/pkg/core/dtypes"
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/internal/compiled"
@@ -41,7 +41,7 @@ func (p part) k() int { return p.last - p.first }
 // (before softmax) of change j of image i to read. Runs are at most Options.Batch
 // changed images large and all of one shape: the last one goes over some images
 // again rather than have another graph compiled.
-func (m *Meter) run(ctx stdcontext.Context, c change, n, k int, inputs func(p part) []*tensors.Tensor, read func(i, j int, y []float32)) error {
+func (m *Meter) run(ctx context.Context, c change, n, k int, inputs func(p part) []*tensors.Tensor, read func(i, j int, y []float32)) error {
 	exec, err := m.exec(c)
 	if err != nil {
 		return err
@@ -85,8 +85,8 @@ func (m *Meter) overflowed(c change, p part, row int, inputs []*tensors.Tensor) 
 	if c != asTheyAre {
 		suffix = overflow.OfCopy
 	}
-	at, name, err := overflow.Find(m.backend, m.net.Context(), p.n()*p.k(), func(ctx *context.Context, in []*Node, parts *overflow.Parts) {
-		parts.Network(m.net, ctx, flat(c.build(in)), suffix)
+	at, name, err := overflow.Find(m.backend, m.net.Store(), p.n()*p.k(), func(scope *model.Scope, in []*Node, parts *overflow.Parts) {
+		parts.Network(m.net, scope, flat(c.build(in)), suffix)
 	}, inputs...)
 	if err != nil || name == "" {
 		at, name = row, "the scores"
@@ -101,10 +101,10 @@ func even(n, limit int) int {
 	return (n + parts - 1) / parts
 }
 
-func (m *Meter) exec(c change) (*context.Exec, error) {
-	return m.execs.get(c, func() (*context.Exec, error) {
-		exec, err := context.NewExec(m.backend, m.net.Context(), func(ctx *context.Context, in []*Node) *Node {
-			return m.outputs(ctx, c.build(in))
+func (m *Meter) exec(c change) (*model.Exec, error) {
+	return m.execs.get(c, func() (*model.Exec, error) {
+		exec, err := model.NewExec(m.backend, m.net.Store(), func(scope *model.Scope, in []*Node) *Node {
+			return m.outputs(scope, c.build(in))
 		})
 		if err != nil {
 			return nil, err
@@ -139,9 +139,9 @@ func (c change) build(in []*Node) *Node {
 
 // outputs passes images [batch, k, height, width, channels] through the network:
 // [batch, k, classes].
-func (m *Meter) outputs(ctx *context.Context, x *Node) *Node {
+func (m *Meter) outputs(scope *model.Scope, x *Node) *Node {
 	d := x.Shape().Dimensions
-	y := m.net.Head(ctx, m.features(ctx, flat(x)))
+	y := m.net.Head(scope, m.features(scope, flat(x)))
 	if y.Rank() != 2 || y.Shape().Dim(0) != d[0]*d[1] {
 		panic(fmt.Errorf("network: Head returns %s, want [batch, classes]", y.Shape()))
 	}
@@ -154,13 +154,13 @@ func flat(x *Node) *Node {
 	return Reshape(x, d[0]*d[1], d[2], d[3], d[4])
 }
 
-func (m *Meter) features(ctx *context.Context, x *Node) *Node {
+func (m *Meter) features(scope *model.Scope, x *Node) *Node {
 	defer func() {
 		if r := recover(); r != nil {
 			panic(fail(ErrImages, "images shaped %s: the network takes none such: %v", x.Shape(), r))
 		}
 	}()
-	return m.net.Features(ctx, x)
+	return m.net.Features(scope, x)
 }
 
 // tensorOf returns some of the images, [batch, 1, height, width, channels]; values

@@ -1,7 +1,7 @@
 package measure
 
 import (
-	stdcontext "context"
+	"context"
 	"fmt"
 	"hash/fnv"
 	"math"
@@ -9,10 +9,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/gomlx/gomlx/pkg/core/dtypes"
-	"github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/internal/failure"
@@ -28,13 +28,12 @@ const (
 )
 
 // Layers returns the names of a network's layers: the scopes of the trainable
-// float32 variables of its context, in the order in which they were made, without
-// the scope of the context itself. A variable directly in that is a layer of its
-// own name.
+// float32 variables of its store, in the order in which they were made. A variable
+// in the root scope is a layer of its own name.
 func Layers(net cam.Network) []string {
 	var names []string
-	for v := range net.Context().IterVariablesInScope() {
-		if name, ok := layerOf(net, v); ok && !slices.Contains(names, name) {
+	for v := range net.Store().IterVariables() {
+		if name, ok := layerOf(v); ok && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
@@ -42,8 +41,8 @@ func Layers(net cam.Network) []string {
 }
 
 // layerOf returns the layer of a variable, if it is a parameter.
-func layerOf(net cam.Network, v *context.Variable) (string, bool) {
-	inside := strings.Trim(strings.TrimPrefix(v.Scope(), net.Context().Scope()), context.ScopeSeparator)
+func layerOf(v *model.Variable) (string, bool) {
+	inside := strings.Trim(v.Scope(), model.ScopeSeparator)
 	if v.DType() != dtypes.Float32 || !v.Trainable {
 		return "", false
 	}
@@ -53,7 +52,7 @@ func layerOf(net cam.Network, v *context.Variable) (string, bool) {
 	return inside, true
 }
 
-// Randomised returns a copy of a network, in a context of its own, in which the
+// Randomised returns a copy of a network, in a store of its own, in which the
 // parameters of some layers, see [Layers], are drawn anew: the model-parameter
 // randomisation of Adebayo et al. 2018 (arXiv:1810.03292). All layers
 // from the last to one of them is the paper's cascading randomisation, one layer
@@ -70,18 +69,18 @@ func Randomised(net cam.Network, how Redraw, seed uint64, layers ...string) (cam
 	if how != Permute && how != Normal {
 		return nil, fmt.Errorf("measure: randomised: redraw %d, want Permute or Normal", how)
 	}
-	ctx, err := net.Context().Clone()
+	store, err := net.Store().Clone()
 	if err != nil {
 		return nil, within(err, "randomised")
 	}
-	copied := &randomised{Network: net, ctx: ctx}
-	for v := range ctx.IterVariablesInScope() {
-		name, ok := layerOf(copied, v)
+	copied := &randomised{Network: net, store: store}
+	for v := range store.IterVariables() {
+		name, ok := layerOf(v)
 		if !ok || !slices.Contains(layers, name) {
 			continue
 		}
-		if err := redraw(v, how, rand.New(rand.NewPCG(seed, hash(v.ScopeAndName())))); err != nil {
-			return nil, within(err, "randomised: %s", v.ScopeAndName())
+		if err := redraw(v, how, rand.New(rand.NewPCG(seed, hash(v.Path())))); err != nil {
+			return nil, within(err, "randomised: %s", v.Path())
 		}
 	}
 	if layered, ok := net.(cam.Biased); ok {
@@ -97,7 +96,7 @@ func hash(s string) uint64 {
 }
 
 // redraw gives a variable other values.
-func redraw(v *context.Variable, how Redraw, random *rand.Rand) error {
+func redraw(v *model.Variable, how Redraw, random *rand.Rand) error {
 	t, err := v.Value()
 	if err != nil {
 		return err
@@ -126,16 +125,16 @@ func redraw(v *context.Variable, how Redraw, random *rand.Rand) error {
 // randomised is a network with other parameters.
 type randomised struct {
 	cam.Network
-	ctx *context.Context
+	store *model.Store
 }
 
-func (r *randomised) Context() *context.Context { return r.ctx }
+func (r *randomised) Store() *model.Store { return r.store }
 
 // Classes returns the names of the classes, nil if the network does not know them.
 func (r *randomised) Classes() []string { return cam.ClassNames(r.Network) }
 
 // randomisedLayers is one whose layers can be explained. What they build takes the
-// weights of the context that it is given.
+// weights of the scope that it is given.
 type randomisedLayers struct {
 	*randomised
 	of cam.Biased
@@ -143,12 +142,12 @@ type randomisedLayers struct {
 
 func (r *randomisedLayers) Layers() []string { return r.of.Layers() }
 
-func (r *randomisedLayers) Through(ctx *context.Context, from, to string, x *graph.Node) *graph.Node {
-	return r.of.Through(ctx, from, to, x)
+func (r *randomisedLayers) Through(scope *model.Scope, from, to string, x *graph.Node) *graph.Node {
+	return r.of.Through(scope, from, to, x)
 }
 
-func (r *randomisedLayers) Bias(ctx *context.Context, layer string, like *graph.Node) *graph.Node {
-	return r.of.Bias(ctx, layer, like)
+func (r *randomisedLayers) Bias(scope *model.Scope, layer string, like *graph.Node) *graph.Node {
+	return r.of.Bias(scope, layer, like)
 }
 
 // Degree is how alike maps are before and after a randomisation, one value per
@@ -167,7 +166,7 @@ type Degree struct {
 //
 // It runs Explain once for each layer, on a network that has to be compiled for.
 // It fails with [ErrLayer] and [ErrExplain].
-func (c *Case) ParameterRandomisation(ctx stdcontext.Context, how Redraw, independent bool, layers ...string) ([]Degree, error) {
+func (c *Case) ParameterRandomisation(ctx context.Context, how Redraw, independent bool, layers ...string) ([]Degree, error) {
 	if len(layers) == 0 {
 		layers = Layers(c.meter.net)
 		slices.Reverse(layers)
@@ -193,7 +192,7 @@ func (c *Case) ParameterRandomisation(ctx stdcontext.Context, how Redraw, indepe
 // the last step of the cascade of Adebayo et al. 2018, see
 // [Case.ParameterRandomisation]. One value per image, 0 to 1; lower is better. Absolute,
 // since the opposite of a map shows the same places; chance leaves more than 0.
-func (c *Case) Randomisation(ctx stdcontext.Context) ([]float64, error) {
+func (c *Case) Randomisation(ctx context.Context) ([]float64, error) {
 	layers := c.meter.opts.RandomLayers
 	if len(layers) == 0 {
 		layers = Layers(c.meter.net)
@@ -205,7 +204,7 @@ func (c *Case) Randomisation(ctx stdcontext.Context) ([]float64, error) {
 	return d.Spearman, err
 }
 
-func (c *Case) randomise(ctx stdcontext.Context, how Redraw, layers []string) (Degree, error) {
+func (c *Case) randomise(ctx context.Context, how Redraw, layers []string) (Degree, error) {
 	net, err := c.meter.redrawn(how, layers)
 	if err != nil {
 		return Degree{}, err
@@ -230,7 +229,7 @@ func (m *Meter) redrawn(how Redraw, layers []string) (cam.Network, error) {
 // et al. 2020 (arXiv:1912.09818). A map that hardly depends on the class cannot
 // say why it was this one. One value per image, −1 to 1; lower is better. It fails with
 // [ErrClass] if the network has one class only, and with [ErrExplain].
-func (c *Case) RandomLogit(ctx stdcontext.Context) ([]float64, error) {
+func (c *Case) RandomLogit(ctx context.Context) ([]float64, error) {
 	if c.numClasses < 2 {
 		return nil, fail(ErrClass, "random logit: the network has one class, want another one to compare with")
 	}

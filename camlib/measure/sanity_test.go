@@ -1,13 +1,13 @@
 package measure_test
 
 import (
-	stdcontext "context"
+	"context"
 	"fmt"
 	"math"
 	"slices"
 	"testing"
 
-	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/cnn"
@@ -18,12 +18,12 @@ import (
 func parameters(t *testing.T, net cam.Network) map[string][]float32 {
 	t.Helper()
 	out := map[string][]float32{}
-	for v := range net.Context().IterVariables() {
+	for v := range net.Store().IterVariables() {
 		value, err := v.Value()
 		if err != nil {
 			t.Fatal(err)
 		}
-		out[v.ScopeAndName()], err = tensors.CopyFlatData[float32](value)
+		out[v.Path()], err = tensors.CopyFlatData[float32](value)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -194,7 +194,7 @@ type recorder struct {
 	weights [][]float32 // by class, [height, width]
 }
 
-func (r *recorder) explain(_ stdcontext.Context, net cam.Network, x cam.Images, classes []int) (*cam.Result, error) {
+func (r *recorder) explain(_ context.Context, net cam.Network, x cam.Images, classes []int) (*cam.Result, error) {
 	r.nets, r.classes = append(r.nets, net), append(r.classes, classes)
 	out := &cam.Result{Method: "recorder", N: x.N, Class: classes, Height: x.Height, Width: x.Width}
 	for _, c := range classes {

@@ -2,24 +2,24 @@ package measure
 
 import (
 	"cmp"
-	stdcontext "context"
+	"context"
 	"fmt"
 	"math"
 	"slices"
 
-	"github.com/gomlx/gomlx/backends"
+	"github.com/gomlx/compute"
 
 	"github.com/camlab-go/camlab/camlib/cam"
 )
 
 // Explain makes one map per image, of the class given for it.
-type Explain func(ctx stdcontext.Context, net cam.Network, images cam.Images, classes []int) (*cam.Result, error)
+type Explain func(ctx context.Context, net cam.Network, images cam.Images, classes []int) (*cam.Result, error)
 
 // Explaining returns the Explain of a method. It keeps an explainer for each
 // network that it meets, whose type must be comparable, as pointers are.
-func Explaining(backend backends.Backend, method cam.Method, opts cam.Options) Explain {
+func Explaining(backend compute.Backend, method cam.Method, opts cam.Options) Explain {
 	var explainers keep[cam.Network, *cam.Explainer]
-	return func(ctx stdcontext.Context, net cam.Network, images cam.Images, classes []int) (*cam.Result, error) {
+	return func(ctx context.Context, net cam.Network, images cam.Images, classes []int) (*cam.Result, error) {
 		e, err := explainers.get(net, func() (*cam.Explainer, error) { return cam.New(backend, net, opts) })
 		if err != nil {
 			return nil, err
@@ -57,7 +57,7 @@ func (o SensitivityOptions) check() error {
 // or more; lower is better, but a map that ignores the image has 0.
 //
 // It runs Explain Samples times on all images.
-func (c *Case) SensitivityMax(ctx stdcontext.Context) ([]float64, error) {
+func (c *Case) SensitivityMax(ctx context.Context) ([]float64, error) {
 	x, o := c.images, c.meter.opts.Sensitivity
 	random := c.meter.random(neighbours)
 	shift := make([]float32, len(x.Pixels)/x.N)
@@ -93,7 +93,7 @@ func (c *Case) SensitivityMax(ctx stdcontext.Context) ([]float64, error) {
 
 // explain makes maps of other images, classes or another network, at the images'
 // size.
-func (c *Case) explain(ctx stdcontext.Context, name string, net cam.Network, images cam.Images, classes []int) ([]float32, error) {
+func (c *Case) explain(ctx context.Context, name string, net cam.Network, images cam.Images, classes []int) ([]float32, error) {
 	if c.Explain == nil {
 		return nil, fail(ErrExplain, "%s: %s: no Explain in the case, want the method's, see Explaining", c.Result.Method, name)
 	}

@@ -1,14 +1,14 @@
 package measure_test
 
 import (
-	stdcontext "context"
+	"context"
 	"math"
 	"sync/atomic"
 	"testing"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/measure"
@@ -18,7 +18,7 @@ import (
 // adder is a network whose scores can be added up by hand: that of class c is
 // Σ_p a_pc x_p + b_c over all values p of an image of one size, behind a gain of 1.
 type adder struct {
-	ctx                     *context.Context
+	store                   *model.Store
 	height, width, channels int
 	built                   atomic.Int32
 }
@@ -32,27 +32,27 @@ func newAdder(height, width, channels int, bias []float32, a ...[]float32) *adde
 			values = append(values, a[c][p])
 		}
 	}
-	ctx := context.New()
-	ctx.In("features").VariableWithValue("gain", tensors.FromFlatDataAndDimensions([]float32{1}, 1))
-	ctx.In("head").VariableWithValue("a", tensors.FromFlatDataAndDimensions(values, height*width*channels, len(a)))
-	ctx.In("head").VariableWithValue("b", tensors.FromFlatDataAndDimensions(bias, 1, len(a)))
-	return &adder{ctx: ctx.Reuse(), height: height, width: width, channels: channels}
+	store := model.NewStore()
+	store.VariableWithValue("features/gain", tensors.FromFlatDataAndDimensions([]float32{1}, 1))
+	store.VariableWithValue("head/a", tensors.FromFlatDataAndDimensions(values, height*width*channels, len(a)))
+	store.VariableWithValue("head/b", tensors.FromFlatDataAndDimensions(bias, 1, len(a)))
+	return &adder{store: store, height: height, width: width, channels: channels}
 }
 
-func (n *adder) Context() *context.Context { return n.ctx }
+func (n *adder) Store() *model.Store { return n.store }
 
-func (n *adder) Features(ctx *context.Context, x *Node) *Node {
+func (n *adder) Features(scope *model.Scope, x *Node) *Node {
 	n.built.Add(1)
 	x.AssertDims(-1, n.height, n.width, n.channels)
-	gain := ctx.In("features").InspectVariableInScope("gain").ValueGraph(x.Graph())
+	gain := scope.At("features").GetVariable("gain").NodeValue(x.Graph())
 	return Mul(x, BroadcastToDims(InsertAxes(gain, 0, 0, 0), x.Shape().Dimensions...))
 }
 
-func (n *adder) Head(ctx *context.Context, act *Node) *Node {
-	in := ctx.In("head")
-	a := in.InspectVariableInScope("a").ValueGraph(act.Graph())
-	b := in.InspectVariableInScope("b").ValueGraph(act.Graph())
-	y := Dot(Reshape(act, act.Shape().Dim(0), -1), a)
+func (n *adder) Head(scope *model.Scope, act *Node) *Node {
+	in := scope.At("head")
+	a := in.GetVariable("a").NodeValue(act.Graph())
+	b := in.GetVariable("b").NodeValue(act.Graph())
+	y := MatMul(Reshape(act, act.Shape().Dim(0), -1), a)
 	return Add(y, BroadcastToDims(b, y.Shape().Dimensions...))
 }
 
@@ -138,7 +138,7 @@ func metric(t testing.TB, c *measure.Case, name string) ([]float64, error) {
 	t.Helper()
 	for _, m := range measure.Metrics() {
 		if m.Name == name {
-			return m.Compute(stdcontext.Background(), c)
+			return m.Compute(context.Background(), c)
 		}
 	}
 	t.Fatalf("no metric %q", name)

@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gomlx/gomlx/backends"
+	"github.com/gomlx/compute"
 	"github.com/janpfeifer/gonb/gonbui"
 
 	"github.com/camlab-go/camlab/camlib/cifar10"
@@ -28,7 +28,7 @@ import (
 // Interrupting the cell saves the checkpoint and says how to go on. What XLA is
 // doing cannot be interrupted: when it compiles or computes for longer than
 // [Grace] after that, the cell ends with the last checkpoint as it is.
-func Train(backend backends.Backend, m *cnn.Model, train, test *cifar10.Dataset, config cnn.TrainConfig) *cnn.History {
+func Train(backend compute.Backend, m *cnn.Model, train, test *cifar10.Dataset, config cnn.TrainConfig) *cnn.History {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	w := &watch{id: gonbui.UniqueId(), lines: progress.New(os.Stderr)}

@@ -10,7 +10,7 @@ import (
 	"io"
 	"os"
 
-	"github.com/gomlx/gomlx/backends"
+	"github.com/gomlx/compute"
 	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -77,12 +77,12 @@ func openSplit(ctx context.Context, split, data string) (*cifar10.Dataset, error
 
 // openBackend opens the backend that --backend names and says what it costs
 // when it is the pure-Go one only for want of a plugin.
-func openBackend(cmd *cobra.Command, name string) (backends.Backend, error) {
+func openBackend(cmd *cobra.Command, name string) (compute.Backend, error) {
 	b, err := camlib.Backend(name)
 	if err != nil {
 		return nil, err
 	}
-	if name == "" && os.Getenv(backends.ConfigEnvVar) == "" && camlib.IsPureGo(b) {
+	if name == "" && os.Getenv(compute.ConfigEnvVar) == "" && camlib.IsPureGo(b) {
 		why, mend := "no XLA plugin found", "; `camlab setup` installs the plugin"
 		if !plugin.Loads {
 			why, mend = "built without cgo, which loads XLA's plugin", ""
@@ -106,7 +106,7 @@ func (o *comparison) flags(f *pflag.FlagSet, methods string) {
 	f.StringVar(&o.backend, "backend", "", backendUsage)
 }
 
-func (o *comparison) open(cmd *cobra.Command) (methods []cam.Method, network *cnn.Model, ds *cifar10.Dataset, backend backends.Backend, err error) {
+func (o *comparison) open(cmd *cobra.Command) (methods []cam.Method, network *cnn.Model, ds *cifar10.Dataset, backend compute.Backend, err error) {
 	if methods, err = lookup(o.methods); err != nil {
 		return nil, nil, nil, nil, err
 	}

@@ -20,8 +20,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/gomlx/gomlx/backends"
-	"github.com/gomlx/gomlx/pkg/core/graph"
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/graph"
 	"github.com/spf13/cobra"
 
 	"github.com/camlab-go/camlab/camlib"
@@ -156,9 +156,9 @@ func warning(mend, format string, args ...any) finding {
 // checkSettings looks at the variables that decide how camlab computes, and says
 // which of Go's are not taken over.
 func checkSettings(ctx context.Context, env kernels.Env) finding {
-	if name := os.Getenv(backends.ConfigEnvVar); name != "" && !slices.Contains([]string{camlib.XLACPU, "xla"}, name) {
+	if name := os.Getenv(compute.ConfigEnvVar); name != "" && !slices.Contains([]string{camlib.XLACPU, "xla"}, name) {
 		if _, err := probe(ctx, env, name, os.Environ()); err != nil {
-			return failed("unset "+backends.ConfigEnvVar, "%s=%s: %v", backends.ConfigEnvVar, name, err)
+			return failed("unset "+compute.ConfigEnvVar, "%s=%s: %v", compute.ConfigEnvVar, name, err)
 		}
 	}
 	if dirs := os.Getenv(plugin.PathEnv); dirs != "" && plugin.Loads {

@@ -24,7 +24,7 @@ import (
 	"testing"
 
 	"codeberg.org/sbinet/npyio/npy"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/gomlx/core/tensors"
 	"golang.org/x/image/bmp"
 	"golang.org/x/image/tiff"
 
@@ -673,7 +673,7 @@ func TestOverflowIsNoAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := m.Context().GetVariableByScopeAndName("/conv3", "weights")
+	v := m.Store().GetVariable("/conv3/weights")
 	w := tensors.MustCopyFlatData[float32](v.MustValue())
 	for i := 3; i < len(w); i += 128 {
 		w[i] = -3e38

@@ -6,7 +6,7 @@ import (
 	"os"
 	"os/signal"
 
-	"github.com/gomlx/go-xla/pkg/installer"
+	"github.com/gomlx/go-xla/installer"
 	"github.com/spf13/cobra"
 
 	"github.com/camlab-go/camlab/internal/plugin"

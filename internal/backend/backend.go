@@ -5,25 +5,25 @@ package backend
 import (
 	"sync"
 
-	"github.com/gomlx/gomlx/backends"
-	"github.com/gomlx/gomlx/backends/simplego"
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/gobackend"
 )
 
 // Go returns GoMLX's pure-Go backend. It runs one operation at a time: several
 // matrix products at once wait for each other's workers for ever in GoMLX
 // v0.26.0 (each holds one of its pool and waits for another).
-func Go() (backends.Backend, error) {
-	return once("go", func() (backends.Backend, error) { return simplego.New("ops_sequential") })
+func Go() (compute.Backend, error) {
+	return once("go", func() (compute.Backend, error) { return gobackend.New("ops_sequential") })
 }
 
 // opened holds the backends that are open: a second one of a kind would refuse
 // the weights and tensors that the first has seen.
 var (
 	mu     sync.Mutex
-	opened = map[string]backends.Backend{}
+	opened = map[string]compute.Backend{}
 )
 
-func once(key string, open func() (backends.Backend, error)) (backends.Backend, error) {
+func once(key string, open func() (compute.Backend, error)) (compute.Backend, error) {
 	mu.Lock()
 	defer mu.Unlock()
 	if b, ok := opened[key]; ok && !b.IsFinalized() {
@@ -36,8 +36,7 @@ func once(key string, open func() (backends.Backend, error)) (backends.Backend, 
 	return b, err
 }
 
-// IsGo tells whether a backend is the pure-Go one.
-func IsGo(b backends.Backend) bool {
-	_, ok := b.(*simplego.Backend)
-	return ok
+// IsGo reports whether a backend is the pure-Go one.
+func IsGo(b compute.Backend) bool {
+	return b.String() == gobackend.BackendName
 }

@@ -6,7 +6,7 @@ import (
 	"syscall"
 	"testing"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
+	. "github.com/gomlx/gomlx/core/graph"
 
 	"github.com/camlab-go/camlab/internal/backendtest"
 )
@@ -16,7 +16,7 @@ import (
 func TestFreedMemoryIsKept(t *testing.T) {
 	for _, side := range []int{2048, 3072, 4608} { // a matrix of 16, 36 or 81 MB between two products
 		exec, err := NewExec(backendtest.XLA(t), func(x *Node) *Node { // x [side, 8]
-			return ReduceAllSum(Dot(Einsum("ik,jk->ij", x, x), x))
+			return ReduceAllSum(MatMul(Einsum("ik,jk->ij", x, x), x))
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -3,13 +3,13 @@
 package backend
 
 import (
-	"github.com/gomlx/gomlx/backends"
+	"github.com/gomlx/compute"
 
 	"github.com/camlab-go/camlab/internal/plugin"
 )
 
 // XLA fails: without cgo no plugin can be loaded, and Find says so.
-func XLA(device string) (backends.Backend, error) {
+func XLA(device string) (compute.Backend, error) {
 	_, _, err := plugin.Find(device)
 	return nil, err
 }

@@ -4,7 +4,7 @@ package backendtest
 import (
 	"testing"
 
-	"github.com/gomlx/gomlx/backends"
+	"github.com/gomlx/compute"
 
 	"github.com/camlab-go/camlab/internal/backend"
 	"github.com/camlab-go/camlab/internal/plugin"
@@ -12,7 +12,7 @@ import (
 
 // XLA returns XLA on the processor. It skips the test when no plugin is
 // installed.
-func XLA(tb testing.TB) backends.Backend {
+func XLA(tb testing.TB) compute.Backend {
 	tb.Helper()
 	if _, _, err := plugin.Find("cpu"); err != nil {
 		tb.Skipf("needs XLA: %v", err)
@@ -25,7 +25,7 @@ func XLA(tb testing.TB) backends.Backend {
 }
 
 // Go returns GoMLX's pure-Go backend.
-func Go(tb testing.TB) backends.Backend {
+func Go(tb testing.TB) compute.Backend {
 	tb.Helper()
 	b, err := backend.Go()
 	if err != nil {

@@ -5,7 +5,8 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 )
 
 // Batch is how many images a run takes where nothing else is asked for: the activations
@@ -28,6 +29,16 @@ func Call(exec func(...any) ([]*tensors.Tensor, error), inputs ...*tensors.Tenso
 		args[i] = t
 	}
 	return exec(args...)
+}
+
+// Initialized reports whether all variables of a store have values.
+func Initialized(store *model.Store) bool {
+	for v := range store.IterVariables() {
+		if !v.HasValue() {
+			return false
+		}
+	}
+	return true
 }
 
 // Take returns the values of a tensor and frees it.

@@ -8,25 +8,25 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/gomlx/gomlx/backends"
-	"github.com/gomlx/gomlx/pkg/core/dtypes"
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/camlab-go/camlab/internal/compiled"
 )
 
 // Network is what this package needs of cam.Network and *cnn.Model.
 type Network interface {
-	Features(ctx *context.Context, x *Node) *Node
-	Head(ctx *context.Context, act *Node) *Node
+	Features(scope *model.Scope, x *Node) *Node
+	Head(scope *model.Scope, act *Node) *Node
 }
 
 // layered is what cam.Layered adds.
 type layered interface {
 	Layers() []string
-	Through(ctx *context.Context, from, to string, x *Node) *Node
+	Through(scope *model.Scope, from, to string, x *Node) *Node
 }
 
 // OfCopy is added to the names of parts that have a changed image as their input.
@@ -66,29 +66,29 @@ func Finite(x *Node, rows int) *Node {
 // Network notes the outputs of all parts of a network for images x: of its layers
 // if it names them, else of its features, and of its head. suffix is added to
 // their names.
-func (p *Parts) Network(net Network, ctx *context.Context, x *Node, suffix string) {
-	act := net.Features(ctx, x)
+func (p *Parts) Network(net Network, scope *model.Scope, x *Node, suffix string) {
+	act := net.Features(scope, x)
 	if l, ok := net.(layered); ok {
 		from, layer := "", x
 		for _, to := range l.Layers() {
-			layer = l.Through(ctx, from, to, layer)
+			layer = l.Through(scope, from, to, layer)
 			p.Add(to+suffix, layer)
 			from = to
 		}
 	} else {
 		p.Add("the features"+suffix, act)
 	}
-	p.Add("the head"+suffix, net.Head(ctx, ConvertDType(act, dtypes.Float32)))
+	p.Add("the head"+suffix, net.Head(scope, ConvertDType(act, dtypes.Float32)))
 }
 
 // Find builds a graph with parts for so many images, runs it on the inputs, which
 // it frees, and returns the first image with a part that is not finite, and the
 // first such part. part is empty if there is none.
-func Find(backend backends.Backend, ctx *context.Context, images int, build func(ctx *context.Context, in []*Node, p *Parts), inputs ...*tensors.Tensor) (image int, part string, err error) {
+func Find(backend compute.Backend, store *model.Store, images int, build func(scope *model.Scope, in []*Node, p *Parts), inputs ...*tensors.Tensor) (image int, part string, err error) {
 	var p Parts
-	exec, err := context.NewExec(backend, ctx, func(ctx *context.Context, in []*Node) *Node {
+	exec, err := model.NewExec(backend, store, func(scope *model.Scope, in []*Node) *Node {
 		p = Parts{images: images}
-		build(ctx, in, &p)
+		build(scope, in, &p)
 		return Stack(p.finite, 1)
 	})
 	if err != nil {

@@ -1,7 +1,7 @@
 // Package rim puts zeros around images in graphs, in a way that has a gradient.
 package rim
 
-import "github.com/gomlx/gomlx/pkg/core/graph"
+import "github.com/gomlx/gomlx/core/graph"
 
 // Add puts so many rows and columns of zeros on each side of images
 // [batch, height, width, channels]. It concatenates: in GoMLX v0.26.0 neither Pad nor
