@@ -1,5 +1,5 @@
-// Package backend opens the GoMLX backends, the one way that camlib, the command
-// line and the tests all do it.
+// Package backend opens the GoMLX backends, the one way that camlib, the command line and
+// the tests all do it, and knows what each is.
 package backend
 
 import (
@@ -9,34 +9,74 @@ import (
 	"github.com/gomlx/compute/gobackend"
 )
 
+// Kind is what computes: it decides which of several forms of a computation is the
+// fastest.
+type Kind int
+
+// The kinds. Other is a backend that this package did not open.
+const (
+	Other Kind = iota
+	PureGo
+	XLACPU
+	XLACUDA
+)
+
+// OnCPU reports whether the processor computes.
+func (k Kind) OnCPU() bool { return k == PureGo || k == XLACPU }
+
 // Go returns GoMLX's pure-Go backend. It runs one operation at a time: several
 // matrix products at once wait for each other's workers for ever in GoMLX
 // v0.26.0 (each holds one of its pool and waits for another).
 func Go() (compute.Backend, error) {
-	return once("go", func() (compute.Backend, error) { return gobackend.New("ops_sequential") })
+	return once("go", PureGo, func() (compute.Backend, string, error) {
+		b, err := gobackend.New("ops_sequential")
+		return b, gobackend.BackendName, err
+	})
 }
 
-// opened holds the backends that are open: a second one of a kind would refuse
-// the weights and tensors that the first has seen.
+// opened is a backend that this package opened.
+type opened struct {
+	compute.Backend
+	kind        Kind
+	description string
+}
+
+// Backends are kept by name: tensors made with one call's backend can be used with the
+// next call's.
 var (
 	mu     sync.Mutex
-	opened = map[string]compute.Backend{}
+	byName = map[string]opened{}
 )
 
-func once(key string, open func() (compute.Backend, error)) (compute.Backend, error) {
+func once(name string, kind Kind, open func() (compute.Backend, string, error)) (compute.Backend, error) {
 	mu.Lock()
 	defer mu.Unlock()
-	if b, ok := opened[key]; ok && !b.IsFinalized() {
-		return b, nil
+	if b, ok := byName[name]; ok && !b.IsFinalized() {
+		return b.Backend, nil
 	}
-	b, err := open()
-	if err == nil {
-		opened[key] = b
+	b, description, err := open()
+	if err != nil {
+		return nil, err
 	}
-	return b, err
+	byName[name] = opened{b, kind, description}
+	return b, nil
 }
 
-// IsGo reports whether a backend is the pure-Go one.
-func IsGo(b compute.Backend) bool {
-	return b.String() == gobackend.BackendName
+// find returns what is known of a backend.
+func find(b compute.Backend) opened {
+	mu.Lock()
+	defer mu.Unlock()
+	for _, o := range byName {
+		if o.Backend == b {
+			return o
+		}
+	}
+	return opened{b, Other, b.Name()}
 }
+
+// KindOf returns what a backend is.
+func KindOf(b compute.Backend) Kind { return find(b).kind }
+
+// Describe names a backend: for XLA its device and its plugin's version, without the
+// folder that the plugin lies in, which means nothing on another machine.
+func Describe(b compute.Backend) string { return find(b).description }

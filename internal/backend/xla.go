@@ -4,9 +4,11 @@ package backend
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/go-xla/compute/xla"
+	"github.com/gomlx/go-xla/pjrt"
 
 	"github.com/camlab-go/camlab/internal/plugin"
 )
@@ -21,16 +23,24 @@ func XLA(device string) (compute.Backend, error) {
 	if err := plugin.ApplyFlags(path); err != nil {
 		return nil, err
 	}
-	options := ""
+	kind, options := XLACUDA, ""
 	if device == "cpu" {
 		keepMemory()
-		options = ",shared_buffers" // tensors in Go's memory are XLA's: nothing is copied
+		kind, options = XLACPU, ",shared_buffers" // tensors in Go's memory are XLA's: nothing is copied
 	}
-	return once("xla:"+path+options, func() (compute.Backend, error) {
+	return once("xla:"+path+options, kind, func() (compute.Backend, string, error) {
+		fail := func(err error) (compute.Backend, string, error) {
+			return nil, "", fmt.Errorf("plugin %s: %w; `camlab doctor` checks it", path, err)
+		}
 		b, err := xla.New(path + options)
 		if err != nil {
-			return nil, fmt.Errorf("plugin %s: %w; `camlab doctor` checks it", path, err)
+			return fail(err)
 		}
-		return b, nil
+		p, err := pjrt.GetPlugin(path)
+		if err != nil {
+			return fail(err)
+		}
+		major, minor := p.Version()
+		return b, fmt.Sprintf("XLA on %s, PJRT plugin v%d.%d", strings.ToUpper(device), major, minor), nil
 	})
 }

@@ -14,20 +14,8 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
-	"github.com/camlab-go/camlab/internal/compiled"
+	"github.com/camlab-go/camlab/internal/exec"
 )
-
-// Network is what this package needs of cam.Network and *cnn.Model.
-type Network interface {
-	Features(scope *model.Scope, x *Node) *Node
-	Head(scope *model.Scope, act *Node) *Node
-}
-
-// layered is what cam.Layered adds.
-type layered interface {
-	Layers() []string
-	Through(scope *model.Scope, from, to string, x *Node) *Node
-}
 
 // OfCopy is added to the names of parts that have a changed image as their input.
 const OfCopy = " of a changed copy"
@@ -56,29 +44,11 @@ func (p *Parts) Add(name string, output *Node) {
 	p.finite = append(p.finite, BroadcastToDims(Finite(ConvertDType(output, dtypes.Float32), images), p.images))
 }
 
-// Finite tells, for each of so many rows of x, whether all of its values are finite,
+// Finite reports, for each of so many rows of x, whether all of its values are finite,
 // bool [rows].
 func Finite(x *Node, rows int) *Node {
 	each := Reshape(x, rows, -1)
 	return IsFinite(ReduceSum(Sub(each, each), 1)) // x − x is 0 of finite numbers only
-}
-
-// Network notes the outputs of all parts of a network for images x: of its layers
-// if it names them, else of its features, and of its head. suffix is added to
-// their names.
-func (p *Parts) Network(net Network, scope *model.Scope, x *Node, suffix string) {
-	act := net.Features(scope, x)
-	if l, ok := net.(layered); ok {
-		from, layer := "", x
-		for _, to := range l.Layers() {
-			layer = l.Through(scope, from, to, layer)
-			p.Add(to+suffix, layer)
-			from = to
-		}
-	} else {
-		p.Add("the features"+suffix, act)
-	}
-	p.Add("the head"+suffix, net.Head(scope, ConvertDType(act, dtypes.Float32)))
 }
 
 // Find builds a graph with parts for so many images, runs it on the inputs, which
@@ -86,20 +56,20 @@ func (p *Parts) Network(net Network, scope *model.Scope, x *Node, suffix string)
 // first such part. part is empty if there is none.
 func Find(backend compute.Backend, store *model.Store, images int, build func(scope *model.Scope, in []*Node, p *Parts), inputs ...*tensors.Tensor) (image int, part string, err error) {
 	var p Parts
-	exec, err := model.NewExec(backend, store, func(scope *model.Scope, in []*Node) *Node {
+	g, err := exec.New(backend, store, func(scope *model.Scope, in []*Node) exec.Outputs {
 		p = Parts{images: images}
 		build(scope, in, &p)
-		return Stack(p.finite, 1)
+		return exec.Outputs{"finite": Stack(p.finite, 1)}
 	})
 	if err != nil {
 		return 0, "", fmt.Errorf("overflow: %w", err)
 	}
-	defer exec.Finalize()
-	out, err := compiled.Call(exec.Exec, inputs...)
-	if err != nil {
-		return 0, "", fmt.Errorf("overflow: %w", err)
+	defer g.Finalize()
+	out, err := g.Call(inputs...)
+	var finite []bool
+	if err == nil {
+		err = out.Read(map[string]any{"finite": &finite})
 	}
-	finite, err := compiled.Take[bool](out[0])
 	if err != nil {
 		return 0, "", fmt.Errorf("overflow: %w", err)
 	}

@@ -1,37 +1,37 @@
-package cnn
+package nn
 
 import (
-	"strings"
-
-	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 
-	"github.com/camlab-go/camlab/camlib/cifar10"
 	"github.com/camlab-go/camlab/internal/backend"
-	"github.com/camlab-go/camlab/internal/rim"
 )
 
-// convolve is the SAME convolution of x [n, h, w, in] with the kernel w
-// [3, 3, in, out], in the way that the backend computes fastest. All ways
-// differ by rounding alone.
-func convolve(x, w *Node) *Node {
+// Conv is the SAME convolution of x, [n, h, w, in], with the kernel w,
+// [3, 3, in, out], in the form that the backend computes fastest. All forms differ by
+// rounding alone.
+func Conv(x, w *Node) *Node {
 	if tileable(x, w) {
 		return tiledConvolution(x, w)
 	}
 	return plainConvolution(x, w)
 }
 
-// plainConvolution is convolve without Winograd's.
+// plainConvolution is [Conv] without Winograd's.
 func plainConvolution(x, w *Node) *Node {
-	switch b := x.Graph().Backend(); {
-	case isGo(b):
+	switch kind := kindOf(x); {
+	case kind == backend.PureGo:
 		return columnsConvolution(x, w)
-	case isXLACPU(b) && x.Shape().Dim(3) == cifar10.Channels: // XLA convolves four channels faster than three
+	case kind == backend.XLACPU && x.Shape().Dim(3) == colors: // XLA convolves four channels faster than three
 		return directConvolution(withBlack(x, 3), withBlack(w, 2))
 	}
 	return directConvolution(x, w)
 }
+
+// colors is the number of channels of a picture.
+const colors = 3
+
+func kindOf(x *Node) backend.Kind { return backend.KindOf(x.Graph().Backend()) }
 
 // withBlack adds a channel of zeros along an axis.
 func withBlack(x *Node, axis int) *Node {
@@ -44,19 +44,12 @@ func withBlack(x *Node, axis int) *Node {
 // given dz, that with respect to its output.
 func kernelGradient(x, w, dz *Node) *Node {
 	d := w.Shape().Dimensions
-	if isGo(x.Graph().Backend()) || d[2] == cifar10.Channels { // pure Go has no gradient of a convolution; few columns are faster anyway
+	if kindOf(x) == backend.PureGo || d[2] == colors { // pure Go multiplies faster than it convolves, and few columns are faster anywhere
 		return Reshape(Einsum("pk,po->ko", columns(x), Reshape(dz, -1, d[3])), d...)
 	}
 	y := directConvolution(x, w)
 	return Gradient(ReduceAllSum(Mul(y, StopGradient(dz))), w)[0] // y itself is not computed: only its gradient is used
 }
-
-// isGo tells whether a backend is GoMLX's pure-Go one.
-func isGo(b compute.Backend) bool { return backend.IsGo(b) }
-
-func isXLACPU(b compute.Backend) bool { return strings.Contains(DescribeBackend(b), "CPU") }
-
-func onCPU(b compute.Backend) bool { return isGo(b) || isXLACPU(b) }
 
 // directConvolution leaves it to the backend. The stride is GoMLX's default,
 // named because its pure-Go backend has none.
@@ -72,7 +65,7 @@ func columnsConvolution(x, w *Node) *Node {
 // columns has for each pixel of x its 3×3 neighbourhood as a row of 9·in numbers.
 func columns(x *Node) *Node {
 	d := x.Shape().Dimensions
-	x = rim.Add(x, 1)
+	x = PadSides(x, 1)
 	var all []*Node
 	for i := range 3 {
 		for j := range 3 {
@@ -82,15 +75,15 @@ func columns(x *Node) *Node {
 	return Reshape(Concatenate(all, -1), d[0]*d[1]*d[2], 9*d[3])
 }
 
-// tileable tells whether tiledConvolution takes a convolution, and pays: with so many
-// pixels it soon makes up for the quarter second more that XLA compiles.
+// tileable reports whether the Winograd form supports these shapes and is worth its extra
+// compile time, a quarter of a second: with so many pixels it soon is.
 func tileable(x, w *Node) bool {
 	d := x.Shape().Dimensions
-	return onCPU(x.Graph().Backend()) && d[0]*d[1]*d[2] >= 8*16*16 && manyOutputs(w) && byTiles(x, w)
+	return kindOf(x).OnCPU() && d[0]*d[1]*d[2] >= 8*16*16 && manyOutputs(w) && byTiles(x, w)
 }
 
-// byTiles tells whether Winograd's convolution takes a convolution and is less work than
-// the direct gradients. With few outputs, its transforms still cost as much as it spares
+// byTiles reports whether Winograd's form supports these shapes and is less work than the
+// direct gradients. With few outputs, its transforms still cost as much as it spares
 // of the direct convolution.
 func byTiles(x, w *Node) bool {
 	d := x.Shape().Dimensions

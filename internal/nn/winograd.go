@@ -1,11 +1,11 @@
-package cnn
+package nn
 
 import (
 	"slices"
 
 	. "github.com/gomlx/gomlx/core/graph"
 
-	"github.com/camlab-go/camlab/internal/rim"
+	"github.com/camlab-go/camlab/internal/backend"
 )
 
 // Winograd convolution F(4×4, 3×3): a 4×4 tile of the output y of a 3×3
@@ -18,9 +18,9 @@ import (
 // products is one matrix product of [tiles, in] with [in, out].
 //
 // All steps but ∘ are linear, so each gradient is the transposed transform. The
-// large transforms are done along one axis and then along the other, with one array
-// between the two and one after them: what lies in an array XLA does not compute
-// again for everyone who reads it.
+// large transforms are done along one axis and then along the other, with a
+// concatenation after each: it forces XLA to materialize the intermediate once instead of
+// recomputing it in every consumer.
 
 // A matrix of a transform.
 type matrix [][]float64
@@ -65,7 +65,7 @@ func (m matrix) t() matrix {
 
 // both applies m along the first two axes of x, [p, p, …], which gives [k, k, …].
 func (m matrix) both(x *Node) *Node {
-	if isGo(x.Graph().Backend()) { // has no fast product of so small a matrix
+	if kindOf(x) == backend.PureGo { // has no fast product of so small a matrix
 		x = Stack(m.times(unstack(x, 0)), 0)
 		return Stack(m.times(unstack(x, 1)), 1)
 	}
@@ -146,7 +146,7 @@ func cut(x *Node, axis int, part SliceAxisSpec) *Node {
 
 // winogradInput returns the transformed inputs Bᵀ d B, [36, tiles, in], of x
 // [n, 4t, 4t, in].
-func winogradInput(x *Node) *Node { return inputBT.tiles(everyFourth(rim.Add(x, 1), 2, 6)) }
+func winogradInput(x *Node) *Node { return inputBT.tiles(everyFourth(PadSides(x, 1), 2, 6)) }
 
 // winogradKernel returns the transformed kernel G g Gᵀ, [36, in, out], of w [3, 3, in, out].
 func winogradKernel(w *Node) *Node {

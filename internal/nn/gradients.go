@@ -1,4 +1,4 @@
-package cnn
+package nn
 
 import . "github.com/gomlx/gomlx/core/graph"
 
@@ -7,8 +7,8 @@ func reluGradient(y, dy *Node) *Node {
 	return Where(GreaterThan(y, ZerosLike(y)), dy, ZerosLike(y))
 }
 
-// poolGradient is the gradient before [maxPool] of y, [n, h, w, c], given that after it.
-func poolGradient(y, pool, dpool *Node) *Node {
+// MaxPool2x2Gradient is the gradient before [MaxPool2x2] of y, [n, h, w, c], given that after it.
+func MaxPool2x2Gradient(y, pool, dpool *Node) *Node {
 	pixels, zero := windows(y), ZerosLike(dpool)
 	for i, y := range pixels {
 		largest := Equal(y, pool)

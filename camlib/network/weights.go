@@ -1,0 +1,223 @@
+package network
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/google/renameio/v2"
+	"github.com/nlpodyssey/safetensors"
+
+	"github.com/camlab-go/camlab/internal/weights"
+)
+
+// Tensor says how a variable is named and laid out in a file.
+type Tensor struct {
+	Name     string // in the file, as 0.weight in PyTorch's nn.Sequential
+	Variable string // path in the store, without a slash before it
+	// Axes are, for each axis of the file's tensor, that of the variable; nil is the same
+	// order. A convolution's [3, 3, in, out] is PyTorch's [out, in, 3, 3] by 3, 2, 0, 1.
+	Axes []int
+}
+
+// tensors returns how the parameters are laid out in files.
+func (n *Network) tensors() []Tensor {
+	if n.Tensors != nil {
+		return n.Tensors
+	}
+	var all []Tensor
+	for v := range n.Store.IterVariables() {
+		if _, ok := scopeOf(v); ok {
+			path := strings.TrimPrefix(v.Path(), model.ScopeSeparator)
+			all = append(all, Tensor{Name: path, Variable: path})
+		}
+	}
+	return all
+}
+
+// Encode returns the weights as the contents of a .safetensors file, as Tensors says.
+// Equal weights give equal bytes. It fails, naming the tensor, when a weight is not finite.
+func (n *Network) Encode() ([]byte, error) {
+	views := make(map[string]safetensors.TensorView)
+	for _, t := range n.tensors() {
+		v, err := n.variable(t)
+		if err != nil {
+			return nil, fmt.Errorf("network: encode: %w", err)
+		}
+		values, err := floats(v)
+		if err == nil {
+			err = weights.Finite(t.Name, values)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("network: encode: %w", err)
+		}
+		dims := v.Shape().Dimensions
+		if t.Axes != nil {
+			values, dims = transposed(values, dims, t.Axes)
+		}
+		if views[t.Name], err = weights.View(values, dims); err != nil {
+			return nil, fmt.Errorf("network: encode: tensor %q: %w", t.Name, err)
+		}
+	}
+	data, err := safetensors.Serialize(views, map[string]string{"architecture": n.Name})
+	if err != nil {
+		return nil, fmt.Errorf("network: encode: %w", err)
+	}
+	return data, nil
+}
+
+// Decode sets the weights to those of a .safetensors file's contents. It fails, naming the
+// tensor, when the file holds another architecture or a weight that is not finite; then
+// nothing is set.
+func (n *Network) Decode(data []byte) error {
+	file, err := safetensors.Deserialize(data)
+	if err != nil {
+		return fmt.Errorf("not a safetensors file: %w", err)
+	}
+	all := n.tensors()
+	var names []string
+	for _, t := range all {
+		names = append(names, t.Name)
+	}
+	for _, name := range file.Names() {
+		if !slices.Contains(names, name) {
+			return fmt.Errorf("another architecture: tensor %q, want only those of %s: %s", name, n.Name, strings.Join(names, ", "))
+		}
+	}
+	values := make([]*tensors.Tensor, len(all))
+	for i, t := range all {
+		v, err := n.variable(t)
+		if err != nil {
+			return err
+		}
+		dims := v.Shape().Dimensions
+		in := dims
+		if t.Axes != nil {
+			in = permuted(dims, t.Axes)
+		}
+		if _, ok := file.Tensor(t.Name); !ok {
+			return fmt.Errorf("another architecture: no tensor %q, want those of %s", t.Name, n.Name)
+		}
+		w, err := weights.Floats(file, t.Name, in)
+		if err != nil {
+			return fmt.Errorf("another architecture: %w", err)
+		}
+		if err := weights.Finite(t.Name, w); err != nil {
+			return err
+		}
+		if t.Axes != nil {
+			w, _ = transposed(w, in, inverse(t.Axes))
+		}
+		values[i] = tensors.FromFlatDataAndDimensions(w, dims...)
+	}
+	for i, t := range all {
+		v, err := n.variable(t)
+		if err != nil {
+			return err
+		}
+		if err := v.SetValue(values[i]); err != nil {
+			return fmt.Errorf("tensor %q: %w", t.Name, err)
+		}
+	}
+	return nil
+}
+
+// ModelFile is the name of the weights in a checkpoint folder.
+const ModelFile = "model.safetensors"
+
+// Load sets the weights to those of a .safetensors file, or of the [ModelFile] in a
+// folder. See [Network.Decode].
+func (n *Network) Load(path string) error {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = filepath.Join(path, ModelFile)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("network: load: %w, want a checkpoint folder or a .safetensors file", err)
+	}
+	if err := n.Decode(data); err != nil {
+		return fmt.Errorf("network: load: %s: %w", path, err)
+	}
+	return nil
+}
+
+// Save writes the weights to a .safetensors file, whole or not at all.
+func (n *Network) Save(path string) error {
+	data, err := n.Encode()
+	if err != nil {
+		return err
+	}
+	if err := renameio.WriteFile(path, data, 0o644, renameio.WithTempDir(filepath.Dir(path))); err != nil {
+		return fmt.Errorf("network: save: %w", err)
+	}
+	return nil
+}
+
+// Values returns a copy of a variable's values, row by row, by its path in the store.
+func (n *Network) Values(path string) ([]float32, error) {
+	v, err := n.variable(Tensor{Variable: path})
+	if err != nil {
+		return nil, fmt.Errorf("network: %w", err)
+	}
+	values, err := floats(v)
+	if err != nil {
+		return nil, fmt.Errorf("network: variable %s: %w", path, err)
+	}
+	return values, nil
+}
+
+func (n *Network) variable(t Tensor) (*model.Variable, error) {
+	v := n.Store.GetVariable(model.ScopeSeparator + t.Variable)
+	if v == nil {
+		return nil, fmt.Errorf("%s has no variable %s", n.Name, t.Variable)
+	}
+	if v.DType() != dtypes.Float32 {
+		return nil, fmt.Errorf("variable %s: type %s, want Float32", t.Variable, v.DType())
+	}
+	return v, nil
+}
+
+// transposed returns values of a shape with their axes in another order, and their new
+// shape: axis i of the result is axis axes[i].
+func transposed(values []float32, dims, axes []int) ([]float32, []int) {
+	strides := make([]int, len(dims)) // of the input
+	for i, s := len(dims)-1, 1; i >= 0; i-- {
+		strides[i], s = s, s*dims[i]
+	}
+	to := permuted(dims, axes)
+	steps := permuted(strides, axes)
+	out := make([]float32, 0, len(values))
+	var walk func(axis, at int)
+	walk = func(axis, at int) {
+		if axis == len(to) {
+			out = append(out, values[at])
+			return
+		}
+		for i := range to[axis] {
+			walk(axis+1, at+i*steps[axis])
+		}
+	}
+	walk(0, 0)
+	return out, to
+}
+
+func permuted(values, axes []int) []int {
+	out := make([]int, len(axes))
+	for i, a := range axes {
+		out[i] = values[a]
+	}
+	return out
+}
+
+func inverse(axes []int) []int {
+	out := make([]int, len(axes))
+	for i, a := range axes {
+		out[a] = i
+	}
+	return out
+}

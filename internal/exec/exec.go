@@ -1,0 +1,145 @@
+// Package exec compiles graphs once, runs them, and leaves no tensors behind.
+package exec
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// Batch is how many images a run takes where nothing else is asked for: the activations
+// of the article's network for them fit a processor's cache, and more are slower.
+const Batch = 32
+
+// Outputs are what a graph returns, by name. One that is nil is left out.
+type Outputs map[string]*graph.Node
+
+// Graph is a graph with named outputs. It is compiled for each shape of its inputs.
+type Graph struct {
+	exec *model.Exec
+
+	mu    sync.Mutex
+	names map[graph.GraphId][]string // the order of the outputs
+}
+
+// New returns a graph on a backend, with the variables of a store. There are as many
+// compiled forms as shapes of inputs that it meets, without a limit.
+func New(backend compute.Backend, store *model.Store, build func(scope *model.Scope, in []*graph.Node) Outputs) (*Graph, error) {
+	g := &Graph{names: make(map[graph.GraphId][]string)}
+	exec, err := model.NewExec(backend, store, func(scope *model.Scope, in []*graph.Node) []*graph.Node {
+		out := build(scope, in)
+		maps.DeleteFunc(out, func(_ string, node *graph.Node) bool { return node == nil })
+		names := slices.Sorted(maps.Keys(out))
+		nodes := make([]*graph.Node, len(names))
+		for i, name := range names {
+			nodes[i] = out[name]
+		}
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.names[in[0].Graph().GraphId()] = names
+		return nodes
+	})
+	if err != nil {
+		return nil, err
+	}
+	g.exec = exec.SetMaxCache(-1)
+	return g, nil
+}
+
+// Call runs the graph and frees the inputs. A panic of the functions that build it is
+// returned as an error.
+func (g *Graph) Call(inputs ...*tensors.Tensor) (Values, error) {
+	var id graph.GraphId
+	out, err := Call(func(args ...any) ([]*tensors.Tensor, error) {
+		out, built, err := g.exec.CallWithGraph(args...)
+		if err == nil {
+			id = built.GraphId()
+		}
+		return out, err
+	}, inputs...)
+	if err != nil {
+		return nil, err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	values := make(Values)
+	for i, name := range g.names[id] {
+		values[name] = out[i]
+	}
+	return values, nil
+}
+
+// Finalize frees the compiled forms.
+func (g *Graph) Finalize() { g.exec.Finalize() }
+
+// Values are what a graph gave, by name.
+type Values map[string]*tensors.Tensor
+
+// Dims returns the dimensions of a value.
+func (v Values) Dims(name string) []int { return v[name].Shape().Dimensions }
+
+// Read moves the values of some names into slices, which are pointers to slices of
+// float32, int32, uint8 or bool, and frees all others. A slice whose name there is no
+// value of becomes nil.
+func (v Values) Read(into map[string]any) (err error) {
+	for name, to := range into {
+		t := v[name]
+		delete(v, name)
+		var e error
+		switch to := to.(type) {
+		case *[]float32:
+			*to, e = take[float32](t)
+		case *[]int32:
+			*to, e = take[int32](t)
+		case *[]uint8:
+			*to, e = take[uint8](t)
+		case *[]bool:
+			*to, e = take[bool](t)
+		default:
+			e = fmt.Errorf("exec: %s: a slice of type %T, want float32, int32, uint8 or bool", name, to)
+		}
+		err = errors.Join(err, e)
+	}
+	for _, t := range v {
+		err = errors.Join(err, t.FinalizeAll())
+	}
+	return err
+}
+
+func take[T float32 | int32 | uint8 | bool](t *tensors.Tensor) ([]T, error) {
+	if t == nil {
+		return nil, nil
+	}
+	return Take[T](t)
+}
+
+// Call runs a compiled graph and frees its inputs. A panic of a network is
+// returned as an error.
+func Call(exec func(...any) ([]*tensors.Tensor, error), inputs ...*tensors.Tensor) (out []*tensors.Tensor, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("network: %v", r)
+		}
+		for _, t := range inputs {
+			err = errors.Join(err, t.FinalizeAll())
+		}
+	}()
+	args := make([]any, len(inputs))
+	for i, t := range inputs {
+		args[i] = t
+	}
+	return exec(args...)
+}
+
+// Take returns the values of a tensor and frees it.
+func Take[T float32 | int32 | uint8 | bool](t *tensors.Tensor) ([]T, error) {
+	v, err := tensors.CopyFlatData[T](t)
+	return v, errors.Join(err, t.FinalizeAll())
+}

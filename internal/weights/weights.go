@@ -1,0 +1,58 @@
+// Package weights reads and writes float32 arrays in .safetensors files.
+package weights
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"github.com/nlpodyssey/safetensors"
+
+	"github.com/camlab-go/camlab/internal/failure"
+)
+
+// Floats returns a float32 tensor of a file, which must have the given shape.
+func Floats(file safetensors.SafeTensors, name string, dims []int) ([]float32, error) {
+	t, ok := file.Tensor(name)
+	if !ok {
+		return nil, fmt.Errorf("no tensor %q", name)
+	}
+	if t.DType() != safetensors.F32 {
+		return nil, fmt.Errorf("tensor %q: type %s, want F32", name, t.DType())
+	}
+	shape := make([]int, len(t.Shape()))
+	for i, d := range t.Shape() {
+		shape[i] = int(d)
+	}
+	if !slices.Equal(shape, dims) {
+		return nil, fmt.Errorf("tensor %q: shape %v, want %v", name, shape, dims)
+	}
+	values := make([]float32, t.DataLen()/4)
+	if err := binary.Read(bytes.NewReader(t.Data()), binary.LittleEndian, values); err != nil {
+		return nil, fmt.Errorf("tensor %q: %w", name, err)
+	}
+	return values, nil
+}
+
+// View wraps float32 values for [safetensors.Serialize].
+func View(values []float32, dims []int) (safetensors.TensorView, error) {
+	data := make([]byte, 0, 4*len(values))
+	data, err := binary.Append(data, binary.LittleEndian, values)
+	if err != nil {
+		return safetensors.TensorView{}, err
+	}
+	shape := make([]uint64, len(dims))
+	for i, d := range dims {
+		shape[i] = uint64(d)
+	}
+	return safetensors.NewTensorView(safetensors.F32, shape, data)
+}
+
+// Finite says which of a tensor's values is infinite or NaN.
+func Finite(name string, values []float32) error {
+	if bad := failure.NotFinite(values); bad >= 0 {
+		return fmt.Errorf("tensor %q: value %d is %v, want finite numbers", name, bad, values[bad])
+	}
+	return nil
+}
