@@ -50,7 +50,7 @@ func plainStep(b compute.Backend, net *network.Network, learningRate float64) (s
 	graph, err := model.NewExec(b, net.Store, func(scope *model.Scope, pixels, labels, picks *Node) *Node {
 		g := picks.Graph()
 		net.Store.SetTraining(g, true)
-		keep := keeper(scope, g)
+		keep := keeper(net, g)
 		x, label := pick(pixels, labels, picks)
 		loss := score.Loss(ConvertDType(net.Forward(scope, x), dtypes.Float32), label)
 		keep(loss, func() { adam(learningRate).UpdateGraph(scope, g, loss) })
@@ -98,7 +98,7 @@ func gradientsStep(b compute.Backend, net *network.Network, learningRate float64
 			}
 			sum = next
 		}
-		keeper(scope, in[0].Graph())(sum[0], func() { update(scope, learningRate, paths, sum[1:]) })
+		keeper(net, in[0].Graph())(sum[0], func() { update(scope, learningRate, paths, sum[1:]) })
 		return sum[0]
 	})
 	if err != nil {
@@ -145,22 +145,22 @@ func chunkSize(n int) int {
 // keeper returns a function that makes an update, but leaves the variables of the network
 // as they were when keeper was called where the loss is not finite, so that the fault can
 // be looked for in the network that has it.
-func keeper(scope *model.Scope, g *Graph) func(loss *Node, update func()) {
+func keeper(net *network.Network, g *Graph) func(loss *Node, update func()) {
 	before := make(map[*model.Variable]*Node)
-	for v := range scope.IterVariables() { // others than weights may change before the update
-		if !v.Trainable && !ofOptimizer(v.Path()) {
+	for v := range net.Variables() { // others than weights may change before the update
+		if !v.Trainable {
 			before[v] = v.NodeValue(g)
 		}
 	}
 	return func(loss *Node, update func()) {
-		for v := range scope.IterVariables() {
+		for v := range net.Variables() {
 			if v.Trainable && v.InUseByGraph(g) {
 				before[v] = v.NodeValue(g)
 			}
 		}
 		update()
 		finite := IsFinite(loss)
-		for v := range scope.IterVariables() {
+		for v := range net.Variables() {
 			if old := before[v]; old != nil && v.ChangedInGraph(g) {
 				v.SetNodeValue(Where(finite, v.NodeValue(g), old))
 			}

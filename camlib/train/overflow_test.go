@@ -17,58 +17,8 @@ import (
 
 var nan, inf = float32(math.NaN()), float32(math.Inf(1))
 
-// onEach runs a test on every backend.
-func onEach(t *testing.T, f func(t *testing.T, b compute.Backend)) {
-	t.Run("xla", func(t *testing.T) { f(t, backendtest.XLA(t)) })
-	t.Run("go", func(t *testing.T) { f(t, backendtest.Go(t)) })
-}
 
-// TestReLU: the values, bit for bit but for the sign of zero, and the gradients of
-// max(x, 0), and what is not finite for what is not.
-func TestReLU(t *testing.T) {
-	x := append(random(1, 1000), 0, float32(math.Copysign(0, -1)), 1e-30, -1e-30, math.MaxFloat32, -math.MaxFloat32)
-	dy := random(2, len(x))
-	onEach(t, func(t *testing.T, b compute.Backend) {
-		out := flatOn(t, b, func(in []*Node) []*Node {
-			y := relu(in[0])
-			return []*Node{y, Gradient(ReduceAllSum(Mul(y, in[1])), in[0])[0], reluGradient(y, in[1])}
-		}, x, dy)
-		for i, v := range x {
-			want, slope := float32(0), float32(0)
-			if v > 0 {
-				want, slope = v, dy[i]
-			}
-			if out[0][i] != want {
-				t.Errorf("relu(%v) = %v, want %v", v, out[0][i], want)
-			}
-			if out[1][i] != slope || out[2][i] != slope {
-				t.Errorf("gradient at %v: %v, by hand %v, want %v", v, out[1][i], out[2][i], slope)
-			}
-		}
-		bad := []float32{nan, inf, -inf}
-		for i, y := range flatOn(t, b, func(in []*Node) []*Node { return []*Node{relu(in[0])} }, bad)[0] {
-			if y-y == 0 {
-				t.Errorf("relu(%v) = %v, want NaN or +Inf", bad[i], y)
-			}
-		}
-	})
-}
 
-// TestPoolKeepsFaults: each of a window's four pixels can be the one that is not finite.
-func TestPoolKeepsFaults(t *testing.T) {
-	onEach(t, func(t *testing.T, b compute.Backend) {
-		for at := range 4 {
-			for _, bad := range []float32{nan, inf, -inf} {
-				x := []float32{1, 2, 3, 4}
-				x[at] = bad
-				y := flatOn(t, b, func(in []*Node) []*Node { return []*Node{maxPool(relu(Reshape(in[0], 1, 2, 2, 1)))} }, x)[0]
-				if !slices.Equal(y, []float32{inf}) {
-					t.Errorf("largest of ReLU of %v is %v, want +Inf", x, y)
-				}
-			}
-		}
-	})
-}
 
 // faults are ways to break a layer: what the weights to one of its outputs become.
 var faults = []struct {
