@@ -1,4 +1,4 @@
-package cnn
+package train
 
 import (
 	"context"
@@ -11,80 +11,28 @@ import (
 	"testing"
 
 	"github.com/gomlx/compute"
-	"github.com/gomlx/gomlx/core/tensors"
 
-	"github.com/camlab-go/camlab/camlib/cifar10"
+	"github.com/camlab-go/camlab/camlib/images"
+	"github.com/camlab-go/camlab/camlib/network"
 	"github.com/camlab-go/camlab/internal/backendtest"
-	"github.com/camlab-go/camlab/internal/compiled"
 )
 
-// few returns some images of all classes.
-func few(t *testing.T, n int) *cifar10.Dataset {
-	t.Helper()
-	var positions []int
-	for i := range n {
-		positions = append(positions, (i*101)%cifar10.Sample().Len())
-	}
-	ds, err := cifar10.Sample().Select(positions...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ds
-}
-
-// TestStepsAreThePlainStep protects every gradient of the fast steps, whose batch of
-// 34 images is two chunks.
-// After one step Adam's first moment is a tenth of the gradient, so the
-// moments show it in its size too, which Adam's update divides out. Then the
-// costs of more steps have to agree, which shows that the weights do.
-func TestStepsAreThePlainStep(t *testing.T) {
-	ds := few(t, 68)
-	pixels := tensors.FromFlatDataAndDimensions(ds.Pixels, 68, 32, 32, 3)
-	labels := tensors.FromFlatDataAndDimensions(ds.Labels, 68)
-	order := Article.epochPicks(68, 5, 0)
-	moments := make(map[StepKind]map[string][]float32)
-	costs := make(map[StepKind][]float32)
-	for kind, prepare := range steps {
-		m := New(1)
-		step, err := prepare(backendtest.XLA(t), m, 1e-4)
-		if err != nil {
-			t.Fatal(err)
-		}
-		moments[kind] = make(map[string][]float32)
-		for k := range 6 {
-			cost, err := step(pixels, labels, order[4*34*k:4*34*(k+1)])
-			if err != nil {
-				t.Fatal(err)
-			}
-			costs[kind] = append(costs[kind], float32(cost))
-			for v := range m.store.IterVariables() {
-				if k == 0 && strings.HasSuffix(v.Name(), "_1st_moment") {
-					value, err := v.Value()
-					if err != nil {
-						t.Fatal(err)
-					}
-					moments[kind][v.Path()] = tensors.MustCopyFlatData[float32](value)
-				}
-			}
-		}
-	}
-	if len(moments[Plain]) != 2*len(layers) {
-		t.Fatalf("%d moments, want those of %d weights and biases", len(moments[Plain]), 2*len(layers))
-	}
-	for name, want := range moments[Plain] {
-		near(t, name, moments[Winograd][name], want, 2e-4)
-	}
-	near(t, "costs of six steps", costs[Winograd], costs[Plain], 2e-4)
-}
-
 // TestResumedTrainingIsTheSame protects resuming: a training that is stopped
-// in the middle of an epoch and gone on with in another model ends with the
+// in the middle of an epoch and gone on with in another network ends with the
 // same bits, and with the same log, as one that was not; also when it finds its
-// checkpoint damaged and goes on from the one before.
+// checkpoint damaged and goes on from the one before. Each kind of step does.
 func TestResumedTrainingIsTheSame(t *testing.T) {
-	backend, ds := backendtest.XLA(t), few(t, 20)
-	config := TrainConfig{Epochs: 2, BatchSize: 10, Seed: 5, Augment: FlipCrop, Step: Plain, Dir: t.TempDir()}
-	whole := New(1)
+	onEach(t, func(t *testing.T, b compute.Backend) {
+		for kind := range steps {
+			t.Run(string(kind), func(t *testing.T) { resumed(t, b, kind) })
+		}
+	})
+}
+
+func resumed(t *testing.T, backend compute.Backend, kind StepKind) {
+	ds := few(t, 20)
+	config := Config{Epochs: 2, BatchSize: 10, Seed: 5, Augment: FlipCrop, Step: kind, Dir: t.TempDir()}
+	whole := tiny(1)
 	want, err := Train(t.Context(), backend, whole, ds, ds, config)
 	if err != nil {
 		t.Fatal(err)
@@ -99,7 +47,7 @@ func TestResumedTrainingIsTheSame(t *testing.T) {
 			stop()
 		}
 	}
-	_, err = Train(ctx, backend, New(1), ds, ds, config)
+	_, err = Train(ctx, backend, tiny(1), ds, ds, config)
 	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "stopped in epoch 2 after 1 steps; train again with the same settings and folder "+config.Dir) {
 		t.Fatalf("stopped training: error %v, want one that says where it stopped and how to go on", err)
 	}
@@ -107,19 +55,19 @@ func TestResumedTrainingIsTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stopped, err := Load(config.Dir)
-	if err != nil {
+	stopped := tiny(99)
+	if err := stopped.Load(config.Dir); err != nil {
 		t.Fatal(err)
 	}
-	if got := evaluate(t, stopped, ds).Cost; len(h.Epochs) != 1 || math.Abs(got-h.Epochs[0].Test.Cost) > 1e-6 {
-		t.Errorf("folder of a stopped training: a model of cost %v beside a log of %d epochs, want the first epoch's, %v", got, len(h.Epochs), h.Epochs[0].Test.Cost)
+	if got := evaluate(t, backend, stopped, ds).Loss; len(h.Epochs) != 1 || math.Abs(got-h.Epochs[0].Test.Loss) > 1e-6 {
+		t.Errorf("folder of a stopped training: a model of loss %v beside a log of %d epochs, want the first epoch's, %v", got, len(h.Epochs), h.Epochs[0].Test.Loss)
 	}
 	damaged := config
 	damaged.Dir = t.TempDir()
 	if err := os.CopyFS(damaged.Dir, os.DirFS(config.Dir)); err != nil {
 		t.Fatal(err)
 	}
-	resumed := New(99) // its weights come from the checkpoint
+	resumed := tiny(99) // its weights come from the checkpoint
 	var epochs []int
 	config.OnEpoch = func(e Epoch) { epochs = append(epochs, e.Epoch) }
 	got, err := Train(t.Context(), backend, resumed, ds, ds, config)
@@ -136,8 +84,8 @@ func TestResumedTrainingIsTheSame(t *testing.T) {
 		t.Error("the resumed training ended with other weights than the whole one")
 	}
 	for i := range want.Epochs {
-		if w, g := want.Epochs[i], got.Epochs[i]; w.TrainCost != g.TrainCost || w.Test.Cost != g.Test.Cost {
-			t.Errorf("epoch %d: costs %v and %v, want %v and %v", i+1, g.TrainCost, g.Test.Cost, w.TrainCost, w.Test.Cost)
+		if w, g := want.Epochs[i], got.Epochs[i]; w.TrainLoss != g.TrainLoss || w.Test.Loss != g.Test.Loss {
+			t.Errorf("epoch %d: losses %v and %v, want %v and %v", i+1, g.TrainLoss, g.Test.Loss, w.TrainLoss, w.Test.Loss)
 		}
 	}
 
@@ -147,122 +95,155 @@ func TestResumedTrainingIsTheSame(t *testing.T) {
 	}
 	data[len(data)/2] ^= 1
 	put(t, damaged.Dir, TrainingFile, data)
+	files := &folder{dir: damaged.Dir, holds: holds()}
 	damaged.OnStep = func(p Progress) {
 		steps++
-		if c, err := readCheckpoint(filepath.Join(damaged.Dir, TrainingFile)); p.Step == 2 && (err != nil || c.Position.Step != 1) {
+		if c, err := files.read(TrainingFile); p.Step == 2 && (err != nil || c.Position.Step != 1) {
 			t.Errorf("a checkpoint every nanosecond: error %v, want one of the step before", err)
 		}
 	}
 	damaged.CheckpointEvery = 1
 	steps = 0
-	beforeDamage := New(98)
+	beforeDamage := tiny(98)
 	if _, err := Train(t.Context(), backend, beforeDamage, ds, ds, damaged); err != nil {
 		t.Fatal(err)
 	}
 	if steps != 2 || !slices.Equal(encode(t, whole), encode(t, beforeDamage)) {
 		t.Errorf("%d steps from the checkpoint before the damaged one, want 2, and the same weights", steps)
 	}
-	sameEnd(t, damaged.Dir, wholeDir)
-	sameEnd(t, config.Dir, wholeDir)
+	sameEnd(t, holds(), damaged.Dir, wholeDir)
+	sameEnd(t, holds(), config.Dir, wholeDir)
 
 	// A finished training only reads its checkpoint.
 	steps = 0
-	again, err := Train(t.Context(), backend, New(99), ds, ds, config)
+	again, err := Train(t.Context(), backend, tiny(99), ds, ds, config)
 	if err != nil || steps != 0 || len(again.Epochs) != 2 {
 		t.Errorf("finished training: %d steps, %d epochs, error %v; want 0, 2 and none", steps, len(again.Epochs), err)
 	}
-	loaded, err := Load(config.Dir)
-	if err != nil {
+	loaded := tiny(99)
+	if err := loaded.Load(config.Dir); err != nil {
 		t.Fatal(err)
 	}
 	if !slices.Equal(encode(t, loaded), encode(t, whole)) {
 		t.Error("the checkpoint's model is not the trained one")
 	}
 	h, err = ReadHistory(config.Dir)
-	if err != nil || len(h.Epochs) != 2 || h.Seed != 5 || strings.ContainsAny(h.Backend, `/\`) {
+	if err != nil || len(h.Epochs) != 2 || h.Seed != 5 || h.Architecture != "tiny" || strings.ContainsAny(h.Backend, `/\`) {
 		t.Errorf("log %+v, error %v; want two epochs, seed 5 and a backend without a folder", h, err)
 	}
 }
 
 func TestTrainingLearns(t *testing.T) {
 	ds := few(t, 100)
-	h, err := Train(t.Context(), backendtest.XLA(t), New(1), ds, ds, TrainConfig{Epochs: 12, BatchSize: 20, Augment: None, Seed: 1, Step: Plain})
+	h, err := Train(t.Context(), backendtest.Go(t), tiny(1), ds, ds, Config{Epochs: 20, BatchSize: 20, Augment: None, Seed: 1, LearningRate: 0.01})
 	if err != nil {
 		t.Fatal(err)
 	}
 	first, last := h.Epochs[0], h.Epochs[len(h.Epochs)-1]
-	if last.Test.Cost > first.Test.Cost-0.2 {
-		t.Errorf("cost on the training images went from %.3f to %.3f in 12 epochs, want it 0.2 lower", first.Test.Cost, last.Test.Cost)
+	if last.Test.Loss > first.Test.Loss-0.5 {
+		t.Errorf("loss on the training images went from %.3f to %.3f in 20 epochs, want it 0.5 lower", first.Test.Loss, last.Test.Loss)
+	}
+}
+
+// TestTrainLossIsTheMeanOverImages, also where the last batch is smaller: with a learning
+// rate that changes next to nothing it is the test loss on the same images.
+func TestTrainLossIsTheMeanOverImages(t *testing.T) {
+	ds := few(t, 11)
+	for kind := range steps {
+		var progress []Progress
+		h, err := Train(t.Context(), backendtest.Go(t), tiny(1), ds, ds, Config{
+			Epochs: 1, BatchSize: 4, Augment: None, Seed: 1, LearningRate: 1e-12, Step: kind,
+			OnStep: func(p Progress) { progress = append(progress, p) },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := h.Epochs[0]
+		if math.Abs(e.TrainLoss-e.Test.Loss) > 1e-6*e.Test.Loss {
+			t.Errorf("%s: training loss %v over 11 images in batches of 4, 4 and 3, want %v", kind, e.TrainLoss, e.Test.Loss)
+		}
+		order := None.epochPicks(11, 1, 0)
+		var positions []int
+		for k := range 8 {
+			positions = append(positions, int(order[4*k]))
+		}
+		want := evaluate(t, backendtest.Go(t), tiny(1), subset(t, ds, positions...)).Loss
+		if len(progress) != 3 || math.Abs(progress[1].Loss-want) > 1e-6*want || progress[2].Steps != 3 || math.Abs(progress[2].Loss-e.TrainLoss) > 1e-9 {
+			t.Errorf("%s: progress %+v, want three steps, a loss of %v after the second and %v after the last", kind, progress, want, e.TrainLoss)
+		}
 	}
 }
 
 func TestTrainSaysWhatIsWrong(t *testing.T) {
 	ds := few(t, 10)
-	none, err := ds.Select()
+	none := subset(t, ds)
+	other := patterns(t, 8)
+	gray, err := images.NewMemory(images.Size{Height: 8, Width: 8, Channels: 1}, ds.Classes(), make([]uint8, 10*64), ds.labels)
 	if err != nil {
 		t.Fatal(err)
 	}
+	fewer, err := images.NewMemory(ds.Size(), ds.Classes()[:4], ds.pixels[:4*192], ds.labels[:4])
+	if err != nil {
+		t.Fatal(err)
+	}
+	noGradients := tiny(1)
+	noGradients.Gradients = nil
+	noName := tiny(1)
+	noName.Name = ""
 	for _, c := range []struct {
-		what   string
-		change func(*TrainConfig)
-		train  *cifar10.Dataset
-		want   string
+		what        string
+		change      func(*Config)
+		net         *network.Network
+		train, test images.Dataset
+		want        string
 	}{
-		{"no images", nil, none, "0 training and 10 test images, want at least one of each"},
-		{"epochs", func(c *TrainConfig) { c.Epochs = -1 }, ds, "-1 epochs, want 1 or more"},
-		{"batch size", func(c *TrainConfig) { c.BatchSize = -1 }, ds, "batch size -1, want 1 or more"},
-		{"learning rate", func(c *TrainConfig) { c.LearningRate = -1 }, ds, "learning rate -1, want a positive number"},
-		{"step", func(c *TrainConfig) { c.Step = "slow" }, ds, `step "slow", want plain or winograd`},
-		{"augmentation", func(c *TrainConfig) { c.Augment = "mixup" }, ds, `augmentation "mixup", want article, flipcrop or none`},
-		{"divergence", func(c *TrainConfig) { c.LearningRate = 1e30 }, ds, "epoch 1, step 2: cost NaN, want a finite number: training image "},
+		{"no images", nil, tiny(1), none, ds, "train: 0 training and 10 test images, want at least one of each"},
+		{"no test images", nil, tiny(1), ds, nil, "train: 10 training and 0 test images, want at least one of each"},
+		{"sizes", nil, tiny(1), ds, other, "train: training images of 8×8×3 and test images of 12×10×1, want one size"},
+		{"classes", nil, tiny(1), ds, fewer, "train: training images of 10 classes and test images of 4, want the same"},
+		{"another number of channels", nil, tiny(1), gray, gray, "train: tiny does not take images of 8×8×1: "},
+		{"another number of classes", nil, tiny(1), fewer, fewer, "train: tiny gives scores shaped [2 10] for 2 images, want [2, 4]: one for each of the data set's classes"},
+		{"no network", nil, nil, ds, ds, "train: network: none, want one"},
+		{"no gradients", func(c *Config) { c.Step = Winograd }, noGradients, ds, ds, "train: step winograd, but tiny has no Gradients; want plain, or a network with them"},
+		{"no name", func(c *Config) { c.Dir = t.TempDir() }, noName, ds, ds, "the network has no name, want one that tells its checkpoints from others'"},
+		{"epochs", func(c *Config) { c.Epochs = -1 }, tiny(1), ds, ds, "train: -1 epochs, want 1 or more"},
+		{"batch size", func(c *Config) { c.BatchSize = -1 }, tiny(1), ds, ds, "train: batch size -1, want 1 or more"},
+		{"learning rate", func(c *Config) { c.LearningRate = -1 }, tiny(1), ds, ds, "train: learning rate -1, want a positive number"},
+		{"step", func(c *Config) { c.Step = "slow" }, tiny(1), ds, ds, `train: step "slow", want plain or winograd`},
+		{"augmentation", func(c *Config) { c.Augment = "mixup" }, tiny(1), ds, ds, `train: augmentation "mixup", want article, flipcrop or none`},
+		{"divergence", func(c *Config) { c.LearningRate = 1e30 }, tiny(1), ds, ds, "train: epoch 1, step 2: loss NaN, want a finite number: training image "},
 	} {
-		config := TrainConfig{Epochs: 1, BatchSize: 5, Step: Plain}
+		config := Config{Epochs: 1, BatchSize: 5}
 		if c.change != nil {
 			c.change(&config)
 		}
-		_, err := Train(t.Context(), backendtest.XLA(t), New(1), c.train, ds, config)
-		if err == nil || !strings.Contains(err.Error(), c.want) {
+		_, err := Train(t.Context(), backendtest.Go(t), c.net, c.train, c.test, config)
+		if err == nil || !strings.HasPrefix(err.Error(), "train: ") || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %q", c.what, err, c.want)
 		}
 	}
 }
 
-// TestTrainsOnPureGo: the same costs as XLA's, step by step.
-func TestTrainsOnPureGo(t *testing.T) {
+// TestTrainsOnEveryBackend: the same losses on pure Go and on XLA.
+func TestTrainsOnEveryBackend(t *testing.T) {
 	ds := few(t, 6)
-	costs := make(map[string]float32)
+	losses := make(map[string]float32)
 	for name, backend := range map[string]compute.Backend{"xla": backendtest.XLA(t), "go": backendtest.Go(t)} {
-		h, err := Train(t.Context(), backend, New(1), ds, ds, TrainConfig{Epochs: 2, BatchSize: 3, Augment: FlipCrop, Step: Plain})
+		h, err := Train(t.Context(), backend, tiny(1), ds, ds, Config{Epochs: 2, BatchSize: 3, Augment: FlipCrop, Step: Plain})
 		if err != nil {
 			t.Fatal(err)
 		}
-		costs[name] = float32(h.Epochs[1].TrainCost)
-		if last := h.Epochs[1].TrainCost; last >= h.Epochs[0].TrainCost {
-			t.Errorf("%s: cost %v after %v, want it to fall", name, last, h.Epochs[0].TrainCost)
-		}
+		losses[name] = float32(h.Epochs[1].TrainLoss)
 	}
-	near(t, "cost of the second epoch", []float32{costs["go"]}, []float32{costs["xla"]}, 1e-4)
+	near(t, "loss of the second epoch", []float32{losses["go"]}, []float32{losses["xla"]}, 1e-4)
 }
 
-// TestChunks: chunks are alike where they can be, and never more than fits the cache.
-func TestChunks(t *testing.T) {
-	for n, want := range map[int]int{0: 0, 1: 1, 32: 32, 34: 17, 125: 25, 128: 32, 100: 25, 127: 32, 33: 11} {
-		got := chunkSize(n)
-		if got != want || got > compiled.Batch {
-			t.Errorf("chunks of %d for %d images, want %d", got, n, want)
-		}
-	}
-}
-
-// TestSampleRunsAgain: what setup times can be done any number of times.
-func TestSampleRunsAgain(t *testing.T) {
-	run, err := Sample(backendtest.XLA(t))
-	for range 2 {
-		if err == nil {
-			err = run()
-		}
-	}
+func TestEvaluateWantsImages(t *testing.T) {
+	e, err := NewEvaluator(backendtest.Go(t), tiny(1))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if _, err := e.Evaluate(t.Context(), subset(t, few(t, 1))); err == nil || !strings.Contains(err.Error(), "train: evaluate: images: data set without images") {
+		t.Errorf("error %v, want one that asks for images", err)
 	}
 }
