@@ -1,4 +1,4 @@
-package measure
+package truth
 
 import (
 	"slices"
@@ -22,7 +22,7 @@ import (
 // accuracy. It fails with [ErrTruth] when r does not fit t or tolerance is negative.
 func Pointing(r *cam.Result, t Truth, tolerance int) ([]float64, error) {
 	if tolerance < 0 {
-		return nil, fail(ErrTruth, "pointing: tolerance of %d pixels, want 0 or more", tolerance)
+		return nil, fail("pointing: tolerance of %d pixels, want 0 or more", tolerance)
 	}
 	return t.score("pointing", r, func(i int, m []float32) float64 {
 		highest := slices.Max(m)
@@ -40,7 +40,7 @@ func Pointing(r *cam.Result, t Truth, tolerance int) ([]float64, error) {
 	})
 }
 
-// within tells whether place p of image i is inside the truth or that near to it.
+// within reports whether place p of image i is inside the truth or that near to it.
 func (t Truth) within(i, p, tolerance int) bool {
 	mask, y, x := t.Mask(i), p/t.Width, p%t.Width
 	for v := max(0, y-tolerance); v <= min(t.Height-1, y+tolerance); v++ {

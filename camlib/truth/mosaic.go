@@ -1,12 +1,12 @@
-package measure
+package truth
 
 import (
 	"math/rand/v2"
 	"slices"
 
 	"github.com/camlab-go/camlab/camlib/cam"
-	"github.com/camlab-go/camlab/camlib/cifar10"
-	"github.com/camlab-go/camlab/camlib/cnn"
+	"github.com/camlab-go/camlab/camlib/images"
+	"github.com/camlab-go/camlab/camlib/score"
 )
 
 // Cells is the number of images in a mosaic, and side the number along an edge.
@@ -20,15 +20,15 @@ const (
 // mosaic's cells are numbered row by row, and what there is one of for each cell is in
 // the order of the mosaics, then of their cells.
 type Mosaics struct {
-	Images cam.Images // [n, 64, 64, 3]
-	Labels []int      // [4n], the class of each cell
-	Index  []int      // [4n], the position of each cell's image in the data set
+	Images images.Batch // [n], twice as high and wide as the data set's
+	Labels []int        // [4n], the class of each cell
+	Index  []int        // [4n], the position of each cell's image in the data set
 }
 
 // MosaicOptions say which images mosaics are made of. The zero value takes all.
 type MosaicOptions struct {
 	// Scores are those of a network (before softmax) for the images of the data set,
-	// [n, 10]. With them only images enter to whose own class it gives at least
+	// [n, classes]. With them only images enter to whose own class it gives at least
 	// MinProbability, 0 to 1: a network that does not see the class in the image alone
 	// cannot be expected to find it in a mosaic (Böhle et al. 2021 take the most
 	// confident ones).
@@ -36,25 +36,28 @@ type MosaicOptions struct {
 	MinProbability float64
 }
 
-// NewMosaics makes n mosaics of 64×64 pixels of a data set's images of 32×32. All
-// classes are equally frequent, with a difference of one at most, and an image comes
-// again only after all others of its class. The same seed gives the same mosaics. It
-// fails with [ErrTruth] when n is below 1, when there are not four classes with an image
-// to take, or when the scores do not fit.
-func NewMosaics(ds *cifar10.Dataset, n int, seed uint64, opts MosaicOptions) (*Mosaics, error) {
+// NewMosaics makes n mosaics of a data set's images. All classes are equally frequent,
+// with a difference of one at most, and an image comes again only after all others of its
+// class. The same seed gives the same mosaics. It fails with [ErrTruth] when n is below 1,
+// when there are not four classes with an image to take, or when the scores do not fit.
+func NewMosaics(ds images.Dataset, n int, seed uint64, opts MosaicOptions) (*Mosaics, error) {
 	if n < 1 {
-		return nil, fail(ErrTruth, "mosaics: %d of them, want at least 1", n)
+		return nil, fail("mosaics: %d of them, want at least 1", n)
 	}
-	if opts.Scores != nil && len(opts.Scores) != ds.Len()*cifar10.NumClasses {
-		return nil, fail(ErrTruth, "mosaics: %d scores, want %d for each of %d images", len(opts.Scores), cifar10.NumClasses, ds.Len())
+	if err := images.CheckDataset(ds); err != nil {
+		return nil, fail("mosaics: %w", err)
+	}
+	classes := len(ds.Classes())
+	if opts.Scores != nil && len(opts.Scores) != ds.Len()*classes {
+		return nil, fail("mosaics: %d scores, want %d for each of %d images", len(opts.Scores), classes, ds.Len())
 	}
 	if opts.MinProbability != 0 && opts.Scores == nil || !(opts.MinProbability >= 0 && opts.MinProbability <= 1) {
-		return nil, fail(ErrTruth, "mosaics: probability of at least %v, want 0 to 1 and the scores that it is of", opts.MinProbability)
+		return nil, fail("mosaics: probability of at least %v, want 0 to 1 and the scores that it is of", opts.MinProbability)
 	}
-	positions := make([][]int, cifar10.NumClasses)
-	for i, label := range ds.Labels {
+	positions := make([][]int, classes)
+	for i, label := range images.Labels(ds) {
 		if opts.Scores != nil {
-			p := cnn.Probabilities(opts.Scores[i*cifar10.NumClasses : (i+1)*cifar10.NumClasses])
+			p := score.Softmax(opts.Scores[i*classes : (i+1)*classes])
 			if p[label] < opts.MinProbability {
 				continue
 			}
@@ -69,7 +72,7 @@ func NewMosaics(ds *cifar10.Dataset, n int, seed uint64, opts MosaicOptions) (*M
 		}
 	}
 	if len(decks) < Cells {
-		return nil, fail(ErrTruth, "mosaics: images of %d classes, want of at least %d", len(decks), Cells)
+		return nil, fail("mosaics: images of %d classes, want of at least %d", len(decks), Cells)
 	}
 	m := &Mosaics{}
 	for range n {
@@ -78,8 +81,9 @@ func NewMosaics(ds *cifar10.Dataset, n int, seed uint64, opts MosaicOptions) (*M
 			m.Index = append(m.Index, d.draw(rng))
 		}
 	}
-	m.Images = tile(ds, m.Index)
-	return m, nil
+	var err error
+	m.Images, err = tile(ds, m.Index)
+	return m, err
 }
 
 // deck is the images of one class, drawn like cards.
@@ -105,27 +109,30 @@ func leastUsed(decks []*deck, rng *rand.Rand) []*deck {
 }
 
 // tile puts images of a data set, by position, into mosaics.
-func tile(ds *cifar10.Dataset, positions []int) cam.Images {
-	const h, w, row = side * cifar10.Height, side * cifar10.Width, cifar10.Width * cifar10.Channels
-	x := cam.Images{N: len(positions) / Cells, Height: h, Width: w, Channels: cifar10.Channels}
-	x.Pixels = make([]float32, x.N*h*w*x.Channels)
-	for k, i := range positions {
-		from := ds.Pixels[i*cifar10.Height*row:]
-		to := x.Pixels[k/Cells*h*side*row:]
-		for y := range cifar10.Height {
-			at := (k%Cells/side*cifar10.Height+y)*side*row + k%side*row
-			for p, v := range from[y*row : (y+1)*row] {
-				to[at+p] = float32(v) / 255
-			}
+func tile(ds images.Dataset, positions []int) (images.Batch, error) {
+	chosen, err := images.Subset(ds, positions...)
+	if err != nil {
+		return images.Batch{}, err
+	}
+	cells, err := images.FromDataset(chosen, 0, len(positions))
+	if err != nil {
+		return images.Batch{}, err
+	}
+	h, row := cells.Height, cells.Width*cells.Channels
+	x := images.NewBatch(cells.N/Cells, images.Size{Height: side * h, Width: side * cells.Width, Channels: cells.Channels})
+	for k := range cells.N {
+		for y := range h {
+			at := (k/side*h+y)*side*row + k%side*row // cells k and k+1 stand side by side, as do all rows of cells
+			copy(x.Pixels[at:at+row], cells.Pixels[(k*h+y)*row:])
 		}
 	}
-	return x
+	return x, nil
 }
 
 // Len returns the number of mosaics.
 func (m *Mosaics) Len() int { return m.Images.N }
 
-// Truth returns the truth of each cell, [4n, 64, 64]: the quarter that the cell is.
+// Truth returns the truth of each cell, [4n, height, width]: the quarter that the cell is.
 func (m *Mosaics) Truth() Truth {
 	t := Truth{len(m.Labels), m.Images.Height, m.Images.Width, make([]bool, len(m.Labels)*m.Images.Height*m.Images.Width)}
 	for k := range t.N {
@@ -140,7 +147,7 @@ func (m *Mosaics) Truth() Truth {
 // Repeated returns every mosaic four times, and as target the classes of its cells. That
 // is dearer than the target [cam.All] where a method is cheap once the network has run,
 // as all are that look at its last layer, and cheaper where each class costs a run.
-func (m *Mosaics) Repeated() (cam.Images, cam.Target) {
+func (m *Mosaics) Repeated() (images.Batch, cam.Target) {
 	x, size := m.Images, len(m.Images.Pixels)/m.Images.N
 	x.N, x.Pixels = len(m.Labels), make([]float32, 0, Cells*len(m.Images.Pixels))
 	for one := range slices.Chunk(m.Images.Pixels, size) {
@@ -155,14 +162,14 @@ func (m *Mosaics) Repeated() (cam.Images, cam.Target) {
 // of what [Mosaics.Repeated] returns. It fails with [ErrTruth] otherwise.
 func (m *Mosaics) Maps(r *cam.Result) (*cam.Result, error) {
 	if r.K > 0 && r.N == m.Len() {
-		images := make([]int, len(m.Labels))
-		for k := range images {
-			images[k] = k / Cells
+		mosaics := make([]int, len(m.Labels))
+		for k := range mosaics {
+			mosaics[k] = k / Cells
 		}
-		return Pick(r, images, m.Labels)
+		return Pick(r, mosaics, m.Labels)
 	}
 	if r.K > 0 || !slices.Equal(r.Class, m.Labels) {
-		return nil, fail(ErrTruth, "mosaics: a result of %d maps, want one of the %d mosaics for all classes, or of their %d cells, each for its class",
+		return nil, fail("mosaics: a result of %d maps, want one of the %d mosaics for all classes, or of their %d cells, each for its class",
 			r.N, m.Len(), len(m.Labels))
 	}
 	return r, nil
@@ -173,7 +180,7 @@ func (m *Mosaics) Maps(r *cam.Result) (*cam.Result, error) {
 //
 //	L_i = Σ_{p∈cell i} ReLU(M_p) / Σ_j Σ_{p∈cell j} ReLU(M_p),
 //
-// the localisation score of Böhle et al. 2021 (arXiv:2104.00032), called GridPG by Rao et
+// the localization score of Böhle et al. 2021 (arXiv:2104.00032), called GridPG by Rao et
 // al. 2022 (arXiv:2205.10435). It is [Energy] of [Mosaics.Maps] and [Mosaics.Truth]. A map
 // of another size is brought to that of the mosaic before, so that the row or column
 // between two cells is shared out.

@@ -1,4 +1,4 @@
-package measure
+package truth
 
 import (
 	"slices"
@@ -44,7 +44,7 @@ type BoxHits struct {
 // without positive values.
 //
 // [BoxHits.Accuracy] is the number, for the whole set, as τ is chosen for it; from 0 to 1,
-// higher is better. Compare it with that of a baseline, such as the centre's.
+// higher is better. Compare it with that of a baseline, such as the center's.
 //
 // The authors' code takes 1,000 thresholds, scales as [BoxOptions.MinMax] says, after
 // enlarging bicubically, rounds s to 256 steps, makes boxes a pixel too large on the right and
@@ -60,10 +60,10 @@ func MaxBoxAcc(r *cam.Result, t Truth, opts BoxOptions) (*BoxHits, error) {
 		opts.Overlaps = []float64{0.3, 0.5, 0.7}
 	}
 	if !slices.IsSorted(opts.Thresholds) || outside(opts.Thresholds, func(v float64) bool { return v >= 0 && v < 1 }) {
-		return nil, fail(ErrTruth, "boxes: thresholds %v, want them ascending, from 0 to below 1", opts.Thresholds)
+		return nil, fail("boxes: thresholds %v, want them ascending, from 0 to below 1", opts.Thresholds)
 	}
 	if outside(opts.Overlaps, func(v float64) bool { return v > 0 && v <= 1 }) {
-		return nil, fail(ErrTruth, "boxes: overlaps %v, want them above 0 and at most 1", opts.Overlaps)
+		return nil, fail("boxes: overlaps %v, want them above 0 and at most 1", opts.Overlaps)
 	}
 	n := len(opts.Thresholds)
 	h := &BoxHits{N: t.N, Thresholds: slices.Clone(opts.Thresholds), Overlaps: slices.Clone(opts.Overlaps), IoU: make([]float32, max(0, t.N)*n)}
@@ -79,7 +79,7 @@ func MaxBoxAcc(r *cam.Result, t Truth, opts BoxOptions) (*BoxHits, error) {
 	return h, nil
 }
 
-// outside tells whether there are no values, or some that are not as wanted.
+// outside reports whether there are no values, or some that are not as wanted.
 func outside(values []float64, want func(v float64) bool) bool {
 	return len(values) == 0 || slices.ContainsFunc(values, func(v float64) bool { return !want(v) })
 }
@@ -209,13 +209,13 @@ func (f *forest) clear() {
 	f.roots = f.roots[:0]
 }
 
-// add puts a place in and joins it with its neighbours, with those at its corners too if
+// add puts a place in and joins it with its neighbors, with those at its corners too if
 // corners is true.
 func (f *forest) add(p int32, corners bool) {
 	f.parent[p], f.boxes[p] = p, placeBox(int(p), f.width)
 	f.roots = append(f.roots, p)
 	y, x, w := int(p)/f.width, int(p)%f.width, int32(f.width)
-	up, down, left, right := y > 0, y < f.height-1, x > 0, x < f.width-1 // whether there is such a neighbour
+	up, down, left, right := y > 0, y < f.height-1, x > 0, x < f.width-1 // whether there is such a neighbor
 	r := p                                                               // the root of p
 	r, above := f.join(r, p-w, up)
 	r, below := f.join(r, p+w, down)
@@ -224,7 +224,7 @@ func (f *forest) add(p int32, corners bool) {
 	if !corners {
 		return
 	}
-	// A corner that touches a neighbour which is in has come with that one.
+	// A corner that touches a neighbor which is in has come with that one.
 	r, _ = f.join(r, p-w-1, up && left && !above && !before)
 	r, _ = f.join(r, p-w+1, up && right && !above && !after)
 	r, _ = f.join(r, p+w-1, down && left && !below && !before)

@@ -1,4 +1,4 @@
-package measure
+package truth
 
 import (
 	"errors"
@@ -7,29 +7,35 @@ import (
 	"slices"
 
 	"github.com/camlab-go/camlab/camlib/cam"
-	"github.com/camlab-go/camlab/camlib/figure"
+	"github.com/camlab-go/camlab/camlib/images"
+	"github.com/camlab-go/camlab/internal/failure"
+	"github.com/camlab-go/camlab/internal/parallel"
 )
 
 // ErrTruth is what errors match under [errors.Is] that say that a [Truth], or what
 // one is made from, is broken or does not fit the maps.
 var ErrTruth = errors.New("truth does not fit")
 
+// fail returns "truth: what, want" as an error of kind [ErrTruth].
+func fail(format string, args ...any) error {
+	return failure.New(ErrTruth, "truth: "+format, args...)
+}
+
 // Truth says where in each image the thing is that its map should find: Masks,
 // shaped [N, Height, Width], is true there, at the resolution of the image. A mask
 // without a single true place is none.
 //
 // The functions that take a [cam.Result] and a Truth want one map for each mask. They
-// bring maps of another size to that of the masks with [figure.Map.Resize], bilinear
-// with the corners aligned. Who needs several of them does that once, faster, with
-// [cam.Explainer.Upsample].
+// bring maps of another size to that of the masks, bilinearly with the corners aligned
+// ([images.AlignCorners]).
 type Truth struct {
 	N, Height, Width int
 	Masks            []bool
 }
 
-// NewTruth returns masks, shaped [n, height, width], as a checked Truth. The slice is
+// New returns masks, shaped [n, height, width], as a checked Truth. The slice is
 // not copied. Its error matches [ErrTruth].
-func NewTruth(n, height, width int, masks []bool) (Truth, error) {
+func New(n, height, width int, masks []bool) (Truth, error) {
 	t := Truth{n, height, width, masks}
 	if err := t.check(); err != nil {
 		return Truth{}, err
@@ -44,7 +50,7 @@ func Boxes(height, width int, boxes ...image.Rectangle) (Truth, error) {
 	t := Truth{len(boxes), height, width, make([]bool, len(boxes)*height*width)}
 	for i, b := range boxes {
 		if b.Empty() || !b.In(image.Rect(0, 0, width, height)) {
-			return Truth{}, fail(ErrTruth, "boxes: box %d is %v, want one with pixels inside %d×%d", i, b, height, width)
+			return Truth{}, fail("boxes: box %d is %v, want one with pixels inside %d×%d", i, b, height, width)
 		}
 		for y := b.Min.Y; y < b.Max.Y; y++ {
 			row := t.Masks[(i*height+y)*width:]
@@ -53,16 +59,16 @@ func Boxes(height, width int, boxes ...image.Rectangle) (Truth, error) {
 			}
 		}
 	}
-	return NewTruth(t.N, t.Height, t.Width, t.Masks)
+	return New(t.N, t.Height, t.Width, t.Masks)
 }
 
 func (t Truth) check() error {
 	if t.N < 1 || t.Height < 1 || t.Width < 1 || len(t.Masks) != t.N*t.Height*t.Width {
-		return fail(ErrTruth, "truth: %d places, want [%d, %d, %d] and at least one", len(t.Masks), t.N, t.Height, t.Width)
+		return fail("%d places, want [%d, %d, %d] and at least one", len(t.Masks), t.N, t.Height, t.Width)
 	}
 	for i := range t.N {
 		if !slices.Contains(t.Mask(i), true) {
-			return fail(ErrTruth, "truth: mask %d is empty, want at least one true place", i)
+			return fail("mask %d is empty, want at least one true place", i)
 		}
 	}
 	return nil
@@ -104,27 +110,26 @@ func (t Truth) each(where string, r *cam.Result, f func(i int, m []float32)) err
 		return err
 	}
 	if r.K > 1 {
-		return fail(ErrTruth, "%s: %d maps of each image, want one; Pick takes them out", where, r.K)
+		return fail("%s: %d maps of each image, want one; Pick takes them out", where, r.K)
 	}
 	if r.N != t.N {
-		return fail(ErrTruth, "%s: %d maps for %d masks, want as many", where, r.N, t.N)
+		return fail("%s: %d maps for %d masks, want as many", where, r.N, t.N)
 	}
-	maps, err := figure.NewMaps(r.N, r.Height, r.Width, r.Maps)
-	if err != nil {
-		return fmt.Errorf("measure: %s: %w", where, err)
-	}
-	errs := make([]error, t.N)
-	inParallel(t.N, func(i int) {
-		m := maps[i]
-		if m.H != t.Height || m.W != t.Width {
-			if m, errs[i] = m.Resize(t.Height, t.Width); errs[i] != nil {
-				return
+	maps, err := images.NewMaps(r.N, r.Height, r.Width, r.Maps)
+	if err == nil {
+		err = parallel.Each(t.N, func(i int) (err error) {
+			m := maps[i]
+			if m.H != t.Height || m.W != t.Width {
+				if m, err = m.Resize(t.Height, t.Width, images.AlignCorners); err != nil {
+					return err
+				}
 			}
-		}
-		f(i, m.Values)
-	})
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("measure: %s: %w", where, err)
+			f(i, m.Values)
+			return nil
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("truth: %s: %w", where, err)
 	}
 	return nil
 }
@@ -143,7 +148,7 @@ func (t Truth) score(where string, r *cam.Result, f func(i int, m []float32) flo
 // image and that map. It fails with [ErrTruth] when there is no such map.
 func Pick(r *cam.Result, images, classes []int) (*cam.Result, error) {
 	if len(images) != len(classes) {
-		return nil, fail(ErrTruth, "pick: %d images and %d classes, want as many", len(images), len(classes))
+		return nil, fail("pick: %d images and %d classes, want as many", len(images), len(classes))
 	}
 	p := *r
 	p.N, p.K, p.Class = len(images), 0, slices.Clone(classes)
@@ -151,7 +156,7 @@ func Pick(r *cam.Result, images, classes []int) (*cam.Result, error) {
 	for at, i := range images {
 		c := classes[at]
 		if i < 0 || i >= r.N || !slices.Contains(r.ClassesOf(i), c) {
-			return nil, fail(ErrTruth, "pick: image %d, class %d, want one of %d images and a class that it has a map of", i, c, r.N)
+			return nil, fail("pick: image %d, class %d, want one of %d images and a class that it has a map of", i, c, r.N)
 		}
 		j := i*max(1, r.K) + slices.Index(r.ClassesOf(i), c)
 		copyPart(&p.Scores, r.Scores, i, r.NumClasses)
