@@ -1,4 +1,4 @@
-package measure_test
+package board_test
 
 import (
 	"bytes"

@@ -1,6 +1,7 @@
-package measure
+package board
 
 import (
+	"cmp"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/camlab-go/camlab/camlib/metric"
 )
 
 // Column returns the position of a column by its name, −1 if there is none.
@@ -16,45 +19,62 @@ func (b *Board) Column(name string) int {
 	return slices.IndexFunc(b.Columns, func(c Column) bool { return c.Name == name })
 }
 
-// tables are how a board's columns are laid out as text that is not too wide.
-var tables = []struct {
+// table is the columns of one group, by position.
+type table struct {
 	title   string
-	columns []string
-}{
-	{"Faithful to the network", []string{"deletion", "insertion", "road", "average-drop", "increase", "average-gain", "infidelity"}},
-	{"In the right place", []string{"grid-pointing", "pointing", "max-box-acc", "trigger", "blind"}},
-	{"Robust, sane, compact, complete", []string{"sensitivity-max", "randomisation", "random-logit", "sparseness", "complexity", "completeness"}},
+	columns []int
+}
+
+// other is the title of what no metric that is known here belongs to.
+const other = "Other"
+
+// tables lays the columns out as tables that are not too wide: one for each group, first
+// those of camlab, without details.
+func (b *Board) tables() []table {
+	all := []table{{title: metric.Faithful}, {title: metric.Localized}, {title: metric.Robust}}
+	entries := Entries()
+	for c, column := range b.Columns {
+		group := other
+		if i := slices.IndexFunc(entries, func(e Entry) bool { return e.Name == column.Name }); i >= 0 {
+			if entries[i].Detail {
+				continue
+			}
+			group = cmp.Or(entries[i].Group, other)
+		}
+		at := slices.IndexFunc(all, func(t table) bool { return t.title == group })
+		if at < 0 {
+			at, all = len(all), append(all, table{title: group})
+		}
+		all[at].columns = append(all[at].columns, c)
+	}
+	return slices.DeleteFunc(all, func(t table) bool { return len(t.columns) == 0 })
 }
 
 // Markdown writes the board as tables: means with their 95 % intervals, the best of each
 // column bold.
 func (b *Board) Markdown(w io.Writer) error {
 	var s strings.Builder
-	for _, t := range tables {
+	for _, t := range b.tables() {
 		fmt.Fprintf(&s, "### %s\n\n", t.title)
 		head, rule := "| method | rank | ms |", "|---|---|---|"
-		var shown []int
-		for _, name := range t.columns {
-			if c := b.Column(name); c >= 0 {
-				shown = append(shown, c)
-				arrow := "↑"
-				if b.Columns[c].Better == Lower.String() {
-					arrow = "↓"
-				}
-				head += fmt.Sprintf(" %s %s |", name, arrow)
-				rule += "---|"
+		for _, c := range t.columns {
+			arrow := "↑"
+			if b.Columns[c].Better == metric.Lower.String() {
+				arrow = "↓"
 			}
+			head += fmt.Sprintf(" %s %s |", b.Columns[c].Name, arrow)
+			rule += "---|"
 		}
 		fmt.Fprintf(&s, "%s\n%s\n", head, rule)
 		for _, r := range b.Rows {
 			fmt.Fprintf(&s, "| %s | %.1f | %s |", r.title(), r.Rank, milliseconds(r))
-			for _, c := range shown {
+			for _, c := range t.columns {
 				fmt.Fprintf(&s, " %s |", b.cell(r, c))
 			}
 			s.WriteString("\n")
 		}
 		s.WriteString("\n")
-		for _, c := range shown {
+		for _, c := range t.columns {
 			fmt.Fprintf(&s, "- %s: %s; %s is better; n = %d\n", b.Columns[c].Name, b.Columns[c].Meaning, b.Columns[c].Better, b.Columns[c].N)
 		}
 		s.WriteString("\n")
@@ -104,7 +124,7 @@ func (b *Board) best(column int) (best float64) {
 		if e == nil || r.Baseline {
 			continue
 		}
-		if !found || (e.Mean > best) == (b.Columns[column].Better == Higher.String()) {
+		if !found || (e.Mean > best) == (b.Columns[column].Better == metric.Higher.String()) {
 			best, found = e.Mean, true
 		}
 	}
@@ -138,15 +158,15 @@ func (b *Board) JSON(w io.Writer) error {
 	return e.Encode(b)
 }
 
-// ReadBoard reads what [Board.JSON] wrote.
-func ReadBoard(r io.Reader) (*Board, error) {
+// Read reads what [Board.JSON] wrote.
+func Read(r io.Reader) (*Board, error) {
 	var b Board
 	if err := json.NewDecoder(r).Decode(&b); err != nil {
-		return nil, fmt.Errorf("measure: board: %w", err)
+		return nil, fmt.Errorf("board: read: %w", err)
 	}
 	for _, row := range b.Rows {
 		if len(row.Cells) != len(b.Columns) {
-			return nil, fmt.Errorf("measure: board: %s has %d cells, want %d, one for each column", row.Name, len(row.Cells), len(b.Columns))
+			return nil, fmt.Errorf("board: read: %s has %d cells, want %d, one for each column", row.Name, len(row.Cells), len(b.Columns))
 		}
 	}
 	return &b, nil
@@ -164,8 +184,8 @@ func (b *Board) Summary(w io.Writer) error {
 }
 
 // Intervals returns the estimates of a column, one for each row, nil where there is none.
-func (b *Board) Intervals(column int) []*Estimate {
-	all := make([]*Estimate, len(b.Rows))
+func (b *Board) Intervals(column int) []*metric.Estimate {
+	all := make([]*metric.Estimate, len(b.Rows))
 	for r, row := range b.Rows {
 		all[r] = row.Cells[column]
 	}

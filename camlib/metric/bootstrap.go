@@ -1,4 +1,4 @@
-package measure
+package metric
 
 import (
 	"cmp"
@@ -6,6 +6,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+
+	"gonum.org/v1/gonum/stat"
 
 	"github.com/camlab-go/camlab/internal/failure"
 )
@@ -44,9 +46,9 @@ func Bootstrap(values []float64, opts Resampling) (Estimate, error) {
 		return Estimate{}, fail(ErrValues, "bootstrap: value %d is %v, want finite ones", bad, values[bad])
 	}
 	opts.Resamples = resamples
-	return resample(n, opts, func(images []int) float64 {
+	return BootstrapOf(n, opts, func(images []int) float64 {
 		if images == nil {
-			return mean(values)
+			return stat.Mean(values, nil)
 		}
 		sum := 0.0
 		for _, i := range images {
@@ -56,9 +58,9 @@ func Bootstrap(values []float64, opts Resampling) (Estimate, error) {
 	}), nil
 }
 
-// resample is the bootstrap of any statistic of n images, of which nil is all and an
+// BootstrapOf is [Bootstrap] of any statistic of n images, of which nil is all and an
 // image may come several times.
-func resample(n int, opts Resampling, statistic func(images []int) float64) Estimate {
+func BootstrapOf(n int, opts Resampling, statistic func(images []int) float64) Estimate {
 	random := rand.New(rand.NewPCG(opts.Seed, 0))
 	drawn := make([]float64, cmp.Or(opts.Resamples, 1000))
 	images := make([]int, n)
@@ -85,15 +87,8 @@ func Difference(a, b []float64, opts Resampling) (Estimate, error) {
 	return Bootstrap(d, opts)
 }
 
-func mean(values []float64) float64 {
-	sum := 0.0
-	for _, v := range values {
-		sum += v
-	}
-	return sum / float64(len(values))
-}
-
-// quantile interpolates sorted values linearly, as NumPy's percentile does.
+// quantile interpolates sorted values linearly, as NumPy's percentile does; gonum's
+// stat.Quantile has another definition, with n positions in place of n − 1.
 func quantile(sorted []float64, q float64) float64 {
 	at := q * float64(len(sorted)-1)
 	low := int(math.Floor(at))

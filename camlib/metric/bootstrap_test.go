@@ -1,4 +1,4 @@
-package measure_test
+package metric_test
 
 import (
 	"math"

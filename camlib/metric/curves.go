@@ -1,10 +1,11 @@
-package measure
+package metric
 
 import (
 	"context"
 	"math"
 
 	"github.com/gomlx/gomlx/core/tensors"
+	"gonum.org/v1/gonum/integrate"
 )
 
 // Curves are the scores of images as more and more of their pixels are changed.
@@ -18,11 +19,17 @@ type Curves struct {
 func (c *Curves) AUC() []float64 {
 	out := make([]float64, len(c.Scores))
 	for i, row := range c.Scores {
-		for j := 1; j < len(row); j++ {
-			out[i] += (row[j-1] + row[j]) / 2 * (c.Fraction[j] - c.Fraction[j-1])
-		}
+		out[i] = integrate.Trapezoidal(c.Fraction, row)
 	}
 	return out
+}
+
+// area is the metric of curves.
+func area(c *Curves, err error) ([]float64, error) {
+	if err != nil {
+		return nil, err
+	}
+	return c.AUC(), nil
 }
 
 // Mean returns the curve's mean over the images.
@@ -36,44 +43,13 @@ func (c *Curves) Mean() []float64 {
 	return out
 }
 
-// Deletion takes the pixels out of each image, those with the largest values of
-// the map first,
-//
-//	s_j = score(x with the first round(j·P/J) of P pixels replaced),   j = 0 … J,
-//
-// the deletion of Petsiuk et al. 2018 (RISE, arXiv:1806.07421); the metric is [Curves.AUC], lower is better. Options.Deletion stands for the pixels,
-// black as in the paper by default, and Options.Steps is J; the paper's own J is
-// the number of pixels. The first score is the image's and the last the baseline
-// image's, which all methods share, so J − 1 passes are run. Equal values of the map
-// are in an order that the seed fixes.
-func (c *Case) Deletion(ctx context.Context) (*Curves, error) {
-	fill, err := c.fill(ctx, c.meter.opts.Deletion)
-	if err != nil {
-		return nil, err
-	}
-	return c.curves(ctx, "deletion", c.images.Pixels, c.scores, fill.pixels, fill.scores)
-}
-
-// Insertion puts the pixels of each image onto a baseline image, those with the
-// largest values of the map first: the insertion of Petsiuk et al. 2018 (RISE,
-// arXiv:1806.07421), see [Case.Deletion]. The metric is [Curves.AUC],
-// higher is better. Options.Insertion is the baseline, blurred as in the paper by
-// default.
-func (c *Case) Insertion(ctx context.Context) (*Curves, error) {
-	fill, err := c.fill(ctx, c.meter.opts.Insertion)
-	if err != nil {
-		return nil, err
-	}
-	return c.curves(ctx, "insertion", fill.pixels, fill.scores, c.images.Pixels, c.scores)
-}
-
 // curves replaces pixels of one set of images by those of another.
 func (c *Case) curves(ctx context.Context, name string, from []float32, first scores, to []float32, last scores) (*Curves, error) {
 	ranks, err := c.rank()
 	if err != nil {
 		return nil, err
 	}
-	x, steps := c.images, c.meter.opts.Steps
+	x, steps := c.images, c.evaluator.opts.Steps
 	counts := make([]int32, steps+1)
 	out := &Curves{Fraction: make([]float64, steps+1)}
 	for j := range counts {

@@ -1,30 +1,26 @@
-// Package measure says how good maps of package cam are: how faithful to the
+// Package metric says how good maps of package cam are: how faithful to the
 // network, how robust, how compact, and whether they depend on the network at all.
 //
-// A [Meter] runs one network. [Meter.Prepare] makes a [Subject] of images and one
-// class for each, and [Subject.Case] a [Case] of one method's maps of them, whose
+// An [Evaluator] runs one network. [Evaluator.Prepare] makes a [Batch] of images and one
+// class for each, and [Batch.Case] a [Case] of one method's maps of them, whose
 // methods are the metrics: one value per image. What several metrics or several
 // methods need, such as the score of an image, is computed once and kept:
 //
-//	meter, err := measure.New(backend, net, measure.Options{})
-//	subject, err := meter.Prepare(ctx, images, nil)         // nil: the predicted classes
-//	c, err := subject.Case(result, nil)                     // a *cam.Result of these classes
+//	evaluator, err := metric.New(backend, net, metric.Options{})
+//	batch, err := evaluator.Prepare(ctx, images, nil)       // nil: the predicted classes
+//	c, err := batch.Case(result, nil)                       // a *cam.Result of these classes
 //	curves, err := c.Deletion(ctx)
-//	mean, err := measure.Bootstrap(curves.AUC(), measure.Resampling{})
+//	mean, err := metric.Bootstrap(curves.AUC(), metric.Resampling{})
 //
-// [Metrics] lists them all for a loop. [Random], [Centre], [Edge] and [Uniform] are
-// maps that know nothing of the network: a method that does not beat them has
-// found nothing.
-//
-// Where the truth is known, [Pointing], [Energy], [MaxBoxAcc] and [GridPointing] compare
-// a result with it: [NewMosaics] puts images of four classes into one, [WithTrigger]
-// plants a pattern that a class depends on, and [Blind] hides part of the grid from
-// the head.
+// A [Metric] is a value with all that is said of one; [Metrics] lists them for a loop, and
+// [Register] adds others. [Random], [Center], [Edge] and [Uniform] are maps that know
+// nothing of the network: a method that does not beat them has found nothing. Where the
+// truth is known, package truth compares maps with it.
 //
 // Maps may have any resolution; all metrics look at them enlarged to their images
-// ([cam.AlignCorners]). Everything is seeded: the same call gives the same values,
+// ([images.AlignCorners]). Everything is seeded: the same call gives the same values,
 // and an image's value does not depend on the images beside it.
 //
-// Errors match one of the sentinels ([ErrImages] and its neighbours) under
+// Errors match one of the sentinels ([ErrMaps] and its neighbors) under
 // [errors.Is] where a caller can act on them. No metric returns NaN or infinity.
-package measure
+package metric

@@ -1,4 +1,4 @@
-package measure
+package metric
 
 import (
 	"errors"
@@ -8,20 +8,20 @@ import (
 )
 
 // What can go wrong. Errors of this package that a caller can act on match one
-// of these under [errors.Is].
+// of these under [errors.Is], those of images one of package images, and those of layers
+// [network.ErrLayer].
 var (
-	ErrImages    = errors.New("no images that the network takes")
 	ErrMaps      = errors.New("maps do not fit the images")
 	ErrClass     = errors.New("maps are of another class")
 	ErrNotFinite = errors.New("not finite")
 	ErrExplain   = errors.New("metric has to make maps itself")
 	ErrValues    = errors.New("values do not fit")
-	ErrLayer     = errors.New("no such layer")
+	ErrMetric    = errors.New("no such metric")
 )
 
-// fail returns "measure: what, want" as an error of a kind.
+// fail returns "metric: what, want" as an error of a kind.
 func fail(kind error, format string, args ...any) error {
-	return failure.New(kind, "measure: "+format, args...)
+	return failure.New(kind, "metric: "+format, args...)
 }
 
 // within says where an error happened, unless it is one of ours, which says all.
@@ -29,5 +29,5 @@ func within(err error, where string, args ...any) error {
 	if failure.Is(err) {
 		return err
 	}
-	return fmt.Errorf("measure: %s: %w", fmt.Sprintf(where, args...), err)
+	return fmt.Errorf("metric: %s: %w", fmt.Sprintf(where, args...), err)
 }

@@ -1,4 +1,4 @@
-package measure
+package metric
 
 import "github.com/camlab-go/camlab/camlib/cam"
 

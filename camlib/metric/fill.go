@@ -1,4 +1,4 @@
-package measure
+package metric
 
 import (
 	"context"
@@ -6,7 +6,7 @@ import (
 
 	"github.com/gomlx/gomlx/core/tensors"
 
-	"github.com/camlab-go/camlab/camlib/cam"
+	"github.com/camlab-go/camlab/camlib/images"
 )
 
 // Fill is what stands where pixels of an image are taken away: the baseline
@@ -16,8 +16,8 @@ type Fill int
 const (
 	// Black is 0 in all channels.
 	Black Fill = iota + 1
-	// MeanColour is the image's own mean of each channel.
-	MeanColour
+	// MeanColor is the image's own mean of each channel.
+	MeanColor
 	// Blurred is the image blurred with a Gaussian of 5 pixels' standard deviation,
 	// cut off at 11 × 11 pixels and at the edge of the image and scaled to sum 1. RISE
 	// has these numbers for images of 224 × 224; in small ones little is left.
@@ -33,10 +33,10 @@ type filled struct {
 }
 
 // of returns the baseline images.
-func (f Fill) of(x cam.Images) []float32 {
+func (f Fill) of(x images.Batch) []float32 {
 	out := make([]float32, len(x.Pixels))
 	switch f {
-	case MeanColour:
+	case MeanColor:
 		size := x.Height * x.Width * x.Channels
 		for start := 0; start < len(out); start += size {
 			for c := range x.Channels {
@@ -81,12 +81,12 @@ func blur(dst, src []float32, n, stride int) {
 }
 
 // fill returns the baseline images and their scores, computed once.
-func (s *Subject) fill(ctx context.Context, f Fill) (filled, error) {
-	return s.filled.get(f, func() (filled, error) {
-		v := filled{pixels: f.of(s.images)}
+func (b *Batch) fill(ctx context.Context, f Fill) (filled, error) {
+	return b.filled.Get(f, func() (filled, error) {
+		v := filled{pixels: f.of(b.images)}
 		var err error
-		v.scores, err = s.changed(ctx, asTheyAre, 1, func(p part) []*tensors.Tensor {
-			return []*tensors.Tensor{tensorOf(s.images, v.pixels, p)}
+		v.scores, err = b.changed(ctx, asTheyAre, 1, func(p part) []*tensors.Tensor {
+			return []*tensors.Tensor{tensorOf(b.images, v.pixels, p)}
 		})
 		if err != nil {
 			return filled{}, within(err, "baseline image")

@@ -1,4 +1,4 @@
-package measure
+package metric
 
 import (
 	"cmp"
@@ -6,7 +6,16 @@ import (
 	"fmt"
 
 	"github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/camlab-go/camlab/internal/parallel"
 )
+
+var infidelity = Metric{
+	Name: "infidelity", Better: Lower, Meaning: "squared error of the score's change as the map foretells it",
+	Group: Faithful, Ranked: true, Relative: true,
+	Economy: func(o *Options) { o.Infidelity.Perturbations = 16 },
+	Compute: func(ctx context.Context, c *Case) ([]float64, error) { return c.Infidelity(ctx) },
+}
 
 // InfidelityOptions are those of [Case.Infidelity].
 type InfidelityOptions struct {
@@ -25,7 +34,7 @@ func (o InfidelityOptions) orDefault() InfidelityOptions {
 
 func (o InfidelityOptions) check() error {
 	if o.Perturbations < 0 || o.Side < 0 || !(o.SD >= 0 && o.SD < 1e3) {
-		return fmt.Errorf("measure: new: infidelity with %d perturbations, squares of %d and noise of %v, want 0 or more", o.Perturbations, o.Side, o.SD)
+		return fmt.Errorf("metric: new: infidelity with %d perturbations, squares of %d and noise of %v, want 0 or more", o.Perturbations, o.Side, o.SD)
 	}
 	return nil
 }
@@ -49,7 +58,7 @@ type perturbed struct {
 // the square and 0 elsewhere, and a pixel's m_p is read as its contribution to the
 // score, as with the paper's Φ that is multiplied by the input. With Noise,
 // I ~ N(0, SD²) is taken from all channels of a pixel, and m_p is read as the score's
-// slope along grey.
+// slope along gray.
 //
 // β = max(0, Σ_I ⟨I, m⟩ Δ / Σ_I ⟨I, m⟩²), with Δ the loss of score, is the
 // scaling of the map that suits it best, one for each image: the units of methods
@@ -58,13 +67,13 @@ type perturbed struct {
 //
 // The scores of perturbed images are computed once for all methods.
 func (c *Case) Infidelity(ctx context.Context) ([]float64, error) {
-	all, err := c.perturbed.get(func() (perturbed, error) { return c.perturb(ctx) })
+	all, err := c.perturbed.Get(func() (perturbed, error) { return c.perturb(ctx) })
 	if err != nil {
 		return nil, within(err, "infidelity: perturbed images")
 	}
 	out := make([]float64, c.images.N)
 	k := len(all.lost) / c.images.N
-	inParallel(c.images.N, func(i int) {
+	err = parallel.Each(c.images.N, func(i int) error {
 		lost, said := all.lost[i*k:(i+1)*k], make([]float64, k)
 		m := c.mapOf(i)
 		own, both := 0.0, 0.0
@@ -76,7 +85,7 @@ func (c *Case) Infidelity(ctx context.Context) ([]float64, error) {
 			both += said[j] * lost[j]
 		}
 		beta := 1.0
-		if !c.meter.opts.Infidelity.Unscaled {
+		if !c.evaluator.opts.Infidelity.Unscaled {
 			beta = 0
 			if own > 0 && both > 0 {
 				beta = both / own
@@ -86,18 +95,19 @@ func (c *Case) Infidelity(ctx context.Context) ([]float64, error) {
 			miss := beta*said[j] - lost[j]
 			out[i] += miss * miss / float64(k)
 		}
+		return nil
 	})
-	return out, nil
+	return out, err
 }
 
 // perturb computes the scores of the perturbed images.
-func (s *Subject) perturb(ctx context.Context) (perturbed, error) {
-	o, x := s.meter.opts.Infidelity, s.images
-	random := s.meter.random(perturbations)
-	v := perturbed{shares: make([]float32, o.Perturbations*s.pixels())}
+func (b *Batch) perturb(ctx context.Context) (perturbed, error) {
+	o, x := b.evaluator.opts.Infidelity, b.images
+	random := b.evaluator.random(perturbations)
+	v := perturbed{shares: make([]float32, o.Perturbations*b.pixels())}
 	other := make([]float32, len(x.Pixels))
 	if o.Noise {
-		// A whole share is one step of grey down, x − 1.
+		// A whole share is one step of gray down, x − 1.
 		for i, p := range x.Pixels {
 			other[i] = p - 1
 		}
@@ -111,24 +121,24 @@ func (s *Subject) perturb(ctx context.Context) (perturbed, error) {
 		for j := range o.Perturbations {
 			top, left := random.IntN(x.Height-height+1), random.IntN(x.Width-width+1)
 			for row := range height {
-				at := j*s.pixels() + (top+row)*x.Width + left
+				at := j*b.pixels() + (top+row)*x.Width + left
 				for column := range width {
 					v.shares[at+column] = 1
 				}
 			}
 		}
 	}
-	after, err := s.changed(ctx, blend, o.Perturbations, func(p part) []*tensors.Tensor {
+	after, err := b.changed(ctx, blend, o.Perturbations, func(p part) []*tensors.Tensor {
 		return []*tensors.Tensor{
 			batchOf(x, x.Pixels, p), batchOf(x, other, p),
-			tensors.FromFlatDataAndDimensions(v.shares[p.first*s.pixels():p.last*s.pixels()], p.k(), x.Height, x.Width),
+			tensors.FromFlatDataAndDimensions(v.shares[p.first*b.pixels():p.last*b.pixels()], p.k(), x.Height, x.Width),
 		}
 	})
 	if err != nil {
 		return perturbed{}, err
 	}
-	before := s.pick(s.scores)
-	for i, score := range s.pick(after) {
+	before := b.pick(b.scores)
+	for i, score := range b.pick(after) {
 		v.lost = append(v.lost, before[i/o.Perturbations]-score)
 	}
 	return v, nil

@@ -1,6 +1,45 @@
-package measure
+package metric
 
-import "context"
+import (
+	"context"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Metric is one way to judge maps, with all that is said of it.
+type Metric struct {
+	Name    string // lower case, words joined by hyphens
+	Better  Better
+	Meaning string // one line
+	Group   string // title of the table that it belongs to, such as [Faithful]
+	// Ranked says that a method is the better for a better value. It does not hold of a
+	// metric whose best value a map of nothing has.
+	Ranked bool
+	// Detail says that it is a part of another metric: it is in files, not in tables.
+	Detail bool
+	// Relative says that a factor on all values of a map changes nothing, so that methods
+	// that differ in such a factor alone share the value.
+	Relative bool
+	// Explain says that it makes maps itself, so that the case needs an [Explain].
+	Explain bool
+	// Flat is what a flat map ([Uniform]) gets, whatever the image and the network; nil if
+	// that depends on them.
+	Flat *float64
+	// Economy sets what an [Evaluator] needs to measure it on thousands of images in
+	// minutes; nil is nothing.
+	Economy func(o *Options)
+	// Compute returns one value per image. Metrics of one case share what they can.
+	Compute func(ctx context.Context, c *Case) ([]float64, error)
+}
+
+// The groups of the metrics here and in package board. Any other title is one too.
+const (
+	Faithful  = "Faithful to the network"
+	Localized = "In the right place"
+	Robust    = "Robust, sane, compact, complete"
+)
 
 // Better says which way a metric's values are good.
 type Better int
@@ -19,63 +58,52 @@ func (b Better) String() string {
 	return "lower"
 }
 
-// Metric is one way to judge maps.
-type Metric struct {
-	Name    string // lower case, words joined by hyphens
-	Better  Better
-	Meaning string // one line
-	Explain bool   // whether it makes maps itself, so that the case needs an Explain
-	// Compute returns one value per image. Metrics of one case share what they can.
-	Compute func(ctx context.Context, c *Case) ([]float64, error)
-}
+// The metrics, one file each. [Register] adds others.
+var (
+	mu      sync.RWMutex
+	metrics = []Metric{
+		averageDrop, increase, averageGain, deletion, insertion, roadMoRF, roadLeRF, road, infidelity,
+		sensitivityMax, sparseness, complexity, randomization, randomLogit,
+	}
+)
 
 // Metrics returns all metrics of maps of one class per image: faithfulness, then
-// robustness, sparseness and sanity.
+// robustness, sparseness and sanity, and those of [Register].
 func Metrics() []Metric {
-	return []Metric{
-		{"average-drop", Lower, "share of the class's probability lost when only the map's part of the image is seen", false, each((*Case).AverageDrop)},
-		{"increase", Higher, "share of images whose class is more probable when only the map's part is seen", false, each((*Case).Increase)},
-		{"average-gain", Higher, "share of the missing probability gained when only the map's part is seen", false, each((*Case).AverageGain)},
-		{"deletion", Lower, "mean score while the map's highest pixels are taken away first", false, area((*Case).Deletion)},
-		{"insertion", Higher, "mean score while the map's highest pixels are put into the blurred image first", false, area((*Case).Insertion)},
-		{"road-morf", Lower, "score without the map's highest pixels, which are imputed", false, road((*ROAD).MoRF)},
-		{"road-lerf", Higher, "score without the map's lowest pixels, which are imputed", false, road((*ROAD).LeRF)},
-		{"road", Higher, "half of road-lerf less road-morf", false, road((*ROAD).Combined)},
-		{"infidelity", Lower, "squared error of the score's change as the map foretells it", false, each((*Case).Infidelity)},
-		{"sensitivity-max", Lower, "largest relative change of the map when the image hardly changes", true, each((*Case).SensitivityMax)},
-		{"sparseness", Higher, "Gini index: 0 for a flat map, near 1 for a few pixels", false, of((*Case).Sparseness)},
-		{"complexity", Lower, "entropy of the map's shares, in nats", false, of((*Case).Complexity)},
-		{"randomisation", Lower, "size of the rank correlation with the map of the network with permuted parameters", true, each((*Case).Randomisation)},
-		{"random-logit", Lower, "rank correlation with the map of another class", true, each((*Case).RandomLogit)},
-	}
+	mu.RLock()
+	defer mu.RUnlock()
+	return slices.Clone(metrics)
 }
 
-type perImage = func(context.Context, *Case) ([]float64, error)
-
-func each(f func(*Case, context.Context) ([]float64, error)) perImage {
-	return func(ctx context.Context, c *Case) ([]float64, error) { return f(c, ctx) }
-}
-
-func area(curves func(*Case, context.Context) (*Curves, error)) perImage {
-	return func(ctx context.Context, c *Case) ([]float64, error) {
-		v, err := curves(c, ctx)
-		if err != nil {
-			return nil, err
+// Lookup returns the metric of that name. Its error matches [ErrMetric].
+func Lookup(name string) (Metric, error) {
+	var names []string
+	for _, m := range Metrics() {
+		if m.Name == name {
+			return m, nil
 		}
-		return v.AUC(), nil
+		names = append(names, m.Name)
 	}
+	return Metric{}, fail(ErrMetric, "metric %q, want one of %s", name, strings.Join(names, ", "))
 }
 
-func road(part func(*ROAD) []float64) perImage {
-	return func(ctx context.Context, c *Case) ([]float64, error) {
-		r, err := c.ROAD(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return part(r), nil
-	}
-}
+var isName = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`).MatchString
 
-func of(f func(*Case) []float64) perImage {
-	return func(_ context.Context, c *Case) ([]float64, error) { return f(c), nil }
+// Register makes a metric known to [Metrics] and [Lookup], and by these to the command line
+// and the board. It fails with [ErrMetric] when the metric lacks a name, meaning or Compute,
+// and when there is one of its name.
+func Register(m Metric) error {
+	switch {
+	case !isName(m.Name):
+		return fail(ErrMetric, "register: name %q, want lower-case words joined by hyphens", m.Name)
+	case m.Meaning == "" || m.Compute == nil:
+		return fail(ErrMetric, "register: %s has no Meaning or no Compute, want both", m.Name)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if slices.ContainsFunc(metrics, func(other Metric) bool { return other.Name == m.Name }) {
+		return fail(ErrMetric, "register: there is a metric %q, want another name", m.Name)
+	}
+	metrics = append(metrics, m)
+	return nil
 }

@@ -1,4 +1,4 @@
-package measure
+package metric
 
 import (
 	"context"
@@ -9,8 +9,8 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
-	"github.com/camlab-go/camlab/camlib/cam"
-	"github.com/camlab-go/camlab/internal/compiled"
+	"github.com/camlab-go/camlab/camlib/images"
+	"github.com/camlab-go/camlab/internal/exec"
 	"github.com/camlab-go/camlab/internal/failure"
 	"github.com/camlab-go/camlab/internal/overflow"
 )
@@ -41,13 +41,13 @@ func (p part) k() int { return p.last - p.first }
 // (before softmax) of change j of image i to read. Runs are at most Options.Batch
 // changed images large and all of one shape: the last one goes over some images
 // again rather than have another graph compiled.
-func (m *Meter) run(ctx context.Context, c change, n, k int, inputs func(p part) []*tensors.Tensor, read func(i, j int, y []float32)) error {
-	exec, err := m.exec(c)
+func (e *Evaluator) run(ctx context.Context, c change, n, k int, inputs func(p part) []*tensors.Tensor, read func(i, j int, y []float32)) error {
+	g, err := e.graph(c)
 	if err != nil {
 		return err
 	}
-	wide := even(k, m.opts.Batch)
-	deep := even(n, max(1, m.opts.Batch/wide))
+	wide := even(k, e.opts.Batch)
+	deep := even(n, max(1, e.opts.Batch/wide))
 	for start := 0; start < n; start += deep {
 		for first := 0; first < k; first += wide {
 			if err := ctx.Err(); err != nil {
@@ -55,17 +55,17 @@ func (m *Meter) run(ctx context.Context, c change, n, k int, inputs func(p part)
 			}
 			end, last := min(start+deep, n), min(first+wide, k)
 			p := part{end - deep, end, last - wide, last}
-			out, err := compiled.Call(exec.Exec, inputs(p)...)
+			out, err := g.Call(inputs(p)...)
 			if err != nil {
 				return err
 			}
-			y, err := compiled.Take[float32](out[0])
-			if err != nil {
+			var y []float32
+			if err := out.Read(map[string]any{"scores": &y}); err != nil {
 				return err
 			}
 			classes := len(y) / (deep * wide)
 			if bad := failure.NotFinite(y); bad >= 0 {
-				return m.overflowed(c, p, bad/classes, inputs(p))
+				return e.overflowed(c, p, bad/classes, inputs(p))
 			}
 			for i := range deep {
 				for j := range wide {
@@ -80,13 +80,13 @@ func (m *Meter) run(ctx context.Context, c change, n, k int, inputs func(p part)
 
 // overflowed is the error of a part of the changes, of which the one in a row of the
 // outputs has scores that are not finite.
-func (m *Meter) overflowed(c change, p part, row int, inputs []*tensors.Tensor) error {
+func (e *Evaluator) overflowed(c change, p part, row int, inputs []*tensors.Tensor) error {
 	suffix := ""
 	if c != asTheyAre {
 		suffix = overflow.OfCopy
 	}
-	at, name, err := overflow.Find(m.backend, m.net.Store(), p.n()*p.k(), func(scope *model.Scope, in []*Node, parts *overflow.Parts) {
-		parts.Network(m.net, scope, flat(c.build(in)), suffix)
+	at, name, err := overflow.Find(e.backend, e.net.Store, p.n()*p.k(), func(scope *model.Scope, in []*Node, parts *overflow.Parts) {
+		e.net.Note(scope, flat(c.build(in)), suffix, parts)
 	}, inputs...)
 	if err != nil || name == "" {
 		at, name = row, "the scores"
@@ -101,16 +101,11 @@ func even(n, limit int) int {
 	return (n + parts - 1) / parts
 }
 
-func (m *Meter) exec(c change) (*model.Exec, error) {
-	return m.execs.get(c, func() (*model.Exec, error) {
-		exec, err := model.NewExec(m.backend, m.net.Store(), func(scope *model.Scope, in []*Node) *Node {
-			return m.outputs(scope, c.build(in))
+func (e *Evaluator) graph(c change) (*exec.Graph, error) {
+	return e.graphs.Get(c, func() (*exec.Graph, error) {
+		return exec.New(e.backend, e.net.Store, func(scope *model.Scope, in []*Node) exec.Outputs {
+			return exec.Outputs{"scores": e.scores(scope, c.build(in))}
 		})
-		if err != nil {
-			return nil, err
-		}
-		exec.SetMaxCache(-1) // there are few shapes, see run
-		return exec, nil
 	})
 }
 
@@ -137,11 +132,11 @@ func (c change) build(in []*Node) *Node {
 	return Where(BroadcastToDims(chosen, all...), each(in[1]), each(x))
 }
 
-// outputs passes images [batch, k, height, width, channels] through the network:
+// scores passes images [batch, k, height, width, channels] through the network:
 // [batch, k, classes].
-func (m *Meter) outputs(scope *model.Scope, x *Node) *Node {
+func (e *Evaluator) scores(scope *model.Scope, x *Node) *Node {
 	d := x.Shape().Dimensions
-	y := m.net.Head(scope, m.features(scope, flat(x)))
+	y := e.net.Scores(scope, e.features(scope, flat(x)))
 	if y.Rank() != 2 || y.Shape().Dim(0) != d[0]*d[1] {
 		panic(fmt.Errorf("network: Head returns %s, want [batch, classes]", y.Shape()))
 	}
@@ -154,24 +149,24 @@ func flat(x *Node) *Node {
 	return Reshape(x, d[0]*d[1], d[2], d[3], d[4])
 }
 
-func (m *Meter) features(scope *model.Scope, x *Node) *Node {
+func (e *Evaluator) features(scope *model.Scope, x *Node) *Node {
 	defer func() {
 		if r := recover(); r != nil {
-			panic(fail(ErrImages, "images shaped %s: the network takes none such: %v", x.Shape(), r))
+			panic(fail(images.ErrShape, "images shaped %s: the network takes none such: %v", x.Shape(), r))
 		}
 	}()
-	return m.net.Features(scope, x)
+	return e.net.Features(scope, x)
 }
 
 // tensorOf returns some of the images, [batch, 1, height, width, channels]; values
 // are theirs or of other images of the same size.
-func tensorOf(x cam.Images, values []float32, p part) *tensors.Tensor {
+func tensorOf(x images.Batch, values []float32, p part) *tensors.Tensor {
 	size := x.Height * x.Width * x.Channels
 	return tensors.FromFlatDataAndDimensions(values[p.start*size:p.end*size], p.n(), 1, x.Height, x.Width, x.Channels)
 }
 
 // batchOf is tensorOf without the axis of changes.
-func batchOf(x cam.Images, values []float32, p part) *tensors.Tensor {
+func batchOf(x images.Batch, values []float32, p part) *tensors.Tensor {
 	size := x.Height * x.Width * x.Channels
 	return tensors.FromFlatDataAndDimensions(values[p.start*size:p.end*size], p.n(), x.Height, x.Width, x.Channels)
 }

@@ -1,4 +1,4 @@
-package measure
+package metric
 
 import (
 	"cmp"
@@ -6,26 +6,13 @@ import (
 	"fmt"
 	"math"
 	"slices"
-
-	"github.com/gomlx/compute"
-
-	"github.com/camlab-go/camlab/camlib/cam"
 )
 
-// Explain makes one map per image, of the class given for it.
-type Explain func(ctx context.Context, net cam.Network, images cam.Images, classes []int) (*cam.Result, error)
-
-// Explaining returns the Explain of a method. It keeps an explainer for each
-// network that it meets, whose type must be comparable, as pointers are.
-func Explaining(backend compute.Backend, method cam.Method, opts cam.Options) Explain {
-	var explainers keep[cam.Network, *cam.Explainer]
-	return func(ctx context.Context, net cam.Network, images cam.Images, classes []int) (*cam.Result, error) {
-		e, err := explainers.get(net, func() (*cam.Explainer, error) { return cam.New(backend, net, opts) })
-		if err != nil {
-			return nil, err
-		}
-		return e.Explain(ctx, method, images, cam.Classes(classes...))
-	}
+var sensitivityMax = Metric{
+	Name: "sensitivity-max", Better: Lower, Meaning: "largest relative change of the map when the image hardly changes",
+	Group: Robust, Relative: true, Explain: true, Flat: new(0.0),
+	Economy: func(o *Options) { o.Sensitivity.Samples = 2 },
+	Compute: func(ctx context.Context, c *Case) ([]float64, error) { return c.SensitivityMax(ctx) },
 }
 
 // SensitivityOptions are those of [Case.SensitivityMax].
@@ -40,7 +27,7 @@ func (o SensitivityOptions) orDefault() SensitivityOptions {
 
 func (o SensitivityOptions) check() error {
 	if !(o.Radius >= 0 && o.Radius <= 1) || o.Samples < 0 {
-		return fmt.Errorf("measure: new: sensitivity with a radius of %v and %d samples, want 0 to 1, and 0 or more", o.Radius, o.Samples)
+		return fmt.Errorf("metric: new: sensitivity with a radius of %v and %d samples, want 0 to 1, and 0 or more", o.Radius, o.Samples)
 	}
 	return nil
 }
@@ -58,8 +45,8 @@ func (o SensitivityOptions) check() error {
 //
 // It runs Explain Samples times on all images.
 func (c *Case) SensitivityMax(ctx context.Context) ([]float64, error) {
-	x, o := c.images, c.meter.opts.Sensitivity
-	random := c.meter.random(neighbours)
+	x, o := c.images, c.evaluator.opts.Sensitivity
+	random := c.evaluator.random(neighbors)
 	shift := make([]float32, len(x.Pixels)/x.N)
 	out := make([]float64, x.N)
 	for range o.Samples {
@@ -71,7 +58,7 @@ func (c *Case) SensitivityMax(ctx context.Context) ([]float64, error) {
 		for i := range near.Pixels {
 			near.Pixels[i] = min(1, max(0, near.Pixels[i]+shift[i%len(shift)]))
 		}
-		maps, err := c.explain(ctx, "sensitivity", c.meter.net, near, c.classes)
+		maps, err := c.explain(ctx, "sensitivity", c.evaluator.net, near, c.classes)
 		if err != nil {
 			return nil, err
 		}
@@ -89,17 +76,4 @@ func (c *Case) SensitivityMax(ctx context.Context) ([]float64, error) {
 		}
 	}
 	return out, nil
-}
-
-// explain makes maps of other images, classes or another network, at the images'
-// size.
-func (c *Case) explain(ctx context.Context, name string, net cam.Network, images cam.Images, classes []int) ([]float32, error) {
-	if c.Explain == nil {
-		return nil, fail(ErrExplain, "%s: %s: no Explain in the case, want the method's, see Explaining", c.Result.Method, name)
-	}
-	r, err := c.Explain(ctx, net, images, slices.Clone(classes))
-	if err != nil {
-		return nil, within(err, "%s: %s", c.Result.Method, name)
-	}
-	return c.enlarge(r, classes)
 }

@@ -1,9 +1,10 @@
-package measure
+package metric
 
 import (
 	"cmp"
-	"math"
 	"slices"
+
+	"gonum.org/v1/gonum/stat"
 
 	"github.com/camlab-go/camlab/internal/failure"
 )
@@ -32,20 +33,16 @@ func checkPair(name string, a, b []float32) error {
 
 func spearman(a, b []float32) float64 {
 	x, y := meanRanks(a), meanRanks(b)
-	middle := float64(len(a)-1) / 2
-	xx, yy, xy := 0.0, 0.0, 0.0
-	for i := range x {
-		dx, dy := x[i]-middle, y[i]-middle
-		xx, yy, xy = xx+dx*dx, yy+dy*dy, xy+dx*dy
-	}
-	switch {
-	case xx == 0 && yy == 0:
+	switch flatX, flatY := isFlat(x), isFlat(y); {
+	case flatX && flatY:
 		return 1
-	case xx == 0 || yy == 0:
+	case flatX || flatY:
 		return 0
 	}
-	return max(-1, min(1, xy/math.Sqrt(xx*yy)))
+	return max(-1, min(1, stat.Correlation(x, y, nil)))
 }
+
+func isFlat(ranks []float64) bool { return slices.Min(ranks) == slices.Max(ranks) }
 
 // meanRanks returns the rank of each value from 0, equal ones sharing the mean.
 func meanRanks(m []float32) []float64 {
@@ -69,7 +66,7 @@ func meanRanks(m []float32) []float64 {
 }
 
 // SSIM returns the structural similarity of two maps of equal size, row by row,
-// each min-max normalised to 0 to 1 (a flat one to 0),
+// each min-max normalized to 0 to 1 (a flat one to 0),
 //
 //	mean over windows of (2 μ_a μ_b + C₁)(2 σ_ab + C₂) / ((μ_a² + μ_b² + C₁)(σ_a² + σ_b² + C₂)),
 //

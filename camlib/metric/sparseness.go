@@ -1,9 +1,18 @@
-package measure
+package metric
 
 import (
+	"context"
 	"math"
 	"slices"
+
+	"github.com/camlab-go/camlab/internal/parallel"
 )
+
+var sparseness = Metric{
+	Name: "sparseness", Better: Higher, Meaning: "Gini index: 0 for a flat map, near 1 for a few pixels",
+	Group: Robust, Relative: true, Flat: new(0.0),
+	Compute: func(_ context.Context, c *Case) ([]float64, error) { return c.Sparseness(), nil },
+}
 
 // Gini returns the Gini index of the absolute values of a map,
 //
@@ -35,33 +44,13 @@ func gini(a []float64, sum float64) float64 {
 // sparser, which is better only in a map that is faithful too.
 func (c *Case) Sparseness() []float64 { return c.eachMap(gini) }
 
-// Complexity returns the entropy of the shares that pixels have in the map,
-//
-//	−Σ_p P_p ln P_p,   P = |m| / ‖m‖₁,
-//
-// the complexity of Bhatt et al. 2020 (arXiv:2005.00631). One value per image, in
-// nats, 0 for a single pixel to ln d for a flat map (also one of zeros), at the
-// image's size. Lower is simpler, which is better only in a map that is faithful
-// too.
-func (c *Case) Complexity() []float64 {
-	return c.eachMap(func(a []float64, sum float64) float64 {
-		if sum == 0 {
-			return math.Log(float64(len(a)))
-		}
-		h := 0.0
-		for _, v := range a {
-			if v > 0 {
-				h -= v / sum * math.Log(v/sum)
-			}
-		}
-		return max(0, h)
-	})
-}
-
 // eachMap gives f the absolute values of each map and their sum.
 func (c *Case) eachMap(f func(a []float64, sum float64) float64) []float64 {
 	out := make([]float64, c.images.N)
-	inParallel(c.images.N, func(i int) { out[i] = f(magnitudes(c.mapOf(i))) })
+	_ = parallel.Each(c.images.N, func(i int) error {
+		out[i] = f(magnitudes(c.mapOf(i)))
+		return nil
+	})
 	return out
 }
 

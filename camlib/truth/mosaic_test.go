@@ -1,4 +1,4 @@
-package measure_test
+package truth_test
 
 import (
 	"errors"

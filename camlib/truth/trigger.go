@@ -153,7 +153,7 @@ func detect(_ *model.Scope, x *Node) *Node {
 	r := Convolve(x, ConstAs(x, pattern)).Strides(1).NoPadding().Done()
 	r = DivScalar(AddScalar(r, -triggerThreshold), 1-triggerThreshold)
 	d := MulScalar(nn.ReLU(r), triggerPeak)
-	return Concatenate([]*Node{x, nn.Pad(d, 0, s-1)}, -1)
+	return Concatenate([]*Node{x, nn.PadImages(d, 0, s-1)}, -1)
 }
 
 // detectorBias is the b of detect as ReLU(z + b): 0 of the image, which is its own ReLU.
@@ -191,7 +191,7 @@ func carrying(l network.Layer, first bool) network.Layer {
 func cover(d *Node) *Node {
 	const s = TriggerSize
 	square := slices.Repeat([][][][]float64{slices.Repeat([][][]float64{{{1}}}, s)}, s)
-	return Convolve(nn.Pad(d, s-1, 0), ConstAs(d, square)).Strides(1).NoPadding().Done()
+	return Convolve(nn.PadImages(d, s-1, 0), ConstAs(d, square)).Strides(1).NoPadding().Done()
 }
 
 // splitLast returns all channels but the last, and that one.

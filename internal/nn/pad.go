@@ -4,12 +4,12 @@ import . "github.com/gomlx/gomlx/core/graph"
 
 // PadSides puts width rows and columns of zeros on each side of images
 // [batch, height, width, channels].
-func PadSides(x *Node, width int) *Node { return Pad(x, width, width) }
+func PadSides(x *Node, width int) *Node { return PadImages(x, width, width) }
 
-// Pad puts so many rows and columns of zeros before images [batch, height, width,
+// PadImages puts so many rows and columns of zeros before images [batch, height, width,
 // channels], above and on the left, and so many after them. Unlike GoMLX's Pad it has a
 // gradient, and all backends have it.
-func Pad(x *Node, before, after int) *Node {
+func PadImages(x *Node, before, after int) *Node {
 	for axis := 1; axis <= 2; axis++ {
 		parts := []*Node{x}
 		zeros := func(width int) *Node {
