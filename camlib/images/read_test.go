@@ -1,0 +1,454 @@
+package images_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"image"
+	"image/color"
+	"image/gif"
+	"image/jpeg"
+	"image/png"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/image/bmp"
+	"golang.org/x/image/tiff"
+
+	"github.com/camlab-go/camlab/camlib/images"
+	"github.com/camlab-go/camlab/internal/shared"
+)
+
+func write(t *testing.T, name string, data []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func read(t *testing.T, name string, data []byte) image.Image {
+	t.Helper()
+	photo, err := images.Read(write(t, name, data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return photo
+}
+
+func encoded(t *testing.T, format string, img image.Image) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	var err error
+	switch format {
+	case "png":
+		err = png.Encode(&b, img)
+	case "jpeg":
+		err = jpeg.Encode(&b, img, &jpeg.Options{Quality: 95})
+	case "gif":
+		err = gif.Encode(&b, img, nil)
+	case "bmp":
+		err = bmp.Encode(&b, img)
+	case "tiff":
+		err = tiff.Encode(&b, img, nil)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// exif is a TIFF header and one tag: the orientation, of a type.
+func exif(order binary.AppendByteOrder, orientation, kind uint16) []byte {
+	b := []byte("II*\x00\x08\x00\x00\x00")
+	if order == binary.AppendByteOrder(binary.BigEndian) {
+		b = []byte("MM\x00*\x00\x00\x00\x08")
+	}
+	for _, v := range []uint16{1, 0x0112, kind} {
+		b = order.AppendUint16(b, v)
+	}
+	b = order.AppendUint32(b, 1)
+	if kind == 3 { // a short, in the first two of four bytes
+		b = order.AppendUint16(order.AppendUint16(b, orientation), 0)
+	} else {
+		b = order.AppendUint32(b, uint32(orientation))
+	}
+	return order.AppendUint32(b, 0)
+}
+
+// inJPEG and inPNG put EXIF where files have it; inTIFF adds the tag to the file's own.
+func inJPEG(file, exif []byte) []byte {
+	segment := binary.BigEndian.AppendUint16([]byte{0xff, 0xe1}, uint16(2+6+len(exif)))
+	return slices.Concat(file[:2], segment, []byte("Exif\x00\x00"), exif, file[2:])
+}
+
+func inPNG(file, exif []byte) []byte {
+	const afterHeader = 8 + 12 + 13
+	chunk := append([]byte("eXIf"), exif...)
+	length := binary.BigEndian.AppendUint32(nil, uint32(len(exif)))
+	sum := binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(chunk))
+	return slices.Concat(file[:afterHeader], length, chunk, sum, file[afterHeader:])
+}
+
+func inTIFF(file []byte, orientation uint16) []byte {
+	order := binary.LittleEndian
+	at := order.Uint32(file[4:])
+	n := int(order.Uint16(file[at:]))
+	tags := slices.Collect(slices.Chunk(file[at+2:int(at)+2+12*n], 12))
+	tags = append(tags, exif(order, orientation, 3)[10:22])
+	slices.SortFunc(tags, func(a, b []byte) int { return int(order.Uint16(a)) - int(order.Uint16(b)) })
+	out := slices.Clone(file)
+	order.PutUint32(out[4:], uint32(len(file)))
+	return append(order.AppendUint16(out, uint16(n+1)), append(bytes.Join(tags, nil), 0, 0, 0, 0)...)
+}
+
+// upright returns what a stored picture shows, after the EXIF standard's words (CIPA
+// DC-008, 4.6.5.1): which side of what is shown the first row and the first column are.
+func upright(stored image.Image, orientation int) *image.NRGBA64 {
+	sides := [][2]string{
+		1: {"top", "left"}, {"top", "right"}, {"bottom", "right"}, {"bottom", "left"},
+		{"left", "top"}, {"right", "top"}, {"right", "bottom"}, {"left", "bottom"},
+	}[orientation]
+	rows, columns := stored.Bounds().Dy(), stored.Bounds().Dx()
+	size := image.Pt(columns, rows)
+	if sides[0] == "left" || sides[0] == "right" {
+		size = image.Pt(rows, columns)
+	}
+	shown := image.NewNRGBA64(image.Rectangle{Max: size})
+	place := map[string]func(p *image.Point, i int){
+		"top": func(p *image.Point, i int) { p.Y = i }, "bottom": func(p *image.Point, i int) { p.Y = size.Y - 1 - i },
+		"left": func(p *image.Point, i int) { p.X = i }, "right": func(p *image.Point, i int) { p.X = size.X - 1 - i },
+	}
+	for r := range rows {
+		for c := range columns {
+			var p image.Point
+			place[sides[0]](&p, r)
+			place[sides[1]](&p, c)
+			shown.Set(p.X, p.Y, stored.At(stored.Bounds().Min.X+c, stored.Bounds().Min.Y+r))
+		}
+	}
+	return shown
+}
+
+func samePixels(t *testing.T, what string, got, want image.Image) {
+	t.Helper()
+	if got.Bounds().Size() != want.Bounds().Size() {
+		t.Errorf("%s: size %v, want %v", what, got.Bounds().Size(), want.Bounds().Size())
+		return
+	}
+	g, w := got.Bounds().Min, want.Bounds().Min
+	for y := range want.Bounds().Dy() {
+		for x := range want.Bounds().Dx() {
+			a := color.NRGBA64Model.Convert(got.At(g.X+x, g.Y+y))
+			b := color.NRGBA64Model.Convert(want.At(w.X+x, w.Y+y))
+			if a != b {
+				t.Errorf("%s: pixel (%d, %d) is %v, want %v", what, x, y, a, b)
+				return
+			}
+		}
+	}
+}
+
+// lopsided is a picture that looks different however it is turned.
+func lopsided(w, h int) *image.NRGBA {
+	img := image.NewNRGBA(image.Rect(0, 0, w, h))
+	for y := range h {
+		for x := range w {
+			img.SetNRGBA(x, y, color.NRGBA{uint8(250 * x / w), uint8(250 * y / h), uint8(x * y), 255})
+		}
+	}
+	return img
+}
+
+// TestOrientation is all eight orientations in all formats that can have one, in both
+// byte orders and in the types that programs write it in.
+func TestOrientation(t *testing.T) {
+	stored := lopsided(40, 24)
+	orders := []binary.AppendByteOrder{binary.LittleEndian, binary.BigEndian}
+	for orientation := 1; orientation <= 8; orientation++ {
+		for _, order := range orders {
+			for _, kind := range []uint16{3, 4} {
+				tag := exif(order, uint16(orientation), kind)
+				bare := encoded(t, "jpeg", stored)
+				name := fmt.Sprintf("orientation %d, %v, type %d", orientation, order, kind)
+				samePixels(t, "JPEG "+name, read(t, "a.jpg", inJPEG(bare, tag)), upright(read(t, "b.jpg", bare), orientation))
+				samePixels(t, "PNG "+name, read(t, "a.png", inPNG(encoded(t, "png", stored), tag)), upright(stored, orientation))
+			}
+		}
+		name := fmt.Sprintf("TIFF orientation %d", orientation)
+		samePixels(t, name, read(t, "a.tiff", inTIFF(encoded(t, "tiff", stored), uint16(orientation))), upright(stored, orientation))
+	}
+	// The resized pixels too: those of a view of YCbCr are those of YCbCr.
+	bare := encoded(t, "jpeg", stored)
+	turned := read(t, "a.jpg", inJPEG(bare, exif(binary.BigEndian, 3, 3)))
+	back := upright(turned, 3)
+	samePixels(t, "resized", images.Square(read(t, "b.jpg", bare), 8), images.Square(back, 8))
+}
+
+// TestWebP reads a file made by Pillow 13.0.0: lossless, orientation 6, its last
+// column transparent.
+func TestWebP(t *testing.T) {
+	photo, err := images.Read("testdata/orientation6.webp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := image.NewNRGBA(image.Rect(0, 0, 6, 4))
+	for y := range 4 {
+		for x := range 6 {
+			want.SetNRGBA(x, y, color.NRGBA{uint8(40 * x), uint8(60 * y), 200, 255})
+			if x == 5 {
+				want.SetNRGBA(x, y, color.NRGBA{255, 255, 255, 255})
+			}
+		}
+	}
+	samePixels(t, "WebP", photo, want)
+}
+
+// TestDamagedEXIF is that nothing in EXIF fails a picture.
+func TestDamagedEXIF(t *testing.T) {
+	bare := encoded(t, "jpeg", lopsided(40, 24))
+	want := read(t, "bare.jpg", bare)
+	whole := exif(binary.LittleEndian, 6, 3)
+	damaged := map[string][]byte{"empty": {}, "no TIFF": []byte("hello, world, how are you")}
+	for n := range len(whole) - 6 { // up to the tag's value
+		damaged[fmt.Sprintf("the first %d bytes", n)] = whole[:n]
+	}
+	for _, v := range []uint16{0, 9, 255, 65535} {
+		damaged[fmt.Sprintf("orientation %d", v)] = exif(binary.LittleEndian, v, 3)
+	}
+	for at, values := range map[int][]byte{4: {0xff, 7, 0}, 5: {0xff}, 7: {0x80, 0xff}, 8: {0}, 10: {0}, 12: {0, 2, 7, 200}} {
+		for _, v := range values {
+			b := slices.Clone(whole)
+			b[at] = v
+			damaged[fmt.Sprintf("byte %d is %d", at, v)] = b
+		}
+	}
+	loop := slices.Clone(whole)
+	binary.LittleEndian.PutUint32(loop[22:], 8) // the next directory is this one
+	damaged["loop without orientation"] = append(slices.Clone(loop[:10]), append([]byte{0x13}, loop[11:]...)...)
+	for what, tag := range damaged {
+		samePixels(t, what, read(t, "a.jpg", inJPEG(bare, tag)), want)
+	}
+}
+
+// v4 gives a BMP file a longer header: alpha is ignored after the oldest one.
+func v4(file []byte) []byte {
+	const header = 14 + 40
+	out := slices.Concat(file[:header], make([]byte, 108-40), file[header:])
+	binary.LittleEndian.PutUint32(out[10:], header+108-40)
+	binary.LittleEndian.PutUint32(out[14:], 108)
+	return out
+}
+
+// TestTransparentFiles is that what is transparent in a file shows the background,
+// before it is resized.
+func TestTransparentFiles(t *testing.T) {
+	img := image.NewNRGBA(image.Rect(0, 0, 8, 4))
+	flat := image.NewPaletted(img.Rect, color.Palette{color.NRGBA{}, color.NRGBA{10, 200, 30, 255}})
+	for y := range 4 {
+		for x := range 8 {
+			img.SetNRGBA(x, y, color.NRGBA{10, 200, 30, 255})
+			flat.SetColorIndex(x, y, 1)
+			if x < 3 {
+				img.SetNRGBA(x, y, color.NRGBA{255, 0, 0, 0})
+				flat.SetColorIndex(x, y, 0)
+			}
+		}
+	}
+	deep := image.NewNRGBA64(img.Rect)
+	for y := range 4 {
+		for x := range 8 {
+			deep.Set(x, y, img.At(x, y))
+		}
+	}
+	files := map[string][]byte{
+		"a.png": encoded(t, "png", img), "deep.png": encoded(t, "png", deep), "palette.png": encoded(t, "png", flat),
+		"a.gif": encoded(t, "gif", flat), "a.bmp": v4(encoded(t, "bmp", img)), "a.tiff": encoded(t, "tiff", img), "deep.tiff": encoded(t, "tiff", deep),
+		"wrong ending.jpg": encoded(t, "gif", flat), "garbage at its end.png": append(encoded(t, "png", img), "garbage"...),
+	}
+	for _, background := range []color.Color{nil, color.Black, color.NRGBA{0, 0, 255, 255}} {
+		behind := background
+		if behind == nil {
+			behind = color.White
+		}
+		want := image.NewNRGBA(img.Rect)
+		for y := range 4 {
+			for x := range 8 {
+				want.Set(x, y, behind)
+				if x >= 3 {
+					want.Set(x, y, color.NRGBA{10, 200, 30, 255})
+				}
+			}
+		}
+		for name, data := range files {
+			got, err := images.ReadOptions{Background: background}.Read(write(t, name, data))
+			if err != nil {
+				t.Fatal(err)
+			}
+			samePixels(t, name, got, want)
+			samePixels(t, name+", resized", images.Square(got, 3), images.Square(want, 3))
+		}
+		samePixels(t, "resized", images.Square(images.Over(img, background), 3), images.Square(want, 3))
+		if background == nil {
+			samePixels(t, "resized by default", images.Square(img, 3), images.Square(want, 3))
+		}
+	}
+}
+
+// TestGIFCanvas is that a first frame that is smaller than its picture stays in its
+// place on it.
+func TestGIFCanvas(t *testing.T) {
+	frame := image.NewPaletted(image.Rect(2, 1, 3, 2), color.Palette{color.Black})
+	second := image.NewPaletted(image.Rect(0, 0, 4, 4), color.Palette{color.NRGBA{255, 0, 0, 255}})
+	var b bytes.Buffer
+	err := gif.EncodeAll(&b, &gif.GIF{Image: []*image.Paletted{frame, second}, Delay: []int{0, 0}, Config: image.Config{Width: 4, Height: 4}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := image.NewGray(image.Rect(0, 0, 4, 4))
+	for i := range want.Pix {
+		want.Pix[i] = 255
+	}
+	want.SetGray(2, 1, color.Gray{})
+	samePixels(t, "GIF", read(t, "a.gif", b.Bytes()), want)
+}
+
+// bomb is the header of a PNG of that size and some of its pixels.
+func bomb(width, height uint32, depth, kind byte) []byte {
+	header := binary.BigEndian.AppendUint32([]byte("IHDR"), width)
+	header = append(binary.BigEndian.AppendUint32(header, height), depth, kind, 0, 0, 0)
+	b := append([]byte("\x89PNG\r\n\x1a\n\x00\x00\x00\x0d"), header...)
+	b = binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(header))
+	return append(b, "\x00\x00\x10\x00IDATx\x9c"...)
+}
+
+// TestHostileFiles is that no file panics, hangs or takes the memory that it claims.
+func TestHostileFiles(t *testing.T) {
+	good := lopsided(40, 24)
+	const formats = "want a PNG, JPEG, GIF, WebP, BMP or TIFF picture"
+	const more = "ReadOptions.MaxPixels, or --max-megapixels, allows more"
+	patched := func(format string, at int, with ...byte) []byte {
+		b := encoded(t, format, good)
+		copy(b[at:], with)
+		return b
+	}
+	large := encoded(t, "jpeg", good)
+	frame := bytes.Index(large, []byte{0xff, 0xc0})
+	copy(large[frame+5:], []byte{0xff, 0xff, 0xff, 0xff})
+	progressive := slices.Clone(large)
+	progressive[frame+1] = 0xc2
+	wide := encoded(t, "tiff", good)
+	for at := int(binary.LittleEndian.Uint32(wide[4:])) + 2; at+12 < len(wide); at += 12 {
+		if tag := binary.LittleEndian.Uint16(wide[at:]); tag == 256 || tag == 257 {
+			binary.LittleEndian.PutUint16(wide[at+2:], 4)
+			binary.LittleEndian.PutUint32(wide[at+8:], 60000)
+		}
+	}
+	webp := []byte("RIFF\x1e\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x10\x00\x00\x00\x3f\x9c\x00\x3f\x9c\x00") // a canvas of 40,000×40,000
+	for _, test := range []struct {
+		name string
+		data []byte
+		want string
+	}{
+		{"16 bits.png", bomb(60000, 60000, 16, 6), "60000×60000 pixels, want at most 128000000 pixels (" + more + ")"},
+		{"one bit.png", bomb(60000, 60000, 1, 0), "60000×60000 pixels, want at most 128000000"},
+		{"largest.png", bomb(1<<31-1, 1<<31-1, 16, 6), formats},
+		{"thin.png", bomb(1, 1<<31-1, 8, 2), "1×2147483647 pixels, want at most"},
+		{"large.jpg", large, "65535×65535 pixels, want at most"},
+		{"progressive.jpg", progressive, "65535×65535 pixels, want at most"},
+		{"large.gif", patched("gif", 6, 0xff, 0xff, 0xff, 0xff), "65535×65535 pixels, want at most"},
+		{"large.bmp", patched("bmp", 18, 0x60, 0xea, 0, 0, 0x60, 0xea, 0, 0), "60000×60000 pixels, want at most"},
+		{"large.tiff", wide, "60000×60000 pixels, want at most"},
+		{"large.webp", webp, "40000×40000 pixels, want at most"},
+		{"short.png", encoded(t, "png", good)[:60], "png: invalid format: not enough pixel data, want a PNG"},
+		{"short.jpg", encoded(t, "jpeg", good)[:300], "the file ends too early, want the whole of"},
+		{"short.gif", encoded(t, "gif", good)[:900], "gif: not enough image data, " + formats},
+		{"short.bmp", encoded(t, "bmp", good)[:100], "the file ends too early"},
+		{"short.tiff", encoded(t, "tiff", good)[:100], formats[5:]},
+		{"claims much.png", bomb(2000, 2000, 16, 6), "png: invalid format: not enough pixel data"},
+		{"empty.png", nil, "an unknown format, " + formats},
+		{"text.png", []byte("no picture"), "an unknown format, " + formats},
+		{"picture.heic", []byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic"), "an unknown format, " + formats},
+		{"vector.svg", []byte("<svg/>"), "an unknown format, " + formats},
+		{"zero.bmp", patched("bmp", 18, 0, 0, 0, 0, 0, 0, 0, 0), "0×0 pixels, want at least 1×1"},
+	} {
+		path := write(t, test.name, test.data)
+		_, err := images.Read(path)
+		if err == nil || !strings.HasPrefix(err.Error(), "images: read: "+path+": ") || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: error %v, want %s", test.name, err, test.want)
+		}
+		if tooLarge := strings.Contains(test.want, "at most"); errors.Is(err, images.ErrTooLarge) != tooLarge {
+			t.Errorf("%s: error %v, of kind %q: %v", test.name, err, images.ErrTooLarge, !tooLarge)
+		}
+		if tooLarge := strings.Contains(test.want, "at most"); tooLarge != errors.Is(images.ReadOptions{}.Check(path), images.ErrTooLarge) {
+			t.Errorf("%s: Check says another thing than Read", test.name)
+		}
+	}
+}
+
+// TestNotAFile is that what is no file is not opened: a pipe would wait forever.
+func TestNotAFile(t *testing.T) {
+	dir := t.TempDir()
+	pipe := filepath.Join(dir, "pipe.png")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	huge := filepath.Join(dir, "huge.png")
+	if err := errors.Join(os.WriteFile(huge, bomb(10, 10, 8, 2), 0o600), os.Truncate(huge, 1<<40)); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		dir: "a folder, want a file with a PNG", pipe: "a named pipe, want a file", "/dev/zero": "a device, want a file",
+		huge: "a file of 1099511 MB, want at most 128000000 pixels", filepath.Join(dir, "none.png"): "no such file",
+	} {
+		if _, err := images.Read(path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want %s", path, err, want)
+		}
+	}
+}
+
+// TestMaxPixels is that the limit can be set both ways, and is of width times height.
+func TestMaxPixels(t *testing.T) {
+	path := write(t, "a.png", encoded(t, "png", lopsided(40, 24)))
+	for most, ok := range map[int]bool{0: true, 960: true, 959: false, 1: false, 1 << 40: true, -1: false} {
+		if _, err := (images.ReadOptions{MaxPixels: most}).Read(path); (err == nil) != ok {
+			t.Errorf("at most %d: error %v for 960 pixels", most, err)
+		}
+	}
+}
+
+func TestSquareOfNothing(t *testing.T) {
+	for _, img := range []image.Image{nil, (*image.NRGBA)(nil), image.NewNRGBA(image.Rect(0, 0, 0, 3)), image.NewUniform(color.White)} {
+		if got := images.Square(img, 32); !got.Bounds().Empty() {
+			t.Errorf("%T: %v, want no pixels", img, got.Bounds())
+		}
+	}
+	for _, side := range []int{0, -1, 1 << 40} {
+		if got := images.Square(lopsided(2, 2), side); !got.Bounds().Empty() {
+			t.Errorf("side %d: %v, want no pixels", side, got.Bounds())
+		}
+	}
+}
+
+// TestTransparentCases is that the pictures of shared/cases with hidden colors are, to
+// the network, those that they look like.
+func TestTransparentCases(t *testing.T) {
+	dir := shared.Cases(t)
+	for _, hidden := range []string{"hidden_black.png", "hidden_red.png"} {
+		for want, background := range map[string]color.Color{"on_white.png": nil, "on_black.png": color.Black} {
+			a, errA := images.ReadOptions{Background: background}.Read(filepath.Join(dir, "transparent", hidden))
+			b, errB := images.Read(filepath.Join(dir, "transparent", want))
+			if err := errors.Join(errA, errB); err != nil {
+				t.Fatal(err)
+			}
+			samePixels(t, hidden+" as "+want, images.Square(a, 32), images.Square(b, 32))
+		}
+	}
+}
