@@ -13,8 +13,9 @@ import (
 
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/cifar10"
-	"github.com/camlab-go/camlab/camlib/cnn"
-	"github.com/camlab-go/camlab/camlib/measure"
+	"github.com/camlab-go/camlab/camlib/article"
+	"github.com/camlab-go/camlab/camlib/board"
+	"github.com/camlab-go/camlab/camlib/metric"
 	"github.com/camlab-go/camlab/internal/backendtest"
 )
 
@@ -22,7 +23,7 @@ import (
 // their own, methods that are the same share them, and the rows are ranked.
 func TestBoard(t *testing.T) {
 	b := backendtest.XLA(t)
-	net, err := cnn.Pretrained()
+	net, err := article.Pretrained()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +36,7 @@ func TestBoard(t *testing.T) {
 		methods = append(methods, m)
 	}
 	var said []string
-	board, err := measure.NewBoard(t.Context(), b, net, cifar10.Sample(), measure.BoardOptions{
+	board, err := board.NewBoard(t.Context(), b, net, cifar10.Sample(), board.Options{
 		Methods: methods, Images: 12, Again: 4, Mosaics: 3, Seed: 5,
 		Progress: func(done, all int, what string) { said = append(said, what) },
 	})
@@ -46,7 +47,7 @@ func TestBoard(t *testing.T) {
 		t.Errorf("progress (-want +got):\n%s", diff)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	part, err := measure.NewBoard(ctx, b, net, cifar10.Sample(), measure.BoardOptions{
+	part, err := board.NewBoard(ctx, b, net, cifar10.Sample(), board.Options{
 		Methods: methods[1:], Images: 2, Again: 1, Mosaics: 1,
 		Progress: func(done, _ int, _ string) {
 			if done == 1 {
@@ -57,7 +58,7 @@ func TestBoard(t *testing.T) {
 	if !errors.Is(err, context.Canceled) || len(part.Rows) != 1 || part.Rows[0].Name != "gradcam" || part.Rows[0].Rank != 1 {
 		t.Errorf("stopped in the second row: error %v, rows %+v, want the first row and the context's error", err, part.Rows)
 	}
-	rows := make(map[string]measure.Row)
+	rows := make(map[string]board.Row)
 	for i, r := range board.Rows {
 		rows[r.Name] = r
 		if len(r.Cells) != len(board.Columns) {
@@ -70,7 +71,7 @@ func TestBoard(t *testing.T) {
 	if x, h := rows["xgradcam"], rows["hirescam"]; x.SameAs != "gradcam" || h.SameAs != "cam" || rows["gradcam"].SameAs != "" || rows["occlusion"].SameAs != "" {
 		t.Errorf("xgradcam = %q, hirescam = %q, want gradcam and cam, and no others", x.SameAs, h.SameAs)
 	}
-	cell := func(row, column string) *measure.Estimate {
+	cell := func(row, column string) *metric.Estimate {
 		c := board.Column(column)
 		if c < 0 {
 			t.Fatalf("no column %q", column)
@@ -101,7 +102,7 @@ func TestBoard(t *testing.T) {
 	}
 
 	// The metrics of their own, with the board's settings.
-	meter, err := measure.New(b, net, measure.Options{Steps: 4, Deletion: measure.MeanColour, Seed: 5})
+	meter, err := metric.New(b, net, metric.Options{Steps: 4, Deletion: metric.MeanColor, Seed: 5})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +130,7 @@ func TestBoard(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := measure.Bootstrap(curves.AUC(), measure.Resampling{Seed: 5})
+	want, err := metric.Bootstrap(curves.AUC(), metric.Resampling{Seed: 5})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,20 +143,20 @@ func TestBoard(t *testing.T) {
 }
 
 // board is two methods and a baseline, by hand.
-func handBoard() *measure.Board {
-	e := func(v float64) *measure.Estimate {
-		return &measure.Estimate{Mean: v, Low: v - 0.1, High: v + 0.1, N: 7}
+func handBoard() *board.Board {
+	e := func(v float64) *metric.Estimate {
+		return &metric.Estimate{Mean: v, Low: v - 0.1, High: v + 0.1, N: 7}
 	}
-	return &measure.Board{
+	return &board.Board{
 		Images: 7, Seed: 1,
-		Columns: []measure.Column{
+		Columns: []board.Column{
 			{Name: "deletion", Better: "lower", Meaning: "what is left", N: 7, Ranked: true},
 			{Name: "grid-pointing", Better: "higher", Meaning: "in its cell", N: 7, Ranked: true},
 		},
-		Rows: []measure.Row{
-			{Name: "cam", Milliseconds: 1.234, Rank: 1, Cells: []*measure.Estimate{e(0.25), e(0.5)}},
-			{Name: "rise", Setting: "64 masks", Milliseconds: 100, Rank: 2, Cells: []*measure.Estimate{e(0.5), nil}},
-			{Name: "edge", Baseline: true, Rank: 3, Cells: []*measure.Estimate{e(0.125), e(0.75)}},
+		Rows: []board.Row{
+			{Name: "cam", Milliseconds: 1.234, Rank: 1, Cells: []*metric.Estimate{e(0.25), e(0.5)}},
+			{Name: "rise", Setting: "64 masks", Milliseconds: 100, Rank: 2, Cells: []*metric.Estimate{e(0.5), nil}},
+			{Name: "edge", Baseline: true, Rank: 3, Cells: []*metric.Estimate{e(0.125), e(0.75)}},
 		},
 	}
 }
@@ -187,24 +188,24 @@ func TestBoardAsText(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := file.String()
-	back, err := measure.ReadBoard(&file)
+	back, err := board.Read(&file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(handBoard(), back); diff != "" {
 		t.Errorf("read back (-want +got):\n%s", diff)
 	}
-	if _, err := measure.ReadBoard(strings.NewReader(strings.Replace(text, "null", "null, null", 1))); err == nil || err.Error() != "measure: board: rise has 3 cells, want 2, one for each column" {
+	if _, err := board.Read(strings.NewReader(strings.Replace(text, "null", "null, null", 1))); err == nil || err.Error() != "board: board: rise has 3 cells, want 2, one for each column" {
 		t.Errorf("a cell too many: error %v", err)
 	}
-	if _, err := measure.NewBoard(t.Context(), nil, nil, cifar10.Sample(), measure.BoardOptions{Images: -1}); err == nil || err.Error() != "measure: board: -1 images, 0 again, 0 mosaics, want 0 or more" {
+	if _, err := board.NewBoard(t.Context(), nil, nil, cifar10.Sample(), board.Options{Images: -1}); err == nil || err.Error() != "board: board: -1 images, 0 again, 0 mosaics, want 0 or more" {
 		t.Errorf("error %v, want one that names the images", err)
 	}
 }
 
 // TestPublished: the board in the tree is of all methods as they are now.
 func TestPublished(t *testing.T) {
-	b, err := measure.Published()
+	b, err := board.Published()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +230,7 @@ func TestPublished(t *testing.T) {
 	if len(names) > 0 {
 		t.Errorf("rows for %v are missing; `make leaderboard`", names)
 	}
-	for _, m := range measure.Metrics() {
+	for _, m := range metric.Metrics() {
 		if b.Column(m.Name) < 0 {
 			t.Errorf("column %s is missing; `make leaderboard`", m.Name)
 		}

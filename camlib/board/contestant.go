@@ -145,7 +145,12 @@ func join(parts ...*cam.Result) *cam.Result {
 		all.Scores, all.Predicted = slices.Concat(all.Scores, r.Scores), slices.Concat(all.Predicted, r.Predicted)
 		all.Class, all.Rival, all.Maps = slices.Concat(all.Class, r.Class), slices.Concat(all.Rival, r.Rival), slices.Concat(all.Maps, r.Maps)
 		all.Score, all.Outcome = slices.Concat(all.Score, r.Score), slices.Concat(all.Outcome, r.Outcome)
-		all.Residual, all.Closed = slices.Concat(all.Residual, r.Residual), slices.Concat(all.Closed, r.Closed)
+		all.Closed = slices.Concat(all.Closed, r.Closed)
+		if all.Residual != nil && r.Residual != nil {
+			all.Residual = slices.Concat(all.Residual, r.Residual)
+		} else {
+			all.Residual = nil
+		}
 	}
 	return &all
 }

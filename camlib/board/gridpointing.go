@@ -14,7 +14,7 @@ var gridPointing = Entry{
 	},
 	Over: AllMosaics,
 	Compute: func(ctx context.Context, c *Contestant) (*metric.Estimate, error) {
-		cells, squares, err := c.Cells(ctx)
+		cells, squares, err := c.OnMosaics(ctx)
 		if err != nil {
 			return nil, err
 		}

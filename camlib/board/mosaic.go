@@ -8,9 +8,9 @@ import (
 	"github.com/camlab-go/camlab/camlib/truth"
 )
 
-// Cells returns the row's maps of the cells of the mosaics, each of its cell's class, and
+// OnMosaics returns the row's maps of the cells of the mosaics, each of its cell's class, and
 // where these are. They are made once.
-func (c *Contestant) Cells(ctx context.Context) (*cam.Result, truth.Truth, error) {
+func (c *Contestant) OnMosaics(ctx context.Context) (*cam.Result, truth.Truth, error) {
 	m, err := c.mosaics()
 	if err != nil {
 		return nil, truth.Truth{}, err

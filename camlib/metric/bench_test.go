@@ -5,10 +5,11 @@ import (
 	"math"
 	"testing"
 
+	"github.com/camlab-go/camlab/camlib/article"
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/cifar10"
-	"github.com/camlab-go/camlab/camlib/cnn"
-	"github.com/camlab-go/camlab/camlib/measure"
+	"github.com/camlab-go/camlab/camlib/images"
+	"github.com/camlab-go/camlab/camlib/metric"
 	"github.com/camlab-go/camlab/internal/backendtest"
 )
 
@@ -17,7 +18,7 @@ import (
 // -benchtime 1x. ns/op ÷ 10⁶ is the time of an image in µs.
 func BenchmarkMetrics(b *testing.B) {
 	backend := backendtest.XLA(b)
-	net, err := cnn.Pretrained()
+	net, err := article.Pretrained()
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -25,8 +26,8 @@ func BenchmarkMetrics(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	images := cam.FromDataset(cifar10.Sample())
-	meter, err := measure.New(backend, net, measure.Options{})
+	images := must(images.FromDataset(cifar10.Sample(), 0, 1000))
+	meter, err := metric.New(backend, net, metric.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -34,7 +35,7 @@ func BenchmarkMetrics(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	explain := measure.Explaining(backend, method, cam.Options{})
+	explain := metric.Explaining(backend, method, cam.Options{})
 	r, err := explain(b.Context(), net, images, subject.Classes())
 	if err != nil {
 		b.Fatal(err)
@@ -46,7 +47,7 @@ func BenchmarkMetrics(b *testing.B) {
 			}
 		}
 	})
-	for _, m := range measure.Metrics() {
+	for _, m := range metric.Metrics() {
 		switch m.Name {
 		case "increase", "average-gain", "road-morf", "road-lerf":
 			continue // the same passes as average-drop and road
@@ -67,7 +68,7 @@ func BenchmarkMetrics(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				e, err := measure.Bootstrap(values, measure.Resampling{})
+				e, err := metric.Bootstrap(values, metric.Resampling{})
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -91,7 +92,7 @@ func BenchmarkImpute(b *testing.B) {
 					x[3*p] = float32(p%7) / 7
 				}
 				for b.Loop() {
-					measure.Impute(x, gone, side, side, 3)
+					metric.Impute(x, gone, side, side, 3)
 				}
 			})
 		}

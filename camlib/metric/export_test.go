@@ -1,9 +1,9 @@
 package metric
 
-import "github.com/camlab-go/camlab/camlib/cam"
+import "github.com/camlab-go/camlab/camlib/images"
 
 // FillOf returns the baseline images.
-func FillOf(f Fill, x cam.Images) []float32 { return f.of(x) }
+func FillOf(f Fill, x images.Batch) []float32 { return f.of(x) }
 
 // Impute is impute without noise.
 func Impute(x []float32, gone []bool, height, width, channels int) []float32 {
@@ -15,5 +15,5 @@ func Impute(x []float32, gone []bool, height, width, channels int) []float32 {
 // Quantile is quantile.
 var Quantile = quantile
 
-// Settings returns a meter's options, where 0 has become the default.
-func Settings(m *Meter) Options { return m.opts }
+// Settings returns an evaluator's options, where 0 has become the default.
+func Settings(e *Evaluator) Options { return e.opts }

@@ -8,12 +8,12 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/camlab-go/camlab/camlib/measure"
+	"github.com/camlab-go/camlab/camlib/metric"
 )
 
 // odds is a network for images of 2 × 2 whose pixels multiply the odds of class 0 by
 // 2, 3, 4 and 1/2 where they are white.
-func odds() *adder {
+func odds() adder {
 	return newAdder(2, 2, 1, []float32{0, 0}, []float32{ln(2), ln(3), ln(4), ln(0.5)}, make([]float32, 4))
 }
 
@@ -40,7 +40,7 @@ func TestDropByHand(t *testing.T) {
 		if o > y {
 			increase = 1
 		}
-		c := judge(t, subject(t, odds(), measure.Options{Score: measure.Logit}, pictures(2, 2, white)), row.m)
+		c := judge(t, batch(t, odds(), metric.Options{Score: metric.Logit}, pictures(2, 2, white)), row.m)
 		got, err := c.AverageDrop(t.Context())
 		want(t, row.rule+": drop", got, []float64{drop}, err)
 		got, err = c.Increase(t.Context())
@@ -52,7 +52,7 @@ func TestDropByHand(t *testing.T) {
 
 // TestNoIncreaseOfEquals: a black image is the same seen through any map.
 func TestNoIncreaseOfEquals(t *testing.T) {
-	c := judge(t, subject(t, odds(), measure.Options{}, pictures(2, 2, make([]float32, 4))), []float32{1, 2, 3, 4})
+	c := judge(t, batch(t, odds(), metric.Options{}, pictures(2, 2, make([]float32, 4))), []float32{1, 2, 3, 4})
 	got, err := c.Increase(t.Context())
 	want(t, "increase", got, []float64{0}, err)
 }
@@ -60,7 +60,7 @@ func TestNoIncreaseOfEquals(t *testing.T) {
 // TestMaskedImage: masks multiply the pixels' own values, all channels alike.
 func TestMaskedImage(t *testing.T) {
 	net := newAdder(1, 2, 2, []float32{0, 0}, []float32{ln(2), ln(3), ln(5), ln(7)}, make([]float32, 4))
-	c := judge(t, subject(t, net, measure.Options{}, pictures(1, 2, []float32{1, 0.5, 1, 0.25})), []float32{0, 4})
+	c := judge(t, batch(t, net, metric.Options{}, pictures(1, 2, []float32{1, 0.5, 1, 0.25})), []float32{0, 4})
 	got, err := c.AverageDrop(t.Context())
 	all, seen := 10*math.Sqrt(3)*math.Pow(7, 0.25), 5*math.Pow(7, 0.25)
 	want(t, "drop", got, []float64{1 - seen/(1+seen)*(1+all)/all}, err)
@@ -74,22 +74,22 @@ func TestDeletionAndInsertionByHand(t *testing.T) {
 	m := []float32{0.5, -1, 7, 3} // pixels 2, 3, 0, 1
 	for _, row := range []struct {
 		rule                string
-		opts                measure.Options
+		opts                metric.Options
 		deletion, insertion []float64
 		below, above        float64
 	}{
-		{"black", measure.Options{Steps: 4, Insertion: measure.Black},
+		{"black", metric.Options{Steps: 4, Insertion: metric.Black},
 			[]float64{11, 9, 1, 0, -1}, []float64{-1, 1, 9, 10, 11}, (11./2 + 9 + 1 + 0 - 1./2) / 4, (-1./2 + 1 + 9 + 10 + 11./2) / 4},
-		{"mean colour, ¾", measure.Options{Steps: 4, Deletion: measure.MeanColour, Insertion: measure.MeanColour},
+		{"mean color, ¾", metric.Options{Steps: 4, Deletion: metric.MeanColor, Insertion: metric.MeanColor},
 			[]float64{11, 12, 10, 9.75, 10.25}, []float64{10.25, 9.25, 11.25, 11.5, 11},
 			(11./2 + 12 + 10 + 9.75 + 10.25/2) / 4, (10.25/2 + 9.25 + 11.25 + 11.5 + 11./2) / 4},
-		{"two steps", measure.Options{Steps: 2, Insertion: measure.Black}, []float64{11, 1, -1}, []float64{-1, 9, 11}, (11./2 + 1 - 1./2) / 2, (-1./2 + 9 + 11./2) / 2},
-		{"one step", measure.Options{Steps: 1, Insertion: measure.Black}, []float64{11, -1}, []float64{-1, 11}, 5, 5},
-		{"three steps of 4/3 pixels, rounded", measure.Options{Steps: 3, Insertion: measure.Black}, []float64{11, 9, 0, -1}, []float64{-1, 1, 10, 11},
+		{"two steps", metric.Options{Steps: 2, Insertion: metric.Black}, []float64{11, 1, -1}, []float64{-1, 9, 11}, (11./2 + 1 - 1./2) / 2, (-1./2 + 9 + 11./2) / 2},
+		{"one step", metric.Options{Steps: 1, Insertion: metric.Black}, []float64{11, -1}, []float64{-1, 11}, 5, 5},
+		{"three steps of 4/3 pixels, rounded", metric.Options{Steps: 3, Insertion: metric.Black}, []float64{11, 9, 0, -1}, []float64{-1, 1, 10, 11},
 			(11./2 + 9 + 0 - 1./2) / 3, (-1./2 + 1 + 10 + 11./2) / 3},
 	} {
-		row.opts.Score = measure.Logit
-		c := judge(t, subject(t, net, row.opts, x), m)
+		row.opts.Score = metric.Logit
+		c := judge(t, batch(t, net, row.opts, x), m)
 		deletion, err := c.Deletion(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -113,7 +113,7 @@ func TestDeletionAndInsertionByHand(t *testing.T) {
 
 // TestProbabilityByDefault: the same in probabilities.
 func TestProbabilityByDefault(t *testing.T) {
-	c := judge(t, subject(t, odds(), measure.Options{Steps: 4}, pictures(2, 2, white)), []float32{1, 2, 3, 4})
+	c := judge(t, batch(t, odds(), metric.Options{Steps: 4}, pictures(2, 2, white)), []float32{1, 2, 3, 4})
 	deletion, err := c.Deletion(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -126,7 +126,7 @@ func TestProbabilityByDefault(t *testing.T) {
 // 0, 1, 2, 3.
 func TestUpsampledWithCornersAligned(t *testing.T) {
 	net := newAdder(1, 4, 1, []float32{0, 0}, []float32{0, 1, 3, 0}, make([]float32, 4))
-	s := subject(t, net, measure.Options{Score: measure.Logit}, pictures(1, 4, white))
+	s := batch(t, net, metric.Options{Score: metric.Logit}, pictures(1, 4, white))
 	c, err := s.Case(mapsOf(s, 1, 2, []float32{0, 3}), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -136,7 +136,7 @@ func TestUpsampledWithCornersAligned(t *testing.T) {
 }
 
 // random is a network, images and maps without ties for properties.
-func random(t *rapid.T) (*adder, [][]float32, [][]float32) {
+func random(t *rapid.T) (adder, [][]float32, [][]float32) {
 	rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
 	values := func(n int, scale float64) []float32 {
 		v := make([]float32, n)
@@ -166,11 +166,11 @@ func random(t *rapid.T) (*adder, [][]float32, [][]float32) {
 func TestIdentity13(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		net, images, maps := random(rt)
-		fill := rapid.SampledFrom([]measure.Fill{measure.Black, measure.MeanColour, measure.Blurred}).Draw(rt, "fill")
-		score := rapid.SampledFrom([]measure.Score{measure.Probability, measure.Logit}).Draw(rt, "score")
+		fill := rapid.SampledFrom([]metric.Fill{metric.Black, metric.MeanColor, metric.Blurred}).Draw(rt, "fill")
+		score := rapid.SampledFrom([]metric.Score{metric.Probability, metric.Logit}).Draw(rt, "score")
 		x := pictures(net.height, net.width, images...)
-		opts := measure.Options{Steps: net.height * net.width, Deletion: fill, Insertion: fill, Score: score, Batch: rapid.IntRange(1, 9).Draw(rt, "batch")}
-		s := subject(t, net, opts, x)
+		opts := metric.Options{Steps: net.height * net.width, Deletion: fill, Insertion: fill, Score: score, Batch: rapid.IntRange(1, 9).Draw(rt, "batch")}
+		s := batch(t, net, opts, x)
 		c := judge(t, s, maps...)
 		negative := make([][]float32, len(maps))
 		for i, m := range maps {
@@ -187,8 +187,8 @@ func TestIdentity13(t *testing.T) {
 			rt.Fatal(err)
 		}
 		base := x
-		base.Pixels = measure.FillOf(fill, x)
-		baseline := subject(t, net, opts, base).Scores()
+		base.Pixels = metric.FillOf(fill, x)
+		baseline := batch(t, net, opts, base).Scores()
 		for i := range images {
 			d, ins := deletion.Scores[i], insertion.Scores[i]
 			last := len(d) - 1
@@ -218,7 +218,7 @@ func TestTiesAreNotInOrder(t *testing.T) {
 		ones[p] = 1
 	}
 	sum := func(seed uint64, m []float32) []float64 {
-		c := judge(t, subject(t, net, measure.Options{Steps: 4, Score: measure.Logit, Seed: seed}, pictures(side, side, ones, ones)), m, flat)
+		c := judge(t, batch(t, net, metric.Options{Steps: 4, Score: metric.Logit, Seed: seed}, pictures(side, side, ones, ones)), m, flat)
 		d, err := c.Deletion(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -253,13 +253,13 @@ func TestTiesAreNotInOrder(t *testing.T) {
 func TestParts(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		net, images, maps := random(rt)
-		opts := measure.Options{Steps: 5, Infidelity: measure.InfidelityOptions{Perturbations: 7}}
-		whole := judge(t, subject(t, net, opts, pictures(net.height, net.width, images...)), maps...)
+		opts := metric.Options{Steps: 5, Infidelity: metric.InfidelityOptions{Perturbations: 7}}
+		whole := judge(t, batch(t, net, opts, pictures(net.height, net.width, images...)), maps...)
 		opts.Batch = rapid.IntRange(1, 6).Draw(rt, "batch")
-		parts := judge(t, subject(t, net, opts, pictures(net.height, net.width, images...)), maps...)
+		parts := judge(t, batch(t, net, opts, pictures(net.height, net.width, images...)), maps...)
 		i := rapid.IntRange(0, len(images)-1).Draw(rt, "image")
-		alone := judge(t, subject(t, net, opts, pictures(net.height, net.width, images[i])), maps[i])
-		for _, m := range measure.Metrics() {
+		alone := judge(t, batch(t, net, opts, pictures(net.height, net.width, images[i])), maps[i])
+		for _, m := range metric.Metrics() {
 			if m.Explain {
 				continue
 			}

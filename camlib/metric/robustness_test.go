@@ -8,7 +8,9 @@ import (
 	"testing"
 
 	"github.com/camlab-go/camlab/camlib/cam"
-	"github.com/camlab-go/camlab/camlib/measure"
+	"github.com/camlab-go/camlab/camlib/images"
+	"github.com/camlab-go/camlab/camlib/metric"
+	"github.com/camlab-go/camlab/camlib/network"
 )
 
 func TestImputeByHand(t *testing.T) {
@@ -26,10 +28,10 @@ func TestImputeByHand(t *testing.T) {
 		{"between two: thirds", 1, 4, []float32{0, 8, 8, 3}, []bool{false, true, true, false}, []float64{0, 1, 2, 3}},
 		{"nothing gone", 1, 2, []float32{4, 5}, []bool{false, false}, []float64{4, 5}},
 	} {
-		got := measure.Impute(row.x, row.gone, row.height, row.width, 1)
+		got := metric.Impute(row.x, row.gone, row.height, row.width, 1)
 		want(t, row.rule, wide(got), row.want, nil)
 	}
-	two := measure.Impute([]float32{1, 10, 9, 9, 3, 30}, []bool{false, true, false}, 1, 3, 2)
+	two := metric.Impute([]float32{1, 10, 9, 9, 3, 30}, []bool{false, true, false}, 1, 3, 2)
 	want(t, "channels apart", wide(two), []float64{1, 10, 2, 20, 3, 30}, nil)
 }
 
@@ -50,7 +52,7 @@ func TestImputeSolves(t *testing.T) {
 		for p := range x {
 			x[p], gone[p] = rng.Float32(), rng.Float64() < share
 		}
-		got := measure.Impute(x, gone, height, width, 1)
+		got := metric.Impute(x, gone, height, width, 1)
 		worst := 0.0
 		for p, v := range got {
 			if !gone[p] {
@@ -85,8 +87,8 @@ func TestImputeSolves(t *testing.T) {
 func TestROADByHand(t *testing.T) {
 	net := newAdder(1, 4, 1, []float32{0, 0}, []float32{1, 10, 100, 1000}, make([]float32, 4))
 	x := pictures(1, 4, []float32{0.5, 1, 0.25, 0})
-	opts := measure.Options{Score: measure.Logit, ROAD: measure.ROADOptions{Percentages: []float64{50, 75}, Noise: -1}}
-	c := judge(t, subject(t, net, opts, x), []float32{1, 4, 3, 2})
+	opts := metric.Options{Score: metric.Logit, ROAD: metric.ROADOptions{Percentages: []float64{50, 75}, Noise: -1}}
+	c := judge(t, batch(t, net, opts, x), []float32{1, 4, 3, 2})
 	r, err := c.ROAD(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -114,8 +116,8 @@ func TestROADNoise(t *testing.T) {
 	var square float64
 	const seeds = 200
 	for seed := range uint64(seeds) {
-		opts := measure.Options{Score: measure.Logit, Seed: seed, ROAD: measure.ROADOptions{Percentages: []float64{50}}}
-		c := judge(t, subject(t, net, opts, pictures(1, 4, []float32{0.5, 0.5, 0.5, 0.5})), []float32{1, 2, 3, 4})
+		opts := metric.Options{Score: metric.Logit, Seed: seed, ROAD: metric.ROADOptions{Percentages: []float64{50}}}
+		c := judge(t, batch(t, net, opts, pictures(1, 4, []float32{0.5, 0.5, 0.5, 0.5})), []float32{1, 2, 3, 4})
 		r, err := c.ROAD(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -132,21 +134,21 @@ func TestROADNoise(t *testing.T) {
 func TestInfidelityByHand(t *testing.T) {
 	net := newAdder(2, 2, 1, []float32{0, 0}, []float32{1, 2, 3, 4}, make([]float32, 4))
 	x := pictures(2, 2, []float32{1, 0.5, 0.5, 0.25})
-	const black, mean = 4.5, 4.5 - 10*0.5625 // what is lost to black, and to the mean colour
+	const black, mean = 4.5, 4.5 - 10*0.5625 // what is lost to black, and to the mean color
 	for _, row := range []struct {
 		rule string
-		opts measure.InfidelityOptions
+		opts metric.InfidelityOptions
 		m    []float32
 		want float64
 	}{
-		{"as it is", measure.InfidelityOptions{Unscaled: true}, []float32{1, 1, 1, -1}, (2 - black) * (2 - black)},
-		{"scaled to fit", measure.InfidelityOptions{}, []float32{1, 1, 1, -1}, 0},
-		{"the opposite is not scaled", measure.InfidelityOptions{}, []float32{-1, -1, -1, 1}, black * black},
-		{"zeros foretell nothing", measure.InfidelityOptions{}, []float32{0, 0, 0, 0}, black * black},
-		{"mean colour", measure.InfidelityOptions{Unscaled: true, Fill: measure.MeanColour}, []float32{1, 1, 1, -1}, (2 - mean) * (2 - mean)},
+		{"as it is", metric.InfidelityOptions{Unscaled: true}, []float32{1, 1, 1, -1}, (2 - black) * (2 - black)},
+		{"scaled to fit", metric.InfidelityOptions{}, []float32{1, 1, 1, -1}, 0},
+		{"the opposite is not scaled", metric.InfidelityOptions{}, []float32{-1, -1, -1, 1}, black * black},
+		{"zeros foretell nothing", metric.InfidelityOptions{}, []float32{0, 0, 0, 0}, black * black},
+		{"mean color", metric.InfidelityOptions{Unscaled: true, Fill: metric.MeanColor}, []float32{1, 1, 1, -1}, (2 - mean) * (2 - mean)},
 	} {
 		row.opts.Side = 5
-		c := judge(t, subject(t, net, measure.Options{Score: measure.Logit, Infidelity: row.opts}, x), row.m)
+		c := judge(t, batch(t, net, metric.Options{Score: metric.Logit, Infidelity: row.opts}, x), row.m)
 		got, err := c.Infidelity(t.Context())
 		wantWithin(t, row.rule, got, []float64{row.want}, 1e-4)
 		if err != nil {
@@ -160,8 +162,8 @@ func TestInfidelityByHand(t *testing.T) {
 func TestInfidelitySquares(t *testing.T) {
 	net := newAdder(8, 12, 1, []float32{0, 0}, make([]float32, 96), make([]float32, 96))
 	ones := slices.Repeat([]float32{1}, 96)
-	opts := measure.Options{Score: measure.Logit, Infidelity: measure.InfidelityOptions{Unscaled: true}}
-	got, err := judge(t, subject(t, net, opts, pictures(8, 12, ones)), ones).Infidelity(t.Context())
+	opts := metric.Options{Score: metric.Logit, Infidelity: metric.InfidelityOptions{Unscaled: true}}
+	got, err := judge(t, batch(t, net, opts, pictures(8, 12, ones)), ones).Infidelity(t.Context())
 	want(t, "area squared", got, []float64{16}, err)
 }
 
@@ -170,8 +172,8 @@ func TestInfidelitySquares(t *testing.T) {
 // (1, 1), β = mean Δ = 1 + q and INFD = mean Δ² − (1+q)².
 func TestInfidelityScaling(t *testing.T) {
 	net := newAdder(1, 2, 1, []float32{0, 0}, []float32{2, 1}, make([]float32, 2))
-	opts := measure.Options{Score: measure.Logit, Infidelity: measure.InfidelityOptions{Side: 1, Perturbations: 37}}
-	c := judge(t, subject(t, net, opts, pictures(1, 2, []float32{1, 1}, []float32{1, 1})), []float32{0, 0}, []float32{1, 1})
+	opts := metric.Options{Score: metric.Logit, Infidelity: metric.InfidelityOptions{Side: 1, Perturbations: 37}}
+	c := judge(t, batch(t, net, opts, pictures(1, 2, []float32{1, 1}, []float32{1, 1})), []float32{0, 0}, []float32{1, 1})
 	got, err := c.Infidelity(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -183,7 +185,7 @@ func TestInfidelityScaling(t *testing.T) {
 	wantWithin(t, "scaled", got[1:], []float64{got[0] - (1+q)*(1+q)}, 1e-5)
 }
 
-// TestInfidelityOfTruth: contributions foretell squares, slopes along grey foretell
+// TestInfidelityOfTruth: contributions foretell squares, slopes along gray foretell
 // noise, whatever the places and draws; and neither does for the other.
 func TestInfidelityOfTruth(t *testing.T) {
 	a := []float32{1, 2, -3, 4, 5, -6, 7, 8, 9, 1, 2, 3} // 2 × 3 pixels of two channels
@@ -194,17 +196,17 @@ func TestInfidelityOfTruth(t *testing.T) {
 		contributions = append(contributions, a[2*p]*x.Pixels[2*p]+a[2*p+1]*x.Pixels[2*p+1])
 		slopes = append(slopes, a[2*p]+a[2*p+1])
 	}
-	squares, noise := measure.InfidelityOptions{Unscaled: true, Side: 1}, measure.InfidelityOptions{Unscaled: true, Noise: true}
+	squares, noise := metric.InfidelityOptions{Unscaled: true, Side: 1}, metric.InfidelityOptions{Unscaled: true, Noise: true}
 	for _, row := range []struct {
 		rule  string
-		opts  measure.InfidelityOptions
+		opts  metric.InfidelityOptions
 		m     []float32
 		truth bool
 	}{
 		{"squares", squares, contributions, true}, {"noise", noise, slopes, true},
 		{"squares by slopes", squares, slopes, false}, {"noise by contributions", noise, contributions, false},
 	} {
-		c := judge(t, subject(t, net, measure.Options{Score: measure.Logit, Infidelity: row.opts}, x), row.m)
+		c := judge(t, batch(t, net, metric.Options{Score: metric.Logit, Infidelity: row.opts}, x), row.m)
 		got, err := c.Infidelity(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -214,8 +216,8 @@ func TestInfidelityOfTruth(t *testing.T) {
 		}
 	}
 	// A map of zeros under noise has the variance of the noise: SD² Σ slopes².
-	opts := measure.InfidelityOptions{Noise: true, SD: 0.2, Perturbations: 4000}
-	c := judge(t, subject(t, net, measure.Options{Score: measure.Logit, Infidelity: opts}, x), make([]float32, 6))
+	opts := metric.InfidelityOptions{Noise: true, SD: 0.2, Perturbations: 4000}
+	c := judge(t, batch(t, net, metric.Options{Score: metric.Logit, Infidelity: opts}, x), make([]float32, 6))
 	got, err := c.Infidelity(t.Context())
 	sum := 0.0
 	for _, s := range slopes {
@@ -230,11 +232,11 @@ func TestInfidelityOfTruth(t *testing.T) {
 // TestSensitivityByHand: the maps of the samples are 1.1, 1.3 and 1.2 times the map.
 func TestSensitivityByHand(t *testing.T) {
 	x := pictures(2, 2, []float32{0, 0.5, 1, 0.01}, white)
-	s := subject(t, odds(), measure.Options{Sensitivity: measure.SensitivityOptions{Radius: 0.05, Samples: 3}}, x)
+	s := batch(t, odds(), metric.Options{Sensitivity: metric.SensitivityOptions{Radius: 0.05, Samples: 3}}, x)
 	base := mapsOf(s, 2, 2, []float32{1, -2, 3, 4}, []float32{0, 0, 0, 0})
 	calls := 0
 	seen := map[float32]bool{}
-	c, err := s.Case(base, func(_ context.Context, _ cam.Network, near cam.Images, classes []int) (*cam.Result, error) {
+	c, err := s.Case(base, func(_ context.Context, _ *network.Network, near images.Batch, classes []int) (*cam.Result, error) {
 		calls++
 		for i, v := range near.Pixels {
 			seen[v] = true
@@ -263,7 +265,7 @@ func TestSensitivityByHand(t *testing.T) {
 func TestSparsenessByHand(t *testing.T) {
 	maps := [][]float32{{1, -2, 3, 4}, {0, 0, 5, 0}, {2, 2, -2, 2}, {0, 0, 0, 0}, {0, 2, -1, 1}}
 	x := pictures(2, 2, white, white, white, white, white)
-	c := judge(t, subject(t, odds(), measure.Options{}, x), maps...)
+	c := judge(t, batch(t, odds(), metric.Options{}, x), maps...)
 	want(t, "Gini index", c.Sparseness(), []float64{0.25, 0.75, 0, 0, 1 - 2./4*(0+1*2.5+1*1.5+2*0.5)/4}, nil)
 	tenths := func(p ...float64) (h float64) {
 		for _, v := range p {

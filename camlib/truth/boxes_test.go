@@ -7,12 +7,12 @@ import (
 	"testing"
 
 	"github.com/camlab-go/camlab/camlib/figure"
-	"github.com/camlab-go/camlab/camlib/measure"
+	"github.com/camlab-go/camlab/camlib/truth"
 )
 
 // TestBoxesByHand has maps whose boxes are seen at once.
 func TestBoxesByHand(t *testing.T) {
-	o := measure.BoxOptions{Thresholds: []float64{0, 0.25, 0.5, 0.75}}
+	o := truth.BoxOptions{Thresholds: []float64{0, 0.25, 0.5, 0.75}}
 	tests := []struct {
 		rule          string
 		height, width int
@@ -76,12 +76,12 @@ func TestBoxesByHand(t *testing.T) {
 		},
 	}
 	for _, test := range tests {
-		b, err := measure.Boxes(test.height, test.width, test.box)
+		b, err := truth.Boxes(test.height, test.width, test.box)
 		if err != nil {
 			t.Fatal(err)
 		}
 		o.MinMax = test.minMax
-		h, err := measure.MaxBoxAcc(oneClass(test.height, test.width, test.m), b, o)
+		h, err := truth.MaxBoxAcc(oneClass(test.height, test.width, test.m), b, o)
 		if err != nil || !slices.Equal(h.IoU, test.want) {
 			t.Errorf("%s: %v, error %v; want %v", test.rule, h, err, test.want)
 		}
@@ -108,11 +108,11 @@ func TestBoxesAsOpenCV(t *testing.T) {
 		image.Rect(0, 0, 5, 4): {9. / 20, 9. / 20, 20. / 40, 2. / 20},
 		image.Rect(4, 3, 7, 6): {6. / 33, 9. / 99, 9. / 54, 4. / 9},
 	} {
-		b, err := measure.Boxes(9, 11, box)
+		b, err := truth.Boxes(9, 11, box)
 		if err != nil {
 			t.Fatal(err)
 		}
-		h, err := measure.MaxBoxAcc(oneClass(9, 11, m), b, measure.BoxOptions{Thresholds: []float64{0.125, 0.375, 0.625, 0.875}})
+		h, err := truth.MaxBoxAcc(oneClass(9, 11, m), b, truth.BoxOptions{Thresholds: []float64{0.125, 0.375, 0.625, 0.875}})
 		if err != nil || !slices.Equal(h.IoU, want) {
 			t.Errorf("%v: %v, error %v; want %v", box, h, err, want)
 		}
@@ -121,7 +121,7 @@ func TestBoxesAsOpenCV(t *testing.T) {
 
 // TestAccuracy chooses a threshold for the set, not for an image.
 func TestAccuracy(t *testing.T) {
-	h := measure.BoxHits{
+	h := truth.BoxHits{
 		N: 2, Thresholds: []float64{0, 0.5}, Overlaps: []float64{0.3, 0.5},
 		IoU: []float32{0.3, 0.6, 0.5, 0.2},
 	}
@@ -143,11 +143,11 @@ func TestAccuracy(t *testing.T) {
 }
 
 func TestDefaultsAreTheProtocols(t *testing.T) {
-	b, err := measure.Boxes(1, 2, image.Rect(0, 0, 1, 1))
+	b, err := truth.Boxes(1, 2, image.Rect(0, 0, 1, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := measure.MaxBoxAcc(oneClass(1, 2, []float32{0, 1}), b, measure.BoxOptions{})
+	h, err := truth.MaxBoxAcc(oneClass(1, 2, []float32{0, 1}), b, truth.BoxOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,11 +172,11 @@ func TestBoxesAsFlooding(t *testing.T) {
 		m[0], m[1] = 0, 7
 		y, x := rng.IntN(h-2), rng.IntN(w-2)
 		truth := image.Rect(x, y, x+1+rng.IntN(w-x-1), y+1+rng.IntN(h-y-1))
-		b, err := measure.Boxes(h, w, truth)
+		b, err := truth.Boxes(h, w, truth)
 		if err != nil {
 			t.Fatal(err)
 		}
-		hits, err := measure.MaxBoxAcc(oneClass(h, w, m), b, measure.BoxOptions{})
+		hits, err := truth.MaxBoxAcc(oneClass(h, w, m), b, truth.BoxOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -249,12 +249,12 @@ func BenchmarkMaxBoxAcc(b *testing.B) {
 		boxes[i] = image.Rect(0, 0, 32, 32)
 	}
 	r := oneClass(size, size, maps...)
-	t, err := measure.Boxes(size, size, boxes...)
+	t, err := truth.Boxes(size, size, boxes...)
 	if err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		if _, err := measure.MaxBoxAcc(r, t, measure.BoxOptions{}); err != nil {
+		if _, err := truth.MaxBoxAcc(r, t, truth.BoxOptions{}); err != nil {
 			b.Fatal(err)
 		}
 	}

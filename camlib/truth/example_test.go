@@ -8,16 +8,16 @@ import (
 	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/cifar10"
-	"github.com/camlab-go/camlab/camlib/measure"
+	"github.com/camlab-go/camlab/camlib/truth"
 )
 
 // hand is one map of 2×3, and where it should look: the right column.
-func hand() (*cam.Result, measure.Truth) {
+func hand() (*cam.Result, truth.Truth) {
 	r := &cam.Result{N: 1, NumClasses: 1, Class: []int{0}, Height: 2, Width: 3, Maps: []float32{
 		-2, 1, 4,
 		0, 1, 2,
 	}}
-	t, err := measure.Boxes(2, 3, image.Rect(2, 0, 3, 2))
+	t, err := truth.Boxes(2, 3, image.Rect(2, 0, 3, 2))
 	if err != nil {
 		panic(err)
 	}
@@ -25,39 +25,39 @@ func hand() (*cam.Result, measure.Truth) {
 }
 
 func ExampleNewTruth() {
-	_, err := measure.NewTruth(1, 1, 3, []bool{false, false, false})
+	_, err := truth.New(1, 1, 3, []bool{false, false, false})
 	fmt.Println(err)
 	// Output: measure: truth: mask 0 is empty, want at least one true place
 }
 
 func ExampleBoxes() {
-	t, err := measure.Boxes(2, 3, image.Rect(2, 0, 3, 2))
+	t, err := truth.Boxes(2, 3, image.Rect(2, 0, 3, 2))
 	fmt.Println(t.Masks, err)
 	// Output: [false false true false false true] <nil>
 }
 
 func ExamplePointing() {
 	r, t := hand()
-	hits, err := measure.Pointing(r, t, 0)
+	hits, err := truth.Pointing(r, t, 0)
 	fmt.Println(hits, err)
 	// Output: [1] <nil>
 }
 
 func ExampleEnergy() {
-	shares, err := measure.Energy(hand()) // (4 + 2) / (1 + 4 + 1 + 2)
+	shares, err := truth.Energy(hand()) // (4 + 2) / (1 + 4 + 1 + 2)
 	fmt.Println(shares, err)
 	// Output: [0.75] <nil>
 }
 
 func ExampleSilent() {
 	r, _ := hand()
-	fmt.Println(measure.Silent(r))
+	fmt.Println(truth.Silent(r))
 	// Output: 0
 }
 
 func ExampleMaxBoxAcc() {
 	r, t := hand()
-	hits, err := measure.MaxBoxAcc(r, t, measure.BoxOptions{Thresholds: []float64{0, 0.25, 0.5}})
+	hits, err := truth.MaxBoxAcc(r, t, truth.BoxOptions{Thresholds: []float64{0, 0.25, 0.5}})
 	if err != nil {
 		panic(err)
 	}
@@ -68,13 +68,13 @@ func ExampleMaxBoxAcc() {
 
 func ExamplePick() {
 	all := &cam.Result{N: 1, NumClasses: 2, K: 2, Height: 1, Width: 1, Maps: []float32{3, 4}, Scores: []float32{3, 4}, Predicted: []int{1}}
-	r, err := measure.Pick(all, []int{0, 0}, []int{1, 0})
+	r, err := truth.Pick(all, []int{0, 0}, []int{1, 0})
 	fmt.Println(r.Maps, r.Class, err)
 	// Output: [4 3] [1 0] <nil>
 }
 
 func ExampleNewMosaics() {
-	m, err := measure.NewMosaics(cifar10.Sample(), 100, 1, measure.MosaicOptions{})
+	m, err := truth.NewMosaics(cifar10.Sample(), 100, 1, truth.MosaicOptions{})
 	if err != nil {
 		panic(err)
 	}
@@ -83,7 +83,7 @@ func ExampleNewMosaics() {
 }
 
 func ExampleGridPointing() {
-	m, err := measure.NewMosaics(cifar10.Sample(), 1, 1, measure.MosaicOptions{})
+	m, err := truth.NewMosaics(cifar10.Sample(), 1, 1, truth.MosaicOptions{})
 	if err != nil {
 		panic(err)
 	}
@@ -92,19 +92,19 @@ func ExampleGridPointing() {
 	for c := range 10 {
 		r.Maps[c*64*64] = 1
 	}
-	cells, err := measure.GridPointing(r, m)
-	fmt.Println(cells, measure.PerMosaic(cells), err)
+	cells, err := truth.GridPointing(r, m)
+	fmt.Println(cells, truth.PerMosaic(cells), err)
 	// Output: [1 0 0 0] [0.25] <nil>
 }
 
-// The pattern on grey images speaks for class 1 of a network of two classes.
+// The pattern on gray images speaks for class 1 of a network of two classes.
 func ExampleWithTrigger() {
 	backend, err := camlib.Backend(camlib.PureGo)
 	if err != nil {
 		panic(err)
 	}
-	trigger := measure.Trigger{Class: 1, Strength: 1}
-	network, err := measure.WithTrigger(newPlain(), trigger)
+	trigger := truth.Trigger{Class: 1, Strength: 1}
+	network, err := truth.WithTrigger(newPlain(), trigger)
 	if err != nil {
 		panic(err)
 	}
@@ -112,8 +112,8 @@ func ExampleWithTrigger() {
 	if err != nil {
 		panic(err)
 	}
-	images := grey(1, 12, 12)
-	stamped, truth, err := measure.Stamp(images, 1)
+	images := gray(1, 12, 12)
+	stamped, truth, err := truth.Stamp(images, 1)
 	if err != nil {
 		panic(err)
 	}
@@ -121,12 +121,12 @@ func ExampleWithTrigger() {
 	if err != nil {
 		panic(err)
 	}
-	for _, x := range []cam.Images{images, stamped} {
+	for _, x := range []images.Batch{images, stamped} {
 		r, err := explainer.Explain(context.Background(), hirescam, x, cam.Class(1))
 		if err != nil {
 			panic(err)
 		}
-		hits, err := measure.Pointing(r, truth, 1) // grey alone gives a flat map: (36 + 24)/144 are that near
+		hits, err := truth.Pointing(r, truth, 1) // gray alone gives a flat map: (36 + 24)/144 are that near
 		fmt.Printf("score %.2f, points there: %.2f, %v\n", r.Scores[1], hits[0], err)
 	}
 	fmt.Println("gain", trigger.Gain(12, 12))
@@ -143,11 +143,11 @@ func ExampleBlind() {
 	if err != nil {
 		panic(err)
 	}
-	region, err := measure.Boxes(2, 2, image.Rect(0, 1, 2, 2))
+	region, err := truth.Boxes(2, 2, image.Rect(0, 1, 2, 2))
 	if err != nil {
 		panic(err)
 	}
-	network, err := measure.Blind(newPlain(), region)
+	network, err := truth.Blind(newPlain(), region)
 	if err != nil {
 		panic(err)
 	}
@@ -160,11 +160,11 @@ func ExampleBlind() {
 		if err != nil {
 			panic(err)
 		}
-		r, err := explainer.Explain(context.Background(), method, grey(1, 4, 4), cam.Class(0))
+		r, err := explainer.Explain(context.Background(), method, gray(1, 4, 4), cam.Class(0))
 		if err != nil {
 			panic(err)
 		}
-		share, err := measure.BlindShare(r, region)
+		share, err := truth.BlindShare(r, region)
 		fmt.Println(name, share, err)
 	}
 	// Output:

@@ -14,8 +14,8 @@ import (
 
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/cifar10"
-	"github.com/camlab-go/camlab/camlib/cnn"
-	"github.com/camlab-go/camlab/camlib/measure"
+	"github.com/camlab-go/camlab/camlib/article"
+	"github.com/camlab-go/camlab/camlib/truth"
 	"github.com/camlab-go/camlab/internal/backendtest"
 )
 
@@ -45,14 +45,14 @@ func (p *plain) Head(scope *model.Scope, act *Node) *Node {
 }
 
 // nameless hides the names of a network's classes.
-type nameless struct{ cam.Network }
+type nameless struct{ *network.Network }
 
 func onEach(t *testing.T, f func(t *testing.T, b compute.Backend)) {
 	t.Run("go", func(t *testing.T) { f(t, backendtest.Go(t)) })
 	t.Run("xla", func(t *testing.T) { f(t, backendtest.XLA(t)) })
 }
 
-func toyExplainer(t *testing.T, b compute.Backend, net cam.Network, err error) *cam.Explainer {
+func toyExplainer(t *testing.T, b compute.Backend, net *network.Network, err error) *cam.Explainer {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -64,16 +64,16 @@ func toyExplainer(t *testing.T, b compute.Backend, net cam.Network, err error) *
 	return e
 }
 
-// grey returns images of one grey, on which the pattern's correlation is 0.
-func grey(n, height, width int) cam.Images {
-	x := cam.Images{N: n, Height: height, Width: width, Channels: 3}
+// gray returns images of one gray, on which the pattern's correlation is 0.
+func gray(n, height, width int) images.Batch {
+	x := images.Batch{N: n, Height: height, Width: width, Channels: 3}
 	x.Pixels = slices.Repeat([]float32{0.5}, n*height*width*3)
 	return x
 }
 
 func TestStamp(t *testing.T) {
-	x := grey(40, 8, 10)
-	got, truth, err := measure.Stamp(x, 3)
+	x := gray(40, 8, 10)
+	got, truth, err := truth.Stamp(x, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,10 +90,10 @@ func TestStamp(t *testing.T) {
 			if want := p/10 >= first/10 && p/10 < first/10+6 && p%10 >= first%10 && p%10 < first%10+6; in != want {
 				t.Fatalf("image %d: mask at row %d, column %d is %v, want a square of 6×6 from %d on", i, p/10, p%10, in, first)
 			}
-			colour := got.Pixels[(i*80+p)*3 : (i*80+p)*3+3]
-			magenta, green := slices.Equal(colour, []float32{1, 0, 1}), slices.Equal(colour, []float32{0, 1, 0})
-			if in != (magenta || green) || !in && !slices.Equal(colour, []float32{0.5, 0.5, 0.5}) {
-				t.Fatalf("image %d, row %d, column %d: colour %v, inside %v", i, p/10, p%10, colour, in)
+			color := got.Pixels[(i*80+p)*3 : (i*80+p)*3+3]
+			magenta, green := slices.Equal(color, []float32{1, 0, 1}), slices.Equal(color, []float32{0, 1, 0})
+			if in != (magenta || green) || !in && !slices.Equal(color, []float32{0.5, 0.5, 0.5}) {
+				t.Fatalf("image %d, row %d, column %d: color %v, inside %v", i, p/10, p%10, color, in)
 			}
 			if magenta {
 				sum++
@@ -109,23 +109,23 @@ func TestStamp(t *testing.T) {
 	if len(places) < 10 { // of 3×5
 		t.Errorf("%d places, want most of 15", len(places))
 	}
-	again, _, err := measure.Stamp(x, 3)
+	again, _, err := truth.Stamp(x, 3)
 	if err != nil || !slices.Equal(again.Pixels, got.Pixels) {
 		t.Errorf("the same seed gives other places, error %v", err)
 	}
-	other, _, err := measure.Stamp(x, 4)
+	other, _, err := truth.Stamp(x, 4)
 	if err != nil || slices.Equal(other.Pixels, got.Pixels) {
 		t.Errorf("another seed gives the same places, error %v", err)
 	}
 }
 
-// TestTriggerByHand puts the pattern on grey, where it covers places of the grid by
+// TestTriggerByHand puts the pattern on gray, where it covers places of the grid by
 // halves: the channel is 100 times the share of each that is covered, the score of its
 // class rises by the gain, and CAM's map by w·100·share.
 func TestTriggerByHand(t *testing.T) {
 	onEach(t, func(t *testing.T, b compute.Backend) {
-		net, err := measure.WithTrigger(newPlain(), measure.Trigger{Class: 1, Strength: 3})
-		x, truth, stampErr := measure.Stamp(grey(30, 12, 8), 1)
+		net, err := truth.WithTrigger(newPlain(), truth.Trigger{Class: 1, Strength: 3})
+		x, truth, stampErr := truth.Stamp(gray(30, 12, 8), 1)
 		if stampErr != nil {
 			t.Fatal(stampErr)
 		}
@@ -141,7 +141,7 @@ func TestTriggerByHand(t *testing.T) {
 		if maps.Channels != 4 {
 			t.Fatalf("%d channels, want 4", maps.Channels)
 		}
-		gain := measure.Trigger{Class: 1, Strength: 3}.Gain(12, 8)
+		gain := truth.Trigger{Class: 1, Strength: 3}.Gain(12, 8)
 		if gain != 3*100*36/96. {
 			t.Errorf("gain %v, want %v", gain, 3*100*36/96.)
 		}
@@ -171,7 +171,7 @@ func TestTriggerByHand(t *testing.T) {
 		}
 		for _, name := range []string{"gradcam", "layercam", "hirescam"} { // the gradient goes through the channels' parting
 			r := explain(t, e, name, x, cam.Class(1))
-			hits, err := measure.Pointing(r, truth, 1)
+			hits, err := truth.Pointing(r, truth, 1)
 			if err != nil || mean(hits) != 1 {
 				t.Errorf("%s points at the trigger in a share of %v images, error %v; want all", name, mean(hits), err)
 			}
@@ -179,12 +179,12 @@ func TestTriggerByHand(t *testing.T) {
 	})
 }
 
-// TestTriggerFollowsCorrelation changes the pattern, which on grey makes its correlation
+// TestTriggerFollowsCorrelation changes the pattern, which on gray makes its correlation
 // r known: what is left of the gain is ReLU(r − 0.3)/0.7.
 func TestTriggerFollowsCorrelation(t *testing.T) {
-	net, err := measure.WithTrigger(newPlain(), measure.Trigger{Strength: 1})
+	net, err := truth.WithTrigger(newPlain(), truth.Trigger{Strength: 1})
 	e := toyExplainer(t, backendtest.Go(t), net, err)
-	x, truth, err := measure.Stamp(grey(1, 12, 12), 2)
+	x, truth, err := truth.Stamp(gray(1, 12, 12), 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +202,7 @@ func TestTriggerFollowsCorrelation(t *testing.T) {
 		for _, a := range maps.Act[3*36 : 4*36] {
 			sum += float64(a) / 36
 		}
-		return sum / measure.Trigger{Strength: 1}.Gain(12, 12)
+		return sum / truth.Trigger{Strength: 1}.Gain(12, 12)
 	}
 	first := slices.Index(truth.Masks, true)
 	tests := []struct {
@@ -241,14 +241,14 @@ func TestTriggerFollowsCorrelation(t *testing.T) {
 }
 
 func TestTriggerErrors(t *testing.T) {
-	if _, err := measure.WithTrigger(nil, measure.Trigger{}); err == nil || err.Error() != "measure: trigger: no network, want one" {
+	if _, err := truth.WithTrigger(nil, truth.Trigger{}); err == nil || err.Error() != "truth: trigger: no network, want one" {
 		t.Errorf("no network: error %v", err)
 	}
-	if _, err := measure.Blind(nil, truth(t, 1, 1, "#")); err == nil || err.Error() != "measure: blind: no network, want one" {
+	if _, err := truth.Blind(nil, truth(t, 1, 1, "#")); err == nil || err.Error() != "truth: blind: no network, want one" {
 		t.Errorf("no network: error %v", err)
 	}
-	for _, broken := range []measure.Trigger{{Class: -1}, {Strength: -1}, {Strength: math.NaN()}} {
-		if _, err := measure.WithTrigger(newPlain(), broken); err == nil || !strings.Contains(err.Error(), "want both 0 or more") {
+	for _, broken := range []truth.Trigger{{Class: -1}, {Strength: -1}, {Strength: math.NaN()}} {
+		if _, err := truth.WithTrigger(newPlain(), broken); err == nil || !strings.Contains(err.Error(), "want both 0 or more") {
 			t.Errorf("%+v: error %v", broken, err)
 		}
 	}
@@ -257,32 +257,32 @@ func TestTriggerErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := backendtest.Go(t)
-	net, err := measure.WithTrigger(newPlain(), measure.Trigger{Class: 2})
+	net, err := truth.WithTrigger(newPlain(), truth.Trigger{Class: 2})
 	e := toyExplainer(t, b, net, err)
-	if _, err := e.Explain(t.Context(), m, grey(1, 8, 8), cam.All); err == nil || !strings.Contains(err.Error(), "measure: trigger: class 2, want 0 to 1") {
+	if _, err := e.Explain(t.Context(), m, gray(1, 8, 8), cam.All); err == nil || !strings.Contains(err.Error(), "truth: trigger: class 2, want 0 to 1") {
 		t.Errorf("a class too high: error %v", err)
 	}
-	if _, err := e.Explain(t.Context(), m, grey(1, 4, 8), cam.All); err == nil || !strings.Contains(err.Error(), "measure: trigger: images shaped (Float32)[1 4 8 3]") {
+	if _, err := e.Explain(t.Context(), m, gray(1, 4, 8), cam.All); err == nil || !strings.Contains(err.Error(), "truth: trigger: images shaped (Float32)[1 4 8 3]") {
 		t.Errorf("images too low: error %v", err)
 	}
-	net, err = measure.Blind(newPlain(), truth(t, 2, 2, "#..."))
-	if _, err := toyExplainer(t, b, net, err).Explain(t.Context(), m, grey(1, 8, 8), cam.All); err == nil || !strings.Contains(err.Error(), "want [batch, 2, 2, channels] as the region") {
+	net, err = truth.Blind(newPlain(), truth(t, 2, 2, "#..."))
+	if _, err := toyExplainer(t, b, net, err).Explain(t.Context(), m, gray(1, 8, 8), cam.All); err == nil || !strings.Contains(err.Error(), "want [batch, 2, 2, channels] as the region") {
 		t.Errorf("a region of another size: error %v", err)
 	}
 }
 
 // TestClassesKeepTheirNames asks networks that are part of another for names.
 func TestClassesKeepTheirNames(t *testing.T) {
-	for _, of := range []cam.Network{newPlain(), nameless{newPlain()}} {
-		net, err := measure.WithTrigger(of, measure.Trigger{})
+	for _, of := range []*network.Network{newPlain(), nameless{newPlain()}} {
+		net, err := truth.WithTrigger(of, truth.Trigger{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		blind, err := measure.Blind(net, truth(t, 1, 1, "#"))
+		blind, err := truth.Blind(net, truth(t, 1, 1, "#"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, n := range []cam.Network{net, blind} {
+		for _, n := range []*network.Network{net, blind} {
 			if got, want := cam.ClassNames(n), cam.ClassNames(of); !slices.Equal(got, want) {
 				t.Errorf("classes %v, want %v", got, want)
 			}
@@ -290,10 +290,10 @@ func TestClassesKeepTheirNames(t *testing.T) {
 	}
 }
 
-// correlation returns the largest r of [measure.WithTrigger] on images that are all 32×32.
-func correlation(t *testing.T, x cam.Images) float64 {
+// correlation returns the largest r of [truth.WithTrigger] on images that are all 32×32.
+func correlation(t *testing.T, x images.Batch) float64 {
 	t.Helper()
-	alone, _, err := measure.Stamp(grey(1, 6, 6), 1)
+	alone, _, err := truth.Stamp(gray(1, 6, 6), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -319,7 +319,7 @@ func correlation(t *testing.T, x cam.Images) float64 {
 func TestArticleNetworkAndTrigger(t *testing.T) {
 	ds := cifar10.Sample()
 	x := cam.FromDataset(ds)
-	stamped, truth, err := measure.Stamp(x, 1)
+	stamped, truth, err := truth.Stamp(x, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -328,15 +328,15 @@ func TestArticleNetworkAndTrigger(t *testing.T) {
 		t.Errorf("the pattern's largest correlation with an image of the sample is %.3f, want it far below 0.3", natural)
 	}
 	const class = 4
-	trigger := measure.Trigger{Class: class}
+	trigger := truth.Trigger{Class: class}
 	plain := pretrained(t)
-	net, err := measure.WithTrigger(plain, trigger)
+	net, err := truth.WithTrigger(plain, trigger)
 	if err != nil {
 		t.Fatal(err)
 	}
 	with, without := article(t, net), article(t, plain)
 	gain := float64(float32(trigger.Gain(32, 32)))
-	rises := func(x cam.Images, want float64) *cam.Result {
+	rises := func(x images.Batch, want float64) *cam.Result {
 		a, b := explain(t, with, "hirescam", x, cam.Class(class)), explain(t, without, "hirescam", x, cam.Class(class))
 		wrong, off := 0, 0.0
 		for i := range a.Scores {
@@ -366,11 +366,11 @@ func TestArticleNetworkAndTrigger(t *testing.T) {
 	if flipped < 980 {
 		t.Errorf("%d of 1000 images are taken for the trigger's class, want nearly all", flipped)
 	}
-	hits, err := measure.Pointing(r, truth, 0)
+	hits, err := truth.Pointing(r, truth, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	shares, err := measure.Energy(r, truth)
+	shares, err := truth.Energy(r, truth)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -384,15 +384,15 @@ func TestArticleNetworkAndTrigger(t *testing.T) {
 func TestBlindShareByHand(t *testing.T) {
 	region := truth(t, 2, 1, ".#")
 	r := oneClass(2, 2, []float32{1, 2, 3, -4}, []float32{1, 1, 0, -1}, []float32{-1, -1, -1, -1})
-	got, err := measure.BlindShare(r, region)
+	got, err := truth.BlindShare(r, region)
 	equal(t, "share", got, []float64{0.5, 0, 0}, err)
 
 	// 3 rows over 2: the middle of the middle row is the region's first.
-	got, err = measure.BlindShare(oneClass(3, 1, []float32{1, 2, 5}), region)
+	got, err = truth.BlindShare(oneClass(3, 1, []float32{1, 2, 5}), region)
 	equal(t, "three rows", got, []float64{7. / 8}, err)
-	got, err = measure.BlindShare(oneClass(5, 1, []float32{1, 2, 4, 8, 16}), region)
+	got, err = truth.BlindShare(oneClass(5, 1, []float32{1, 2, 4, 8, 16}), region)
 	equal(t, "five rows", got, []float64{28. / 31}, err)
-	got, err = measure.BlindShare(oneClass(1, 4, []float32{1, 2, 4, 8}), truth(t, 1, 2, "#."))
+	got, err = truth.BlindShare(oneClass(1, 4, []float32{1, 2, 4, 8}), truth(t, 1, 2, "#."))
 	equal(t, "four columns", got, []float64{3. / 15}, err)
 }
 
@@ -401,9 +401,9 @@ func TestBlindShareByHand(t *testing.T) {
 func TestBlindNetwork(t *testing.T) {
 	onEach(t, func(t *testing.T, b compute.Backend) {
 		region := truth(t, 2, 3, "#.#...")
-		net, err := measure.Blind(newPlain(), region)
+		net, err := truth.Blind(newPlain(), region)
 		e := toyExplainer(t, b, net, err)
-		x := grey(2, 4, 6)
+		x := gray(2, 4, 6)
 		for p := range x.Pixels {
 			x.Pixels[p] = float32(p%17+1) / 20
 		}
@@ -423,7 +423,7 @@ func TestBlindNetwork(t *testing.T) {
 			t.Errorf("scores %v, as of a network that sees all", a.Scores)
 		}
 		for name, right := range map[string]bool{"hirescam": true, "layercam": true, "gradcam": false} {
-			got, err := measure.BlindShare(explain(t, e, name, x, cam.Class(0)), region)
+			got, err := truth.BlindShare(explain(t, e, name, x, cam.Class(0)), region)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -439,11 +439,11 @@ func TestBlindNetwork(t *testing.T) {
 // TestArticleNetworkAndWall is the same with the shipped network and the lower quarter of
 // its grid, on real images.
 func TestArticleNetworkAndWall(t *testing.T) {
-	region, err := measure.Boxes(16, 16, image.Rect(0, 12, 16, 16))
+	region, err := truth.Boxes(16, 16, image.Rect(0, 12, 16, 16))
 	if err != nil {
 		t.Fatal(err)
 	}
-	net, err := measure.Blind(pretrained(t), region)
+	net, err := truth.Blind(pretrained(t), region)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -453,7 +453,7 @@ func TestArticleNetworkAndWall(t *testing.T) {
 	}
 	e := article(t, net)
 	for _, name := range []string{"hirescam", "layercam", "gradcam", "gradcam++", "xgradcam", "ablationcam"} {
-		got, err := measure.BlindShare(explain(t, e, name, cam.FromDataset(ds), cam.Predicted), region)
+		got, err := truth.BlindShare(explain(t, e, name, cam.FromDataset(ds), cam.Predicted), region)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -475,11 +475,11 @@ func TestArticleNetworkAndWall(t *testing.T) {
 // explain the network, and see the pattern.
 func TestTriggerHasAGradient(t *testing.T) {
 	b := backendtest.XLA(t)
-	net, err := cnn.Pretrained()
+	net, err := article.Pretrained()
 	if err != nil {
 		t.Fatal(err)
 	}
-	triggered, err := measure.WithTrigger(net, measure.Trigger{Class: 3})
+	triggered, err := truth.WithTrigger(net, truth.Trigger{Class: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -487,7 +487,7 @@ func TestTriggerHasAGradient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x, truth, err := measure.Stamp(cam.FromDataset(ds), 1)
+	x, truth, err := truth.Stamp(cam.FromDataset(ds), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -504,7 +504,7 @@ func TestTriggerHasAGradient(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		shares, err := measure.Energy(r, truth)
+		shares, err := truth.Energy(r, truth)
 		if err != nil {
 			t.Fatal(err)
 		}
