@@ -25,8 +25,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/camlab-go/camlab/camlib"
+	"github.com/camlab-go/camlab/camlib/article"
 	"github.com/camlab-go/camlab/camlib/cifar10"
-	"github.com/camlab-go/camlab/camlib/cnn"
 	"github.com/camlab-go/camlab/internal/goenv"
 	"github.com/camlab-go/camlab/internal/plugin"
 	"github.com/camlab-go/camlab/kernels"
@@ -418,7 +418,7 @@ func timeSample(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	run, err := cnn.Sample(b)
+	run, err := article.Sample(b)
 	if err != nil {
 		return fmt.Errorf("doctor: %w", err)
 	}

@@ -48,8 +48,7 @@ type unit struct {
 	Score    []float32      `json:"score"`
 	Residual []float32      `json:"residual,omitempty"`
 	Outcome  []string       `json:"outcome"`
-	General  bool           `json:"general"` // whether the explainer takes closed forms no more
-	Sums     map[int]uint32 `json:"sums"`    // of the bytes that array i got
+	Sums     map[int]uint32 `json:"sums"` // of the bytes that array i got
 
 	logits, maps []float32
 }

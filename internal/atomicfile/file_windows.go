@@ -14,9 +14,8 @@ type File struct {
 	path string
 }
 
-// Create begins the file at path, in the same folder.
-func Create(path string) (*File, error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path))
+func create(dir, path string) (*File, error) {
+	f, err := os.CreateTemp(dir, "."+filepath.Base(path))
 	if err != nil {
 		return nil, err
 	}
