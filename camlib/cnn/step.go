@@ -93,7 +93,7 @@ func execute(exec *model.Exec, in ...*tensors.Tensor) ([]*tensors.Tensor, error)
 	for _, t := range in {
 		args = append(args, t)
 	}
-	out, err := exec.Exec(args...)
+	out, err := exec.Call(args...)
 	if err != nil {
 		return nil, fmt.Errorf("cnn: training step: %w", err)
 	}

@@ -95,7 +95,7 @@ func Find(backend compute.Backend, store *model.Store, images int, build func(sc
 		return 0, "", fmt.Errorf("overflow: %w", err)
 	}
 	defer exec.Finalize()
-	out, err := compiled.Call(exec.Exec, inputs...)
+	out, err := compiled.Call(exec.Call, inputs...)
 	if err != nil {
 		return 0, "", fmt.Errorf("overflow: %w", err)
 	}
