@@ -9,6 +9,8 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/train/optimizer"
+
+	"github.com/camlab-go/camlab/internal/compiled"
 )
 
 // A stepper makes one training step: it takes the whole data set and the
@@ -95,7 +97,7 @@ func execute(exec *model.Exec, in ...*tensors.Tensor) ([]*tensors.Tensor, error)
 	}
 	out, err := exec.Call(args...)
 	if err != nil {
-		return nil, fmt.Errorf("cnn: training step: %w", err)
+		return nil, fmt.Errorf("cnn: training step: %w", compiled.Cause(err))
 	}
 	return out, nil
 }
