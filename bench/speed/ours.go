@@ -255,7 +255,7 @@ func (c *camlab) forward(_ context.Context, r request) (func() error, error) {
 	}
 	return func() error {
 		for _, p := range parts {
-			out, err := exec.Exec(p)
+			out, err := exec.Call(p)
 			if err != nil {
 				return err
 			}

@@ -379,7 +379,7 @@ func (e *Explainer) Upsample(r *Result, height, width int, resize Resize) (*Resu
 	step := e.opts.Batch * r.Height * r.Width
 	for start := 0; start < len(r.Maps); start += step {
 		part := r.Maps[start:min(start+step, len(r.Maps))]
-		out, err := compiled.Call(exec.Exec, tensors.FromFlatDataAndDimensions(part, len(part)/(r.Height*r.Width), r.Height, r.Width))
+		out, err := compiled.Call(exec.Call, tensors.FromFlatDataAndDimensions(part, len(part)/(r.Height*r.Width), r.Height, r.Width))
 		if err != nil {
 			return nil, fmt.Errorf("cam: upsample: %w", err)
 		}
@@ -423,7 +423,7 @@ func (e *Explainer) try(ctx context.Context, method Method, images Images) ([]fl
 				return nil, err
 			}
 			act := tensors.FromFlatDataAndDimensions(acts[i*size:(i+1)*size], dims...)
-			out, err := compiled.Call(exec.Exec, image.tensor(), act, tensors.FromScalar(int32(start)))
+			out, err := compiled.Call(exec.Call, image.tensor(), act, tensors.FromScalar(int32(start)))
 			if err != nil {
 				return nil, err
 			}
@@ -572,7 +572,7 @@ type batch struct {
 }
 
 func run(exec *model.Exec, in ...*tensors.Tensor) (b batch, err error) {
-	out, err := compiled.Call(exec.Exec, in...)
+	out, err := compiled.Call(exec.Call, in...)
 	if err != nil {
 		return batch{}, err
 	}

@@ -94,7 +94,7 @@ func Augment(backend compute.Backend, ds *cifar10.Dataset, a Augmentation, seed 
 	if err != nil {
 		return nil, fmt.Errorf("cnn: augment: %w", err)
 	}
-	out, err := compiled.Call(exec.Exec,
+	out, err := compiled.Call(exec.Call,
 		tensors.FromFlatDataAndDimensions(ds.Pixels, ds.Len(), cifar10.Height, cifar10.Width, cifar10.Channels),
 		tensors.FromFlatDataAndDimensions(ds.Labels, ds.Len()),
 		order[:4*n].tensor())

@@ -77,7 +77,7 @@ func (e *Evaluator) Scores(ctx context.Context, ds *cifar10.Dataset) ([]float32,
 		pixels := func() *tensors.Tensor {
 			return tensors.FromFlatDataAndDimensions(ds.Pixels[start*size:(start+n)*size], n, cifar10.Height, cifar10.Width, cifar10.Channels)
 		}
-		out, err := compiled.Call(e.exec.Exec, pixels())
+		out, err := compiled.Call(e.exec.Call, pixels())
 		if err != nil {
 			return nil, fmt.Errorf("cnn: evaluate: images from %d: %w", start, err)
 		}

@@ -9,6 +9,8 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/train/optimizer"
+
+	"github.com/camlab-go/camlab/internal/compiled"
 )
 
 // A stepper makes one training step: it takes the whole data set and the
@@ -93,9 +95,9 @@ func execute(exec *model.Exec, in ...*tensors.Tensor) ([]*tensors.Tensor, error)
 	for _, t := range in {
 		args = append(args, t)
 	}
-	out, err := exec.Exec(args...)
+	out, err := exec.Call(args...)
 	if err != nil {
-		return nil, fmt.Errorf("cnn: training step: %w", err)
+		return nil, fmt.Errorf("cnn: training step: %w", compiled.Cause(err))
 	}
 	return out, nil
 }

@@ -54,7 +54,7 @@ func (s *Subject) enlarge(r *cam.Result, classes []int) ([]float32, error) {
 	if err != nil {
 		return nil, within(err, "%s", r.Method)
 	}
-	out, err := compiled.Call(exec.Exec, tensors.FromFlatDataAndDimensions(r.Maps, r.N, r.Height, r.Width))
+	out, err := compiled.Call(exec.Call, tensors.FromFlatDataAndDimensions(r.Maps, r.N, r.Height, r.Width))
 	if err != nil {
 		return nil, within(err, "%s", r.Method)
 	}

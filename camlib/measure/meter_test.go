@@ -104,7 +104,7 @@ func TestPrepareErrors(t *testing.T) {
 		{measure.ErrImages, "measure: images: 0 values, want 0×0×0×0, each at least 1", cam.Images{}, nil},
 		{measure.ErrImages, "measure: images: image 1: value 2, want 0 to 1 (divide bytes by 255)", pictures(2, 2, white, []float32{0, 2, 0, 0}), nil},
 		{measure.ErrImages, "measure: images: image 0: value NaN", pictures(2, 2, []float32{0, 0, 0, float32(math.NaN())}), nil},
-		{measure.ErrImages, "measure: images shaped (Float32)[1 1 4 1]: the network takes none such", pictures(1, 4, white), nil},
+		{measure.ErrImages, "measure: images shaped (Float32)[1, 1, 4, 1]: the network takes none such", pictures(1, 4, white), nil},
 		{measure.ErrClass, "measure: prepare: 1 classes for 2 images, want one for each, or nil for the predicted ones", pictures(2, 2, white, white), []int{0}},
 		{measure.ErrClass, "measure: prepare: class 2 for image 1, want 0 to 1", pictures(2, 2, white, white), []int{0, 2}},
 		{measure.ErrClass, "measure: prepare: class -1 for image 0, want 0 to 1", pictures(2, 2, white), []int{-1}},

@@ -262,7 +262,7 @@ func TestTriggerErrors(t *testing.T) {
 	if _, err := e.Explain(t.Context(), m, grey(1, 8, 8), cam.All); err == nil || !strings.Contains(err.Error(), "measure: trigger: class 2, want 0 to 1") {
 		t.Errorf("a class too high: error %v", err)
 	}
-	if _, err := e.Explain(t.Context(), m, grey(1, 4, 8), cam.All); err == nil || !strings.Contains(err.Error(), "measure: trigger: images shaped (Float32)[1 4 8 3]") {
+	if _, err := e.Explain(t.Context(), m, grey(1, 4, 8), cam.All); err == nil || !strings.Contains(err.Error(), "measure: trigger: images shaped (Float32)[1, 4, 8, 3]") {
 		t.Errorf("images too low: error %v", err)
 	}
 	net, err = measure.Blind(newPlain(), truth(t, 2, 2, "#..."))

@@ -55,7 +55,7 @@ func (m *Meter) run(ctx context.Context, c change, n, k int, inputs func(p part)
 			}
 			end, last := min(start+deep, n), min(first+wide, k)
 			p := part{end - deep, end, last - wide, last}
-			out, err := compiled.Call(exec.Exec, inputs(p)...)
+			out, err := compiled.Call(exec.Call, inputs(p)...)
 			if err != nil {
 				return err
 			}

@@ -92,7 +92,7 @@ func probeBackend(cmd *cobra.Command, name string) error {
 	if err != nil {
 		return fmt.Errorf("doctor: %w", err)
 	}
-	sum, err := add.Exec1(float32(2), float32(3))
+	sum, err := add.Call1(float32(2), float32(3))
 	if err != nil {
 		return fmt.Errorf("doctor: %w", err)
 	}
