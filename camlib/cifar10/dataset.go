@@ -3,10 +3,9 @@ package cifar10
 import (
 	"fmt"
 	"image"
-	"strconv"
-	"strings"
+	"slices"
 
-	"github.com/camlab-go/camlab/internal/picture"
+	"github.com/camlab-go/camlab/camlib/images"
 )
 
 // Shape of every image, and the number of classes.
@@ -30,18 +29,6 @@ var Classes = [NumClasses]string{
 	"dog", "frog", "horse", "ship", "truck",
 }
 
-// ClassIndex returns the label of a class given by its name, in any case, or
-// by its digit. It fails for anything else.
-func ClassIndex(name string) (int, error) {
-	for i, c := range Classes {
-		if strings.EqualFold(name, c) || name == strconv.Itoa(i) {
-			return i, nil
-		}
-	}
-	return 0, fmt.Errorf("cifar10: class %q, want one of %s or 0 to %d",
-		name, strings.Join(Classes[:], ", "), NumClasses-1)
-}
-
 // Split is a part of the release.
 type Split string
 
@@ -51,7 +38,8 @@ const (
 	Test  Split = "test"
 )
 
-// Dataset holds images in memory, the pixels as stored in the release.
+// Dataset holds images in memory, the pixels as stored in the release. It is an
+// [images.Dataset].
 type Dataset struct {
 	Split  Split
 	Pixels []byte  // [n, 32, 32, 3], red, green, blue, 0 to 255
@@ -102,20 +90,34 @@ func (d *Dataset) Len() int {
 	return len(d.Labels)
 }
 
+// Size returns the size of every image, 32×32×3.
+func (d *Dataset) Size() images.Size {
+	return images.Size{Height: Height, Width: Width, Channels: Channels}
+}
+
+// Classes returns the names of the classes, in the order of their labels.
+func (d *Dataset) Classes() []string { return slices.Clone(Classes[:]) }
+
+// Label returns the class of image i, 0 to 9.
+func (d *Dataset) Label(i int) int { return int(d.Labels[i]) }
+
+// Read puts image i, [32, 32, 3], 0 to 255, into pixels. It fails when i is out of range.
+func (d *Dataset) Read(i int, pixels []uint8) error {
+	if err := d.check("read", i); err != nil {
+		return err
+	}
+	copy(pixels, d.Pixels[i*imageSize:][:imageSize])
+	return nil
+}
+
 // Image returns a copy of image i, 32×32 and opaque, an [image.NRGBA]. When i is out
 // of range it returns an image without pixels; what is asked to explain or draw that
 // fails with an error that says so.
 func (d *Dataset) Image(i int) image.Image {
 	if err := d.check("image", i); err != nil {
-		return &picture.Missing{Err: err}
+		return &images.Missing{Err: err}
 	}
-	img := image.NewNRGBA(image.Rect(0, 0, Width, Height))
-	src := d.Pixels[i*imageSize:][:imageSize]
-	for p := range planeSize {
-		copy(img.Pix[4*p:], src[3*p:3*p+3])
-		img.Pix[4*p+3] = 0xff
-	}
-	return img
+	return images.Image(d, i)
 }
 
 // check returns an error if there is no image at a position.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/camlab-go/camlab/internal/picture"
+	"github.com/camlab-go/camlab/camlib/images"
 )
 
 // TestFirstTestImage compares with the first pixels of the first test image,
@@ -57,7 +57,7 @@ func TestImageOutOfRange(t *testing.T) {
 		{nil, 0, "cifar10: image: position 0, want none (the data set is empty)"},
 	} {
 		img := test.d.Image(test.i)
-		if err := picture.Check(img); err == nil || err.Error() != test.want || !img.Bounds().Empty() {
+		if err := images.Check(img); err == nil || err.Error() != test.want || !img.Bounds().Empty() {
 			t.Errorf("error %v, bounds %v, want %s and no pixels", err, img.Bounds(), test.want)
 		}
 	}
@@ -99,25 +99,5 @@ func TestSelect(t *testing.T) {
 	_, err = new(Dataset).Select(0)
 	if want := "cifar10: select: position 0, want none (the data set is empty)"; err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
-	}
-}
-
-func TestClassIndex(t *testing.T) {
-	for _, test := range []struct {
-		name string
-		want int
-	}{
-		{"frog", 6}, {"Frog", 6}, {"6", 6}, {"airplane", 0}, {"0", 0}, {"truck", 9}, {"9", 9},
-	} {
-		if got, err := ClassIndex(test.name); err != nil || got != test.want {
-			t.Errorf("ClassIndex(%q) = %d, %v, want %d", test.name, got, err, test.want)
-		}
-	}
-	for _, name := range []string{"10", "-1", "06", "", "toad"} {
-		_, err := ClassIndex(name)
-		want := `cifar10: class "` + name + `", want one of airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck or 0 to 9`
-		if err == nil || err.Error() != want {
-			t.Errorf("got  %v\nwant %s", err, want)
-		}
 	}
 }

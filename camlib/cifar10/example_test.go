@@ -51,16 +51,6 @@ func ExampleDataset_Len() {
 	// Output: 1000
 }
 
-func ExampleClassIndex() {
-	for _, name := range []string{"frog", "6", "toad"} {
-		fmt.Println(cifar10.ClassIndex(name))
-	}
-	// Output:
-	// 6 <nil>
-	// 6 <nil>
-	// 0 cifar10: class "toad", want one of airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck or 0 to 9
-}
-
 func ExampleDefaultDir() {
 	os.Setenv("CAMLAB_DATA", "datasets/cifar10")
 	defer os.Unsetenv("CAMLAB_DATA")

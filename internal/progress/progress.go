@@ -10,26 +10,26 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/camlab-go/camlab/camlib/cnn"
+	"github.com/camlab-go/camlab/camlib/train"
 )
 
 // Step is one line about a running training.
-func Step(p cnn.Progress) string {
+func Step(p train.Progress) string {
 	return fmt.Sprintf("epoch %d of %d · step %d of %d · cost %s · %.0f images/s · %s left",
-		p.Epoch, p.Epochs, p.Step, p.Steps, cost(p.Cost), p.ImagesPerSecond, p.Remaining.Round(time.Second))
+		p.Epoch, p.Epochs, p.Step, p.Steps, cost(p.Loss), p.ImagesPerSecond, p.Remaining.Round(time.Second))
 }
 
 // Epoch is one line about a finished epoch, and a second one if it has a warning.
-func Epoch(e cnn.Epoch) string {
+func Epoch(e train.Epoch) string {
 	line := fmt.Sprintf("epoch %d: train cost %s, test cost %s, accuracy %.4f, macro-F1 %.4f",
-		e.Epoch, cost(e.TrainCost), cost(e.Test.Cost), e.Test.Accuracy, e.Test.MacroF1)
+		e.Epoch, cost(e.TrainLoss), cost(e.Test.Loss), e.Test.Accuracy, e.Test.MacroF1)
 	if e.Warning != "" {
 		line += "\nwarning: " + e.Warning
 	}
 	return line
 }
 
-// cost writes a cost to four places, one of a training gone wild in short.
+// cost writes a loss to four places, one of a training gone wild in short.
 func cost(c float64) string {
 	if c >= 1e6 {
 		return fmt.Sprintf("%.4g", c)
@@ -46,7 +46,7 @@ const (
 // rewrite goes to the beginning of the terminal's line and clears it.
 const rewrite = "\r\x1b[K"
 
-// Lines writes a training's progress. Its methods fit [cnn.TrainConfig]'s
+// Lines writes a training's progress. Its methods fit [train.Config]'s
 // OnStep, OnEpoch and OnNotice.
 type Lines struct {
 	out      io.Writer
@@ -65,7 +65,7 @@ func New(out io.Writer) *Lines {
 }
 
 // Step writes the line of a step when it is time.
-func (l *Lines) Step(p cnn.Progress) { l.Write(func() string { return Step(p) }) }
+func (l *Lines) Step(p train.Progress) { l.Write(func() string { return Step(p) }) }
 
 // Images writes a line about a work on many images when it is time, of which done are
 // done, and work began with first of them at start.
@@ -95,7 +95,7 @@ func (l *Lines) Write(line func() string) {
 }
 
 // Epoch writes the line of an epoch. It stays.
-func (l *Lines) Epoch(e cnn.Epoch) {
+func (l *Lines) Epoch(e train.Epoch) {
 	l.Notice(Epoch(e))
 }
 

@@ -5,12 +5,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/camlab-go/camlab/camlib/cnn"
+	"github.com/camlab-go/camlab/camlib/score"
+	"github.com/camlab-go/camlab/camlib/train"
 )
 
 var (
-	step  = cnn.Progress{Epoch: 2, Epochs: 5, Step: 3, Steps: 8, Cost: 1.23456, ImagesPerSecond: 151.7, Remaining: 62 * time.Second}
-	epoch = cnn.Epoch{Epoch: 2, TrainCost: 0.73851, Test: cnn.Evaluation{Cost: 0.69, Accuracy: 0.755, MacroF1: 0.7553}}
+	step  = train.Progress{Epoch: 2, Epochs: 5, Step: 3, Steps: 8, Loss: 1.23456, ImagesPerSecond: 151.7, Remaining: 62 * time.Second}
+	epoch = train.Epoch{Epoch: 2, TrainLoss: 0.73851, Test: score.Evaluation{Loss: 0.69, Accuracy: 0.755, MacroF1: 0.7553}}
 )
 
 const (
@@ -22,7 +23,7 @@ const (
 // what is noticed stay.
 func TestWarningsAreSaid(t *testing.T) {
 	wild := epoch
-	wild.TrainCost, wild.Warning = 1.23456e23, "accuracy 0.1000, no better than guessing"
+	wild.TrainLoss, wild.Warning = 1.23456e23, "accuracy 0.1000, no better than guessing"
 	var out strings.Builder
 	l := New(&out)
 	l.terminal, l.last = true, time.Now().Add(-time.Second)

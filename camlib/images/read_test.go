@@ -1,4 +1,4 @@
-package camlib_test
+package images_test
 
 import (
 	"bytes"
@@ -21,7 +21,7 @@ import (
 	"golang.org/x/image/bmp"
 	"golang.org/x/image/tiff"
 
-	"github.com/camlab-go/camlab/camlib"
+	"github.com/camlab-go/camlab/camlib/images"
 	"github.com/camlab-go/camlab/internal/shared"
 )
 
@@ -36,7 +36,7 @@ func write(t *testing.T, name string, data []byte) string {
 
 func read(t *testing.T, name string, data []byte) image.Image {
 	t.Helper()
-	photo, err := camlib.ReadPhoto(write(t, name, data))
+	photo, err := images.Read(write(t, name, data))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,13 +189,13 @@ func TestOrientation(t *testing.T) {
 	bare := encoded(t, "jpeg", stored)
 	turned := read(t, "a.jpg", inJPEG(bare, exif(binary.BigEndian, 3, 3)))
 	back := upright(turned, 3)
-	samePixels(t, "resized", camlib.Square(read(t, "b.jpg", bare), 8), camlib.Square(back, 8))
+	samePixels(t, "resized", images.Square(read(t, "b.jpg", bare), 8), images.Square(back, 8))
 }
 
 // TestWebP reads a file made by Pillow 13.0.0: lossless, orientation 6, its last
 // column transparent.
 func TestWebP(t *testing.T) {
-	photo, err := camlib.ReadPhoto("testdata/orientation6.webp")
+	photo, err := images.Read("testdata/orientation6.webp")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -288,16 +288,16 @@ func TestTransparentFiles(t *testing.T) {
 			}
 		}
 		for name, data := range files {
-			got, err := camlib.PhotoOptions{Background: background}.Read(write(t, name, data))
+			got, err := images.ReadOptions{Background: background}.Read(write(t, name, data))
 			if err != nil {
 				t.Fatal(err)
 			}
 			samePixels(t, name, got, want)
-			samePixels(t, name+", resized", camlib.Square(got, 3), camlib.Square(want, 3))
+			samePixels(t, name+", resized", images.Square(got, 3), images.Square(want, 3))
 		}
-		samePixels(t, "resized", camlib.Square(camlib.Over(img, background), 3), camlib.Square(want, 3))
+		samePixels(t, "resized", images.Square(images.Over(img, background), 3), images.Square(want, 3))
 		if background == nil {
-			samePixels(t, "resized by default", camlib.Square(img, 3), camlib.Square(want, 3))
+			samePixels(t, "resized by default", images.Square(img, 3), images.Square(want, 3))
 		}
 	}
 }
@@ -333,7 +333,7 @@ func bomb(width, height uint32, depth, kind byte) []byte {
 func TestHostileFiles(t *testing.T) {
 	good := lopsided(40, 24)
 	const formats = "want a PNG, JPEG, GIF, WebP, BMP or TIFF picture"
-	const more = "PhotoOptions.MaxPixels, or --max-megapixels, allows more"
+	const more = "ReadOptions.MaxPixels, or --max-megapixels, allows more"
 	patched := func(format string, at int, with ...byte) []byte {
 		b := encoded(t, format, good)
 		copy(b[at:], with)
@@ -380,14 +380,14 @@ func TestHostileFiles(t *testing.T) {
 		{"zero.bmp", patched("bmp", 18, 0, 0, 0, 0, 0, 0, 0, 0), "0×0 pixels, want at least 1×1"},
 	} {
 		path := write(t, test.name, test.data)
-		_, err := camlib.ReadPhoto(path)
-		if err == nil || !strings.HasPrefix(err.Error(), "camlib: photo: "+path+": ") || !strings.Contains(err.Error(), test.want) {
+		_, err := images.Read(path)
+		if err == nil || !strings.HasPrefix(err.Error(), "images: read: "+path+": ") || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: error %v, want %s", test.name, err, test.want)
 		}
-		if tooLarge := strings.Contains(test.want, "at most"); errors.Is(err, camlib.ErrTooLarge) != tooLarge {
-			t.Errorf("%s: error %v, of kind %q: %v", test.name, err, camlib.ErrTooLarge, !tooLarge)
+		if tooLarge := strings.Contains(test.want, "at most"); errors.Is(err, images.ErrTooLarge) != tooLarge {
+			t.Errorf("%s: error %v, of kind %q: %v", test.name, err, images.ErrTooLarge, !tooLarge)
 		}
-		if tooLarge := strings.Contains(test.want, "at most"); tooLarge != errors.Is(camlib.PhotoOptions{}.Check(path), camlib.ErrTooLarge) {
+		if tooLarge := strings.Contains(test.want, "at most"); tooLarge != errors.Is(images.ReadOptions{}.Check(path), images.ErrTooLarge) {
 			t.Errorf("%s: Check says another thing than Read", test.name)
 		}
 	}
@@ -408,7 +408,7 @@ func TestNotAFile(t *testing.T) {
 		dir: "a folder, want a file with a PNG", pipe: "a named pipe, want a file", "/dev/zero": "a device, want a file",
 		huge: "a file of 1099511 MB, want at most 128000000 pixels", filepath.Join(dir, "none.png"): "no such file",
 	} {
-		if _, err := camlib.ReadPhoto(path); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := images.Read(path); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want %s", path, err, want)
 		}
 	}
@@ -418,7 +418,7 @@ func TestNotAFile(t *testing.T) {
 func TestMaxPixels(t *testing.T) {
 	path := write(t, "a.png", encoded(t, "png", lopsided(40, 24)))
 	for most, ok := range map[int]bool{0: true, 960: true, 959: false, 1: false, 1 << 40: true, -1: false} {
-		if _, err := (camlib.PhotoOptions{MaxPixels: most}).Read(path); (err == nil) != ok {
+		if _, err := (images.ReadOptions{MaxPixels: most}).Read(path); (err == nil) != ok {
 			t.Errorf("at most %d: error %v for 960 pixels", most, err)
 		}
 	}
@@ -426,12 +426,12 @@ func TestMaxPixels(t *testing.T) {
 
 func TestSquareOfNothing(t *testing.T) {
 	for _, img := range []image.Image{nil, (*image.NRGBA)(nil), image.NewNRGBA(image.Rect(0, 0, 0, 3)), image.NewUniform(color.White)} {
-		if got := camlib.Square(img, 32); !got.Bounds().Empty() {
+		if got := images.Square(img, 32); !got.Bounds().Empty() {
 			t.Errorf("%T: %v, want no pixels", img, got.Bounds())
 		}
 	}
 	for _, side := range []int{0, -1, 1 << 40} {
-		if got := camlib.Square(lopsided(2, 2), side); !got.Bounds().Empty() {
+		if got := images.Square(lopsided(2, 2), side); !got.Bounds().Empty() {
 			t.Errorf("side %d: %v, want no pixels", side, got.Bounds())
 		}
 	}
@@ -443,12 +443,12 @@ func TestTransparentCases(t *testing.T) {
 	dir := shared.Cases(t)
 	for _, hidden := range []string{"hidden_black.png", "hidden_red.png"} {
 		for want, background := range map[string]color.Color{"on_white.png": nil, "on_black.png": color.Black} {
-			a, errA := camlib.PhotoOptions{Background: background}.Read(filepath.Join(dir, "transparent", hidden))
-			b, errB := camlib.ReadPhoto(filepath.Join(dir, "transparent", want))
+			a, errA := images.ReadOptions{Background: background}.Read(filepath.Join(dir, "transparent", hidden))
+			b, errB := images.Read(filepath.Join(dir, "transparent", want))
 			if err := errors.Join(errA, errB); err != nil {
 				t.Fatal(err)
 			}
-			samePixels(t, hidden+" as "+want, camlib.Square(a, 32), camlib.Square(b, 32))
+			samePixels(t, hidden+" as "+want, images.Square(a, 32), images.Square(b, 32))
 		}
 	}
 }

@@ -1,10 +1,19 @@
-package cnn
+// Package score says how good the scores of a network are: softmax and cross entropy, in
+// Go and as graphs, and the [Evaluation] of a whole data set.
+package score
 
 import "math"
 
-// Probabilities returns softmax(scores), in float64.
-func Probabilities(scores []float32) []float64 {
+// Softmax returns the probabilities of the classes,
+//
+//	p_c = exp(score_c) / Σ_k exp(score_k),
+//
+// computed in float64 and without overflow.
+func Softmax(scores []float32) []float64 {
 	p := make([]float64, len(scores))
+	if len(scores) == 0 {
+		return p
+	}
 	lse := logSumExp(scores)
 	for i, s := range scores {
 		p[i] = math.Exp(float64(s) - lse)
@@ -12,8 +21,8 @@ func Probabilities(scores []float32) []float64 {
 	return p
 }
 
-// crossEntropy is -log softmax(scores)[label].
-func crossEntropy(scores []float32, label int) float64 {
+// CrossEntropy returns −log softmax(scores)[label], in nats.
+func CrossEntropy(scores []float32, label int) float64 {
 	return logSumExp(scores) - float64(scores[label])
 }
 

@@ -1,4 +1,4 @@
-package cnn
+package train
 
 import (
 	"bytes"
@@ -12,10 +12,11 @@ import (
 
 	"github.com/google/renameio/v2"
 
+	"github.com/camlab-go/camlab/camlib/network"
 	"github.com/camlab-go/camlab/internal/lock"
 )
 
-// The files of a checkpoint folder, beside [ModelFile]: what a training needs to
+// The files of a checkpoint folder, beside [network.ModelFile]: what a training needs to
 // go on, the same of the checkpoint before, and its log.
 const (
 	TrainingFile = "training.safetensors"
@@ -26,6 +27,7 @@ const (
 // folder is a checkpoint folder that one training alone writes to.
 type folder struct {
 	dir    string
+	holds  content
 	unlock func()
 	notice func(string)
 }
@@ -33,13 +35,13 @@ type folder struct {
 // leftOver are the temporary files of a process that was killed while it wrote,
 // as renameio and os.CreateTemp name them.
 var leftOver = regexp.MustCompile(`^\.(` + strings.Join([]string{
-	regexp.QuoteMeta(TrainingFile), regexp.QuoteMeta(ModelFile), regexp.QuoteMeta(LogFile)}, "|") + `)[0-9]+$`)
+	regexp.QuoteMeta(TrainingFile), regexp.QuoteMeta(network.ModelFile), regexp.QuoteMeta(LogFile)}, "|") + `)[0-9]+$`)
 
 // openFolder makes a folder if need be, locks it, clears it of left-over
 // temporary files, and tries to write as much as a checkpoint takes.
-func openFolder(dir string, notice func(string)) (*folder, error) {
+func openFolder(dir string, holds content, notice func(string)) (*folder, error) {
 	fail := func(err error) error {
-		return fmt.Errorf("cnn: train: checkpoint folder %s: %w", dir, err)
+		return fmt.Errorf("train: checkpoint folder %s: %w", dir, err)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fail(fmt.Errorf("%w; want a folder that can be made or written to", err))
@@ -53,13 +55,16 @@ func openFolder(dir string, notice func(string)) (*folder, error) {
 	case err != nil:
 		return nil, fail(fmt.Errorf("%w; want a folder that can be written to", err))
 	}
-	f := &folder{dir, unlock, notice}
+	f := &folder{dir, holds, unlock, notice}
 	if err := f.claim(); err != nil {
 		f.close()
 		return nil, fail(fmt.Errorf("%w; want a folder that can be written to, with room for three checkpoints", err))
 	}
 	return f, nil
 }
+
+// leastRoom is how many bytes are tried where the network is not known yet.
+const leastRoom = 4 << 20
 
 // claim does what a lock allows.
 func (f *folder) claim() error {
@@ -78,7 +83,7 @@ func (f *folder) claim() error {
 	if err != nil {
 		return err
 	}
-	_, err = try.Write(make([]byte, 16*NumParameters)) // four floats each: the weight, its moments, and that of the model
+	_, err = try.Write(make([]byte, max(f.holds.room(), leastRoom)))
 	return errors.Join(err, try.Close(), os.Remove(try.Name()))
 }
 
@@ -90,19 +95,19 @@ func (f *folder) path(name string) string { return filepath.Join(f.dir, name) }
 // If that is the one before, it takes the newest one's place, which is kept
 // under another name.
 func (f *folder) load() (*checkpoint, error) {
-	newest, err := readCheckpoint(f.path(TrainingFile))
+	newest, err := f.read(TrainingFile)
 	if err == nil {
 		return newest, nil
 	}
-	before, errBefore := readCheckpoint(f.path(PreviousFile))
+	before, errBefore := f.read(PreviousFile)
 	missing := errors.Is(err, fs.ErrNotExist)
 	switch {
 	case missing && errors.Is(errBefore, fs.ErrNotExist):
 		return nil, nil
 	case errors.Is(errBefore, fs.ErrNotExist):
-		return nil, fmt.Errorf("cnn: resume: %w; there is no checkpoint before it; put a good copy in its place, or choose another folder to begin anew", err)
+		return nil, fmt.Errorf("train: resume: %w; there is no checkpoint before it; put a good copy in its place, or choose another folder to begin anew", err)
 	case errBefore != nil || errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("cnn: resume: %w; and of the checkpoint before: %w; put a good copy in its place, or choose another folder to begin anew", err, errBefore)
+		return nil, fmt.Errorf("train: resume: %w; and of the checkpoint before: %w; put a good copy in its place, or choose another folder to begin anew", err, errBefore)
 	}
 	kept := ""
 	if !missing {
@@ -111,7 +116,7 @@ func (f *folder) load() (*checkpoint, error) {
 		}
 	}
 	if err := os.Rename(f.path(PreviousFile), f.path(TrainingFile)); err != nil {
-		return nil, fmt.Errorf("cnn: resume: %w", err)
+		return nil, fmt.Errorf("train: resume: %w", err)
 	}
 	if missing {
 		kept = fmt.Sprintf("%s is missing", f.path(TrainingFile))
@@ -120,14 +125,15 @@ func (f *folder) load() (*checkpoint, error) {
 	return before, nil
 }
 
-func readCheckpoint(path string) (*checkpoint, error) {
-	data, err := os.ReadFile(path)
+// read returns the checkpoint in a file.
+func (f *folder) read(name string) (*checkpoint, error) {
+	data, err := os.ReadFile(f.path(name))
 	if err != nil {
 		return nil, err
 	}
-	c, err := decodeCheckpoint(data)
+	c, err := f.holds.decode(data)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", f.path(name), err)
 	}
 	return c, nil
 }
@@ -138,7 +144,7 @@ func (f *folder) setAside(name string, why error) (string, error) {
 	ext := filepath.Ext(name)
 	to := f.path(strings.TrimSuffix(name, ext) + ".damaged" + ext)
 	if err := os.Rename(f.path(name), to); err != nil {
-		return "", fmt.Errorf("cnn: resume: %w", err)
+		return "", fmt.Errorf("train: resume: %w", err)
 	}
 	return fmt.Sprintf("%v; it is kept as %s", why, to), nil
 }
@@ -152,20 +158,20 @@ func (f *folder) save(c *checkpoint) error {
 	}
 	file, err := renameio.NewPendingFile(f.path(TrainingFile), renameio.WithTempDir(f.dir), renameio.WithPermissions(0o644))
 	if err != nil {
-		return fmt.Errorf("cnn: checkpoint: %w", err)
+		return fmt.Errorf("train: checkpoint: %w", err)
 	}
 	defer file.Cleanup() //nolint:errcheck // nothing to clean up after the rename
 	if _, err := file.Write(data); err != nil {
-		return fmt.Errorf("cnn: checkpoint: %w", err)
+		return fmt.Errorf("train: checkpoint: %w", err)
 	}
 	if err := file.Sync(); err != nil {
-		return fmt.Errorf("cnn: checkpoint: %w", err)
+		return fmt.Errorf("train: checkpoint: %w", err)
 	}
 	if err := os.Rename(f.path(TrainingFile), f.path(PreviousFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("cnn: checkpoint: %w", err)
+		return fmt.Errorf("train: checkpoint: %w", err)
 	}
 	if err := file.CloseAtomicallyReplace(); err != nil {
-		return fmt.Errorf("cnn: checkpoint: %w", err)
+		return fmt.Errorf("train: checkpoint: %w", err)
 	}
 	return nil
 }
@@ -184,7 +190,7 @@ func (f *folder) publish(c *checkpoint) error {
 	}
 	old, err := ReadHistory(f.dir)
 	ours := err == nil && c.History.sameRun(old) == nil
-	if err := f.write(ModelFile, c.model, func(model []byte) bool { return ours && old.owns(model) == nil }); err != nil {
+	if err := f.write(network.ModelFile, c.model, func(model []byte) bool { return ours && old.owns(model) == nil }); err != nil {
 		return err
 	}
 	return f.write(LogFile, log, func([]byte) bool { return ours })
@@ -206,34 +212,34 @@ func (f *folder) write(name string, want []byte, ours func(old []byte) bool) err
 		}
 		f.notice(kept + ", and written again from the checkpoint")
 	}
-	if err := writeFile(f.path(name), want); err != nil {
-		return fmt.Errorf("cnn: checkpoint: %w", err)
+	if err := renameio.WriteFile(f.path(name), want, 0o644, renameio.WithTempDir(f.dir)); err != nil {
+		return fmt.Errorf("train: checkpoint: %w", err)
 	}
 	return nil
 }
 
-// finished returns the log and the model of a folder that has no checkpoint: of
-// a run that has ended and whose TrainingFile was not kept. It is nil where
-// there is no model and no log either, and an error where there is anything else
-// that a training would overwrite.
-func (f *folder) finished(settings *History, epochs int) (*History, *Model, error) {
-	fail := func(format string, args ...any) (*History, *Model, error) {
-		return nil, nil, fmt.Errorf("cnn: train: %s has no %s to go on from, and %w; nothing was overwritten: choose another folder, or move what is in this one away to begin anew",
+// finished returns the log of a folder that has no checkpoint: of a run that has ended and
+// whose TrainingFile was not kept. It sets the network's weights to those of its model. The
+// log is nil where there is no model and no log either, and an error where there is
+// anything else that a training would overwrite.
+func (f *folder) finished(settings *History, epochs int, net *network.Network) (*History, error) {
+	fail := func(format string, args ...any) (*History, error) {
+		return nil, fmt.Errorf("train: %s has no %s to go on from, and %w; nothing was overwritten: choose another folder, or move what is in this one away to begin anew",
 			f.dir, TrainingFile, fmt.Errorf(format, args...))
 	}
 	_, noLog := os.Lstat(f.path(LogFile))
-	_, noModel := os.Lstat(f.path(ModelFile))
+	_, noModel := os.Lstat(f.path(network.ModelFile))
 	switch {
 	case noLog != nil && noModel != nil:
-		return nil, nil, nil
+		return nil, nil
 	case noLog != nil:
-		return fail("a %s without a %s", ModelFile, LogFile)
+		return fail("a %s without a %s", network.ModelFile, LogFile)
 	case noModel != nil:
-		return fail("a %s without a %s", LogFile, ModelFile)
+		return fail("a %s without a %s", LogFile, network.ModelFile)
 	}
 	log, err := ReadHistory(f.dir)
 	if err == nil {
-		err = log.check()
+		err = log.check(f.holds.architecture)
 	}
 	if err == nil {
 		err = settings.sameRun(log)
@@ -241,24 +247,18 @@ func (f *folder) finished(settings *History, epochs int) (*History, *Model, erro
 	if err != nil {
 		return fail("its %s is not of a run with these settings: %w", LogFile, err)
 	}
-	data, err := os.ReadFile(f.path(ModelFile))
+	data, err := os.ReadFile(f.path(network.ModelFile))
 	if err == nil {
 		err = log.owns(data)
 	}
 	if err != nil {
-		return fail("its %s: %w", ModelFile, err)
+		return fail("its %s: %w", network.ModelFile, err)
 	}
 	if len(log.Epochs) < epochs {
 		return fail("%d epochs done, want %d: without that file no more can be added", len(log.Epochs), epochs)
 	}
-	model, err := Decode(data)
-	if err != nil {
-		return fail("its %s: %w", ModelFile, err)
+	if err := net.Decode(data); err != nil {
+		return fail("its %s: %w", network.ModelFile, err)
 	}
-	return log, model, nil
-}
-
-// writeFile writes a file whole or not at all, by way of a temporary one beside it.
-func writeFile(path string, data []byte) error {
-	return renameio.WriteFile(path, data, 0o644, renameio.WithTempDir(filepath.Dir(path)))
+	return log, nil
 }

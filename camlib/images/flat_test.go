@@ -1,4 +1,4 @@
-package picture
+package images
 
 import (
 	"fmt"
@@ -43,7 +43,7 @@ func TestOverForEveryFormat(t *testing.T) {
 			{uint8(br), uint8(bg), uint8(bb), 255}, {201, 100, 50, 255}, {mix(201, br), mix(100, bg), mix(50, bb), 255},
 		}
 		for name, img := range tests {
-			seen := Over(img, img.Bounds(), background)
+			seen := Over(img, background)
 			for i := range want {
 				got := color.NRGBAModel.Convert(seen.At(2+i, 3)).(color.NRGBA)
 				if name[:4] == "RGBA" && name[4:] != "64" && i == 2 { // holds 8 bits of color times alpha: a level may be lost
@@ -98,11 +98,11 @@ func TestOpaquePixelsKeepTheirBits(t *testing.T) {
 	img := image.NewNRGBA64(image.Rect(0, 0, 2, 1))
 	deep := color.NRGBA64{0x1234, 0x5678, 0x9abc, 0xffff}
 	img.SetNRGBA64(1, 0, deep)
-	if got := color.NRGBA64Model.Convert(Over(img, img.Rect, nil).At(1, 0)); got != deep {
+	if got := color.NRGBA64Model.Convert(Over(img, nil).At(1, 0)); got != deep {
 		t.Errorf("%v, want %v", got, deep)
 	}
 	img.SetNRGBA64(0, 0, deep)
-	if got := Over(img, img.Rect, nil); got != image.Image(img) {
+	if got := Over(img, nil); got != image.Image(img) {
 		t.Errorf("an opaque picture became a %T", got)
 	}
 }
@@ -120,7 +120,7 @@ func TestFlatSaysWhatIsWrong(t *testing.T) {
 		{image.NewGray(image.Rect(0, 0, 5, 0)), "image of 5×0 pixels, want at least 1×1"},
 		{image.NewUniform(color.White), "image of 2000000000×2000000000 pixels, want at most 268435456 in all"},
 		{&Missing{Err: fmt.Errorf("position 5000")}, "position 5000"},
-		{own{}, "a damaged picture.own: runtime error: invalid memory address"},
+		{own{}, "a damaged images.own: runtime error: invalid memory address"},
 		{&image.NRGBA{Rect: image.Rect(0, 0, 2, 2)}, "a damaged *image.NRGBA: runtime error: index out of range"},
 		{&image.Paletted{Rect: image.Rect(0, 0, 1, 1), Stride: 1, Pix: []byte{7}, Palette: color.Palette{color.Black}}, "a damaged *image.Paletted: runtime error: index out of range"},
 	} {

@@ -1,0 +1,82 @@
+package score
+
+import (
+	"fmt"
+
+	"github.com/camlab-go/camlab/internal/failure"
+)
+
+// Evaluation is how good a network is on labeled images.
+type Evaluation struct {
+	Images   int     `json:"images"`
+	Loss     float64 `json:"loss"` // mean cross entropy, in nats, see [Loss]
+	Accuracy float64 `json:"accuracy"`
+	// MacroF1 is the plain mean of the classes' F1.
+	MacroF1  float64      `json:"macro_f1"`
+	PerClass []ClassScore `json:"per_class"`
+	// Confusion counts images by true class, then by predicted class.
+	Confusion [][]int `json:"confusion"`
+}
+
+// String returns the evaluation in one line, without the classes.
+func (e Evaluation) String() string {
+	return fmt.Sprintf("%d images, cost %.4f, accuracy %.4f, macro-F1 %.4f", e.Images, e.Loss, e.Accuracy, e.MacroF1)
+}
+
+// ClassScore is how well one class is found: of the images predicted as the class, the
+// part that is it (precision); of the images of the class, the part predicted as it
+// (recall); and F1 = 2·precision·recall/(precision + recall). A part of nothing counts as
+// 0, as scikit-learn's zero_division=0.
+type ClassScore struct {
+	Class     string  `json:"class"`
+	Precision float64 `json:"precision"`
+	Recall    float64 `json:"recall"`
+	F1        float64 `json:"f1"`
+}
+
+// Evaluate returns the [Evaluation] of scores (before softmax), [n, classes] row by row,
+// and the true labels, [n]. The predicted class is that of the largest score, the first of
+// equals. It fails where there are no labels, where a label is none of the classes, and
+// where a score is infinite or NaN.
+func Evaluate(scores []float32, labels []int, classes []string) (*Evaluation, error) {
+	k := len(classes)
+	if len(labels) == 0 || len(scores) != k*len(labels) {
+		return nil, fmt.Errorf("score: %d scores and %d labels, want %d scores for each of at least one label", len(scores), len(labels), k)
+	}
+	ev := &Evaluation{Images: len(labels), Confusion: make([][]int, k)}
+	for c := range ev.Confusion {
+		ev.Confusion[c] = make([]int, k)
+	}
+	for i, label := range labels {
+		row := scores[i*k : (i+1)*k]
+		if label < 0 || label >= k {
+			return nil, fmt.Errorf("score: label %d of image %d, want 0 to %d", label, i, k-1)
+		}
+		if bad := failure.NotFinite(row); bad >= 0 {
+			return nil, fmt.Errorf("score: image %d: score %v of class %d, want finite scores", i, row[bad], bad)
+		}
+		ev.Loss += CrossEntropy(row, label) / float64(len(labels))
+		ev.Confusion[label][argmax(row)]++
+	}
+	correct := 0
+	for c, name := range classes {
+		hits, actual, predicted := ev.Confusion[c][c], 0, 0
+		for j := range k {
+			actual += ev.Confusion[c][j]
+			predicted += ev.Confusion[j][c]
+		}
+		correct += hits
+		s := ClassScore{Class: name, Precision: ratio(hits, predicted), Recall: ratio(hits, actual), F1: ratio(2*hits, actual+predicted)}
+		ev.PerClass = append(ev.PerClass, s)
+		ev.MacroF1 += s.F1 / float64(k)
+	}
+	ev.Accuracy = ratio(correct, len(labels))
+	return ev, nil
+}
+
+func ratio(part, whole int) float64 {
+	if whole == 0 {
+		return 0
+	}
+	return float64(part) / float64(whole)
+}

@@ -1,0 +1,266 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/camlab-go/camlab/camlib/images"
+	"github.com/camlab-go/camlab/camlib/network"
+	"github.com/camlab-go/camlab/internal/backend"
+)
+
+// training is a running [Train].
+type training struct {
+	config         Config
+	backend        compute.Backend
+	net            *network.Network
+	holds          content
+	train, test    images.Dataset
+	pixels, labels *tensors.Tensor
+	step           stepper
+	evaluator      *Evaluator
+	state          state
+	published      []byte // the contents of network.ModelFile after the last whole epoch
+
+	folder  *folder   // nil if Dir is ""
+	saved   *position // of the last checkpoint there; nil if there is none
+	savedAt time.Time
+
+	began  time.Time
+	images int // since began
+}
+
+// prepare makes the network ready. Variables of an earlier training's optimizer go.
+func (t *training) prepare() error {
+	if t.config.Step == "" {
+		t.config.Step = Plain
+		if t.net != nil && t.net.Gradients != nil {
+			t.config.Step = Winograd
+		}
+	}
+	if t.net != nil && t.net.Store != nil {
+		if err := clearOptimizer(t.net.Store); err != nil {
+			return fmt.Errorf("train: %w", err)
+		}
+	}
+	if err := prepare(t.backend, t.net, t.train, t.config.Seed); err != nil {
+		return fmt.Errorf("train: %w", err)
+	}
+	t.holds = content{t.net.Name, parameters(t.net.Store)}
+	return nil
+}
+
+// begin loads the checkpoint, if there is one, and prepares the step.
+func (t *training) begin() error {
+	c := t.config
+	settings := History{
+		Architecture: t.net.Name, Images: t.train.Len(), Augment: c.Augment, BatchSize: c.BatchSize,
+		LearningRate: c.LearningRate, Seed: c.Seed, Step: c.Step, Backend: backend.Describe(t.backend),
+	}
+	var err error
+	if settings.TrainData, err = images.Hash(t.train); err != nil {
+		return fmt.Errorf("train: training images: %w", err)
+	}
+	if settings.TestData, err = images.Hash(t.test); err != nil {
+		return fmt.Errorf("train: test images: %w", err)
+	}
+	t.state.History = settings
+	if t.folder != nil {
+		if err := t.resume(&settings); err != nil {
+			return err
+		}
+	}
+	if done := t.state.Position.Epoch; done > c.Epochs {
+		t.notice(fmt.Sprintf("%s has %d epochs, %d more than asked for", c.Dir, done, done-c.Epochs))
+	}
+	if t.done() {
+		return nil
+	}
+	t.state.History.Step, t.state.History.Backend = settings.Step, settings.Backend
+	step := steps[c.Step]
+	if t.net.Gradients != nil && backend.KindOf(t.backend) == backend.PureGo {
+		step = gradientsStep
+	}
+	if t.step, err = step(t.backend, t.net, c.LearningRate); err != nil {
+		return err
+	}
+	if t.evaluator, err = NewEvaluator(t.backend, t.net); err != nil {
+		return err
+	}
+	if t.pixels, t.labels, err = data(t.train); err != nil {
+		return fmt.Errorf("train: training images: %w", err)
+	}
+	t.began, t.savedAt = time.Now(), time.Now()
+	return nil
+}
+
+// resume takes up what the folder holds.
+func (t *training) resume(settings *History) error {
+	saved, err := t.folder.load()
+	if err != nil {
+		return err
+	}
+	if saved == nil {
+		log, err := t.folder.finished(settings, t.config.Epochs, t.net)
+		if err == nil && log != nil {
+			t.state = state{position{Epoch: len(log.Epochs)}, *log}
+		}
+		return err
+	}
+	if err := settings.sameRun(&saved.History); err != nil {
+		return fmt.Errorf("train: resume: %s: %w; use the same, or another folder", t.config.Dir, err)
+	}
+	t.state, t.published, t.saved = saved.state, saved.model, &saved.Position
+	_, perEpoch := t.state.History.perEpoch()
+	err = saved.values.set(t.net.Store, t.holds.parameters)
+	if err == nil {
+		err = setSteps(t.net.Store, int64(t.state.Position.Epoch*perEpoch+t.state.Position.Step))
+	}
+	if err != nil {
+		return fmt.Errorf("train: resume: %w", err)
+	}
+	return t.folder.publish(saved)
+}
+
+func (t *training) notice(text string) {
+	if t.config.OnNotice != nil {
+		t.config.OnNotice(text)
+	}
+}
+
+func (t *training) done() bool { return t.state.Position.Epoch >= t.config.Epochs }
+
+func (t *training) run(ctx context.Context) error {
+	for _, e := range t.state.History.Epochs {
+		t.onEpoch(e)
+	}
+	for !t.done() {
+		if err := t.epoch(ctx); err != nil && t.saved != nil && ctx.Err() == nil {
+			return fmt.Errorf("%w; %s keeps the checkpoint of %s", err, t.config.Dir, t.saved)
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// epoch runs what is left of the epoch that the training stands in.
+func (t *training) epoch(ctx context.Context) error {
+	c, p := t.config, &t.state.Position
+	order := c.Augment.epochPicks(t.train.Len(), c.Seed, p.Epoch)
+	images, steps := t.state.History.perEpoch()
+	for p.Step < steps {
+		if ctx.Err() != nil {
+			return t.interrupted(ctx)
+		}
+		start := time.Now()
+		from := p.Step * c.BatchSize
+		n := min(c.BatchSize, images-from)
+		loss, err := t.step(t.pixels, t.labels, order[4*from:4*(from+n)])
+		if err != nil {
+			return err
+		}
+		if math.IsNaN(loss) || math.IsInf(loss, 0) {
+			return t.overflowed(loss, order[4*from:4*(from+n)])
+		}
+		p.Step++
+		p.LossSum += loss * float64(n)
+		p.Seconds += time.Since(start).Seconds()
+		t.images += n
+		t.onStep(images, steps)
+		if c.CheckpointEvery > 0 && p.Step < steps && t.folder != nil && time.Since(t.savedAt) >= c.CheckpointEvery {
+			if err := t.save(); err != nil {
+				return err
+			}
+		}
+	}
+	// Whoever ends the process during the evaluation loses none of the steps.
+	if err := t.save(); err != nil {
+		return err
+	}
+	test, err := t.evaluator.Evaluate(ctx, t.test)
+	if ctx.Err() != nil {
+		return t.interrupted(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	if !isAmount(test.Loss) {
+		return fmt.Errorf("train: epoch %d: loss %v on the test images, want a finite number; try a smaller learning rate than %v",
+			p.Epoch+1, test.Loss, c.LearningRate)
+	}
+	e := Epoch{Epoch: p.Epoch + 1, TrainLoss: p.LossSum / float64(images), Test: *test, Seconds: p.Seconds}
+	e.Warning = e.warning(c.LearningRate)
+	if t.published, err = t.net.Encode(); err != nil {
+		return err
+	}
+	t.state.History.Epochs = append(t.state.History.Epochs, e)
+	t.state.History.ModelData = hash(t.published)
+	*p = position{Epoch: p.Epoch + 1}
+	if err := t.save(); err != nil {
+		return err
+	}
+	t.onEpoch(e)
+	return nil
+}
+
+// interrupted saves the checkpoint and says how to go on.
+func (t *training) interrupted(ctx context.Context) error {
+	p := t.state.Position
+	where := fmt.Sprintf("train: stopped in epoch %d after %d steps", p.Epoch+1, p.Step)
+	if t.config.Dir == "" {
+		return fmt.Errorf("%s, nothing saved: no checkpoint folder was given: %w", where, ctx.Err())
+	}
+	if err := t.save(); err != nil {
+		return fmt.Errorf("%s, and the checkpoint could not be saved: %w", where, err)
+	}
+	return fmt.Errorf("%s; train again with the same settings and folder %s to go on from there: %w", where, t.config.Dir, ctx.Err())
+}
+
+// save checks what the training has come to and writes the checkpoint, and after
+// it, at the end of an epoch, the model and the log.
+func (t *training) save() error {
+	values, err := valuesOf(t.net.Store, t.holds.parameters)
+	if err != nil {
+		return fmt.Errorf("train: %s: %w; try a smaller learning rate than %v", t.state.Position, err, t.config.LearningRate)
+	}
+	if t.folder == nil {
+		return nil
+	}
+	c := &checkpoint{t.state, values, t.published}
+	if err := t.folder.save(c); err != nil {
+		return fmt.Errorf("%w; when that is mended, train again with the same settings to go on", err)
+	}
+	at := t.state.Position
+	t.saved, t.savedAt = &at, time.Now()
+	if at.Step > 0 {
+		return nil
+	}
+	return t.folder.publish(c)
+}
+
+func (t *training) onEpoch(e Epoch) {
+	if t.config.OnEpoch != nil {
+		t.config.OnEpoch(e)
+	}
+}
+
+func (t *training) onStep(images, steps int) {
+	if t.config.OnStep == nil {
+		return
+	}
+	p := t.state.Position
+	done := min(p.Step*t.config.BatchSize, images)
+	rate := float64(t.images) / time.Since(t.began).Seconds()
+	left := float64((t.config.Epochs-p.Epoch)*images - done)
+	t.config.OnStep(Progress{
+		Epoch: p.Epoch + 1, Epochs: t.config.Epochs, Step: p.Step, Steps: steps,
+		Loss: p.LossSum / float64(done), ImagesPerSecond: rate,
+		Remaining: time.Duration(left / rate * float64(time.Second)),
+	})
+}
