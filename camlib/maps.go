@@ -45,6 +45,7 @@ func (m *Maps) Picture() (image.Image, error) {
 		maps[i] = m.At(i)
 	}
 	bar := figure.Shading{Unit: "share of the largest value"}
+	var err error
 	if m.method.Signed {
 		bar.Scale, err = figure.Diverging(1)
 		bar.Unit += "\nred: for, blue: against"

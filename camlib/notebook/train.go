@@ -19,7 +19,7 @@ import (
 	"github.com/camlab-go/camlab/camlib/images"
 	"github.com/camlab-go/camlab/camlib/network"
 	"github.com/camlab-go/camlab/camlib/train"
-	"github.com/camlab-go/camlab/internal/progress"
+	"github.com/camlab-go/camlab/camlib/train/progress"
 )
 
 // Train is [train.Train] with a progress bar and with loss and F1 curves that grow

@@ -19,7 +19,7 @@ import (
 	"github.com/camlab-go/camlab/camlib/images"
 	"github.com/camlab-go/camlab/internal/lock"
 	"github.com/camlab-go/camlab/internal/outdir"
-	"github.com/camlab-go/camlab/internal/progress"
+	"github.com/camlab-go/camlab/camlib/train/progress"
 )
 
 type explainFlags struct {

@@ -22,7 +22,7 @@ import (
 	"github.com/camlab-go/camlab/internal/atomicfile"
 	"github.com/camlab-go/camlab/internal/exec"
 	"github.com/camlab-go/camlab/internal/legible"
-	"github.com/camlab-go/camlab/internal/progress"
+	"github.com/camlab-go/camlab/camlib/train/progress"
 )
 
 // explaining is a run over all images, in chunks, of which one is in memory. A chunk

@@ -12,7 +12,7 @@ import (
 	"github.com/camlab-go/camlab/camlib/article"
 	"github.com/camlab-go/camlab/camlib/cifar10"
 	"github.com/camlab-go/camlab/camlib/train"
-	"github.com/camlab-go/camlab/internal/progress"
+	"github.com/camlab-go/camlab/camlib/train/progress"
 )
 
 func newTrain() *cobra.Command {
