@@ -79,11 +79,11 @@ lab: setup-lab ## open JupyterLab on the notebooks, with completion and help
 
 train: setup ## train the article's network in full, half an hour or more, and make it the shipped one; goes on where it stopped
 	$(CAMLAB) train --out runs/article
-	cp runs/article/model.safetensors runs/article/log.json camlib/cnn/article/
+	cp runs/article/model.safetensors runs/article/log.json camlib/article/
 
 leaderboard: setup ## measure every method by every metric on 2,000 test images, ten minutes or more, and publish the table
 	$(CAMLAB) leaderboard --out out/leaderboard
-	cp out/leaderboard/leaderboard.json camlib/measure/article/
+	cp out/leaderboard/leaderboard.json camlib/board/
 	cp out/leaderboard/leaderboard.md out/leaderboard/leaderboard.csv docs/
 
 data: setup ## download CIFAR-10 and check it
@@ -125,13 +125,17 @@ release: $(TOOLS)/stamp $(CLEAN) ## make the archives, bills of materials and ch
 	@rm -rf out/release
 	$(GO) run ./release -python $(TOOLS)/bin/python
 
-lint-deploy: $(TOOLS)/stamp ## check what deploys: Dockerfiles, shell scripts, compose, .binder, docker/k8s
+lint-deploy: $(TOOLS)/stamp ## check what deploys: Dockerfiles, shell scripts, compose, .binder, docker/k8s; and .github
 	$(TOOLS)/bin/hadolint docker/Dockerfile .binder/Dockerfile
 	$(TOOLS)/bin/shellcheck docker/*.sh
 	diff <($(BINDER)) .binder/Dockerfile
 	$(TOOLS)/bin/check-jsonschema --builtin-schema vendor.compose-spec docker/compose.yaml
 	@for v in 1.32 1.37; do $(TOOLS)/bin/kubernetes-validate --strict -k $$v.0 docker/k8s/explain-job.yaml || exit 1; done
 	@$(TOOLS)/bin/python -c 'import sys, yaml; yaml.safe_load(open(sys.argv[1]))' docker/k8s/zero-to-jupyterhub.yaml
+	$(TOOLS)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(TOOLS)/bin/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(TOOLS)/bin/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/bug.yml
+	$(TOOLS)/bin/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 
 fmt: ## format the Go code
 	gofmt -w $(GO_FILES)

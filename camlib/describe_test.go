@@ -158,7 +158,7 @@ func ExampleModel_String() {
 		panic(err)
 	}
 	fmt.Println(model)
-	// Output: article-gap-cnn, 343594 weights, 10 classes: airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck, on SimpleGo (go)
+	// Output: article-gap-cnn, 343594 weights, 10 classes: airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck, on Go Backend
 }
 
 func ExampleMaps_Overlay() {

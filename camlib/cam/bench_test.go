@@ -41,7 +41,7 @@ func BenchmarkAllClasses(b *testing.B) {
 		var scores []float32
 		for start := 0; start < x.N; start += batch {
 			in := tensors.FromFlatDataAndDimensions(x.Pixels[start*size:(start+batch)*size], batch, x.Height, x.Width, x.Channels)
-			out, err := forward.Exec(in)
+			out, err := forward.Call(in)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -142,7 +142,7 @@ func TestSmoothGradCAMPlusPlusOfTorchcam(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Exec(images, clean)
+	out, err := exec.Call(images, clean)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,7 +44,7 @@ func flatOn(t *testing.T, backend compute.Backend, fn func(in []*Node) []*Node, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	outs, err := exec.Exec(in...)
+	outs, err := exec.Call(in...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"image"
+
+	"github.com/camlab-go/camlab/camlib/images"
 )
 
 // Tile is one picture of a Grid, drawn at its own size.
@@ -156,7 +158,7 @@ func (g Grid) short(f face) Grid {
 type Pair struct {
 	Title   string
 	Image   image.Image
-	Map     Map
+	Map     images.Map
 	Name    string  // heading of the map; empty is "map"
 	Shading Shading // how the map is coloured; drawn as the colour bar
 	Zoom    int     // every pixel of the image is drawn as a square of so many; 0 is 6
@@ -164,7 +166,7 @@ type Pair struct {
 }
 
 // Draw returns the picture. The map is resized to the image's size with
-// [Map.Resize], so that one square of the image has one value of the map.
+// [images.Map.Resize], so that one square of the image has one value of the map.
 func (p Pair) Draw() (*Picture, error) {
 	if err := checkImage("pair", p.Image); err != nil {
 		return nil, err
@@ -177,7 +179,7 @@ func (p Pair) Draw() (*Picture, error) {
 		name = "map"
 	}
 	size := p.Image.Bounds().Size()
-	m, err := p.Map.Resize(size.Y, size.X)
+	m, err := p.Map.Resize(size.Y, size.X, images.AlignCorners)
 	if err != nil {
 		return nil, fmt.Errorf("figure: pair: %w", err)
 	}
@@ -189,7 +191,7 @@ func (p Pair) Draw() (*Picture, error) {
 	if err != nil {
 		return nil, fmt.Errorf("figure: pair: %w", err)
 	}
-	right.place = p.Map.place(true) // of the map as it was given
+	right.place = placeOf(p.Map, true) // of the map as it was given
 	return Grid{
 		Title:   p.Title,
 		Columns: []string{"image", name},

@@ -11,14 +11,14 @@ import (
 	"os"
 
 	"github.com/gomlx/compute"
-	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/camlab-go/camlab/camlib"
+	"github.com/camlab-go/camlab/camlib/article"
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/cifar10"
-	"github.com/camlab-go/camlab/camlib/cnn"
+	"github.com/camlab-go/camlab/camlib/network"
 	"github.com/camlab-go/camlab/internal/plugin"
 )
 
@@ -32,7 +32,7 @@ const (
 
 // openModel reads the model that --model names and returns it with the sha256
 // of its weights in their .safetensors form.
-func openModel(name string) (*cnn.Model, string, error) {
+func openModel(name string) (*network.Network, string, error) {
 	m, err := loadModel(name)
 	if err != nil {
 		return nil, "", err
@@ -45,11 +45,11 @@ func openModel(name string) (*cnn.Model, string, error) {
 	return m, hex.EncodeToString(sum[:]), nil
 }
 
-func loadModel(name string) (*cnn.Model, error) {
+func loadModel(name string) (*network.Network, error) {
 	if name == "article" {
-		return cnn.Pretrained()
+		return article.Pretrained()
 	}
-	return cnn.Load(name)
+	return article.Load(name)
 }
 
 func printJSON(w io.Writer, v any) error {
@@ -106,29 +106,16 @@ func (o *comparison) flags(f *pflag.FlagSet, methods string) {
 	f.StringVar(&o.backend, "backend", "", backendUsage)
 }
 
-func (o *comparison) open(cmd *cobra.Command) (methods []cam.Method, network *cnn.Model, ds *cifar10.Dataset, backend compute.Backend, err error) {
+func (o *comparison) open(cmd *cobra.Command) (methods []cam.Method, net *network.Network, ds *cifar10.Dataset, backend compute.Backend, err error) {
 	if methods, err = lookup(o.methods); err != nil {
 		return nil, nil, nil, nil, err
 	}
-	if network, err = loadModel(o.model); err != nil {
+	if net, err = loadModel(o.model); err != nil {
 		return nil, nil, nil, nil, err
 	}
 	if ds, err = openSplit(cmd.Context(), o.split, o.data); err != nil {
 		return nil, nil, nil, nil, err
 	}
 	backend, err = openBackend(cmd, o.backend)
-	return methods, network, ds, backend, err
-}
-
-// writeFile writes a file whole or not at all.
-func writeFile(path string, write func(w io.Writer) error, opts ...renameio.Option) error {
-	f, err := renameio.NewPendingFile(path, append(opts, renameio.WithPermissions(0o644))...)
-	if err != nil {
-		return fmt.Errorf("write: %w", err)
-	}
-	defer f.Cleanup() //nolint:errcheck // nothing to clean up after the rename
-	if err := write(f); err != nil {
-		return fmt.Errorf("write: %s: %w", path, err)
-	}
-	return f.CloseAtomicallyReplace()
+	return methods, net, ds, backend, err
 }

@@ -15,14 +15,14 @@ import (
 
 // Step is one line about a running training.
 func Step(p train.Progress) string {
-	return fmt.Sprintf("epoch %d of %d · step %d of %d · cost %s · %.0f images/s · %s left",
-		p.Epoch, p.Epochs, p.Step, p.Steps, cost(p.Loss), p.ImagesPerSecond, p.Remaining.Round(time.Second))
+	return fmt.Sprintf("epoch %d of %d · step %d of %d · loss %s · %.0f images/s · %s left",
+		p.Epoch, p.Epochs, p.Step, p.Steps, loss(p.Loss), p.ImagesPerSecond, p.Remaining.Round(time.Second))
 }
 
 // Epoch is one line about a finished epoch, and a second one if it has a warning.
 func Epoch(e train.Epoch) string {
-	line := fmt.Sprintf("epoch %d: train cost %s, test cost %s, accuracy %.4f, macro-F1 %.4f",
-		e.Epoch, cost(e.TrainLoss), cost(e.Test.Loss), e.Test.Accuracy, e.Test.MacroF1)
+	line := fmt.Sprintf("epoch %d: train loss %s, test loss %s, accuracy %.4f, macro-F1 %.4f",
+		e.Epoch, loss(e.TrainLoss), loss(e.Test.Loss), e.Test.Accuracy, e.Test.MacroF1)
 	if e.Warning != "" {
 		line += "\nwarning: " + e.Warning
 	}
@@ -30,7 +30,7 @@ func Epoch(e train.Epoch) string {
 }
 
 // cost writes a loss to four places, one of a training gone wild in short.
-func cost(c float64) string {
+func loss(c float64) string {
 	if c >= 1e6 {
 		return fmt.Sprintf("%.4g", c)
 	}

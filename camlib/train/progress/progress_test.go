@@ -15,8 +15,8 @@ var (
 )
 
 const (
-	stepLine  = "epoch 2 of 5 · step 3 of 8 · cost 1.2346 · 152 images/s · 1m2s left"
-	epochLine = "epoch 2: train cost 0.7385, test cost 0.6900, accuracy 0.7550, macro-F1 0.7553"
+	stepLine  = "epoch 2 of 5 · step 3 of 8 · loss 1.2346 · 152 images/s · 1m2s left"
+	epochLine = "epoch 2: train loss 0.7385, test loss 0.6900, accuracy 0.7550, macro-F1 0.7553"
 )
 
 // TestWarningsAreSaid: costs of a training gone wild are legible, its warning and
@@ -31,7 +31,7 @@ func TestWarningsAreSaid(t *testing.T) {
 	l.Notice("run/training.safetensors: damaged")
 	l.Epoch(wild)
 	want := rewrite + stepLine + rewrite + "run/training.safetensors: damaged\n" +
-		"epoch 2: train cost 1.235e+23, test cost 0.6900, accuracy 0.7550, macro-F1 0.7553\n" +
+		"epoch 2: train loss 1.235e+23, test loss 0.6900, accuracy 0.7550, macro-F1 0.7553\n" +
 		"warning: accuracy 0.1000, no better than guessing\n"
 	if out.String() != want {
 		t.Errorf("%q, want %q", out.String(), want)
