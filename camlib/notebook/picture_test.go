@@ -50,7 +50,7 @@ func TestPicturesCarryTheirWords(t *testing.T) {
 	if got := inlineImage("image/png", file); !strings.HasPrefix(got, `<img alt="a frog, &#34;seen&#34; &amp; &lt;alive&gt;" src="data:image/png;base64,`) {
 		t.Errorf("in HTML: %.90s", got)
 	}
-	svg, err := curve.Cost([]float64{3, 1}, []float64{3, 2}).SVG()
+	svg, err := curve.Loss([]float64{3, 1}, []float64{3, 2}).SVG()
 	if err != nil {
 		t.Fatal(err)
 	}
