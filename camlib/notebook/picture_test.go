@@ -54,7 +54,7 @@ func TestPicturesCarryTheirWords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := inlineImage("image/svg+xml", svg); !strings.HasPrefix(got, `<img alt="Cost: line chart of cost (nats) over epoch 1 to 2. train falls from 3 to 1. test falls`) {
+	if got := inlineImage("image/svg+xml", svg); !strings.HasPrefix(got, `<img alt="Loss: line chart of loss (nats) over epoch 1 to 2. train falls from 3 to 1. test falls`) {
 		t.Errorf("in HTML: %.120s", got)
 	}
 	if got := alternative("image/svg+xml", []byte("<svg/>")); got != "picture" {
