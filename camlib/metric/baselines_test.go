@@ -52,7 +52,7 @@ func TestBaselinesByHand(t *testing.T) {
 	_, err := metric.Edge()(t.Context(), nil, x, []int{1})
 	wantError(t, err, metric.ErrClass, "metric: edge: 1 classes for 2 images, want one for each")
 	_, err = metric.Uniform()(t.Context(), nil, images.Batch{}, nil)
-	wantError(t, err, images.ErrShape, "metric: images: 0 values")
+	wantError(t, err, images.ErrNone, "images: none, want at least one")
 }
 
 func TestFillByHand(t *testing.T) {

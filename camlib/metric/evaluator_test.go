@@ -101,10 +101,10 @@ func TestPrepareErrors(t *testing.T) {
 		x       images.Batch
 		classes []int
 	}{
-		{images.ErrShape, "metric: images: 0 values, want 0×0×0×0, each at least 1", images.Batch{}, nil},
-		{images.ErrShape, "metric: images: image 1: value 2, want 0 to 1 (divide bytes by 255)", pictures(2, 2, white, []float32{0, 2, 0, 0}), nil},
-		{images.ErrShape, "metric: images: image 0: value NaN", pictures(2, 2, []float32{0, 0, 0, float32(math.NaN())}), nil},
-		{images.ErrShape, "metric: images shaped (Float32)[1 1 4 1]: the network takes none such", pictures(1, 4, white), nil},
+		{images.ErrNone, "images: none, want at least one", images.Batch{}, nil},
+		{images.ErrRange, "images: image 1: value 2, want 0 to 1 (divide bytes by 255)", pictures(2, 2, white, []float32{0, 2, 0, 0}), nil},
+		{images.ErrRange, "images: image 0: value NaN", pictures(2, 2, []float32{0, 0, 0, float32(math.NaN())}), nil},
+		{images.ErrShape, "metric: images shaped (Float32)[1, 1, 4, 1]: the network takes none such", pictures(1, 4, white), nil},
 		{metric.ErrClass, "metric: prepare: 1 classes for 2 images, want one for each, or nil for the predicted ones", pictures(2, 2, white, white), []int{0}},
 		{metric.ErrClass, "metric: prepare: class 2 for image 1, want 0 to 1", pictures(2, 2, white, white), []int{0, 2}},
 		{metric.ErrClass, "metric: prepare: class -1 for image 0, want 0 to 1", pictures(2, 2, white), []int{-1}},
@@ -140,7 +140,7 @@ func TestCaseErrors(t *testing.T) {
 		{metric.ErrMaps, "metric: hand: 4 values of 2 classes in 1 maps of 1×2", change(func(r *cam.Result) { r.N = 1 })},
 		{metric.ErrMaps, "metric: hand: 4 values of 2 classes in 2 maps of 0×2", change(func(r *cam.Result) { r.Height = 0 })},
 		{metric.ErrClass, "metric: hand: maps of all classes, want those of one class per image: explain another target than cam.All", change(func(r *cam.Result) { r.Class = nil })},
-		{metric.ErrClass, "metric: hand: image 1: map of class 1, want class 0: explain cam.Classes(subject.Classes()...)", change(func(r *cam.Result) { r.Class[1] = 1 })},
+		{metric.ErrClass, "metric: hand: image 1: map of class 1, want class 0: explain cam.Classes(batch.Classes()...)", change(func(r *cam.Result) { r.Class[1] = 1 })},
 		{metric.ErrNotFinite, "metric: hand: image 1: the map holds NaN, want finite values", change(func(r *cam.Result) { r.Maps[2] = float32(math.NaN()) })},
 	} {
 		_, err := s.Case(row.r, nil)
