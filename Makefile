@@ -65,25 +65,22 @@ test-notebooks: setup-lab ## run every notebook in quick mode, and the kernels: 
 	CAMLAB_TEST_NOTEBOOKS=1 $(GO) test -count=1 -timeout 3h -v -run Notebook ./notebooks ./kernels ./cmd/camlab
 
 notebooks: setup ## run every notebook in full and keep the outputs, an hour or more where nothing is trained yet
-	@set -e; for n in $(NOTEBOOKS); do $(CAMLAB) notebook --in-place --png --out out $$n; done
-	cp out/01_article_11_1.png docs/01_article.png
-	cp out/02_your_own_image_06_1.png docs/02_your_own_image.png
-	cp out/03_explorer_02_3.png docs/03_explorer.png
-	cp out/04_importing_camlib_06_1.png docs/04_importing_camlib.png
-	cp out/05_training_lab_04_1.png docs/05_training_lab.png
-	cp out/06_which_method_02_1.png docs/06_which_method.png
-	cp out/07_atlas_06_1.png docs/07_atlas.png
+	@set -e; for n in $(NOTEBOOKS); do \
+		$(CAMLAB) notebook --in-place --png --out out $$n; \
+		name=$$(basename $$n .ipynb); \
+		if test -f out/$${name}_docs-picture.png; then cp out/$${name}_docs-picture.png docs/$$name.png; fi; \
+	done
 
 lab: setup-lab ## open JupyterLab on the notebooks, with completion and help
 	.venv/bin/jupyter lab --notebook-dir=notebooks
 
 train: setup ## train the article's network in full, half an hour or more, and make it the shipped one; goes on where it stopped
 	$(CAMLAB) train --out runs/article
-	cp runs/article/model.safetensors runs/article/log.json camlib/cnn/article/
+	cp runs/article/model.safetensors runs/article/log.json camlib/article/
 
 leaderboard: setup ## measure every method by every metric on 2,000 test images, ten minutes or more, and publish the table
 	$(CAMLAB) leaderboard --out out/leaderboard
-	cp out/leaderboard/leaderboard.json camlib/measure/article/
+	cp out/leaderboard/leaderboard.json camlib/board/
 	cp out/leaderboard/leaderboard.md out/leaderboard/leaderboard.csv docs/
 
 data: setup ## download CIFAR-10 and check it
@@ -125,13 +122,17 @@ release: $(TOOLS)/stamp $(CLEAN) ## make the archives, bills of materials and ch
 	@rm -rf out/release
 	$(GO) run ./release -python $(TOOLS)/bin/python
 
-lint-deploy: $(TOOLS)/stamp ## check what deploys: Dockerfiles, shell scripts, compose, .binder, docker/k8s
+lint-deploy: $(TOOLS)/stamp ## check what deploys: Dockerfiles, shell scripts, compose, .binder, docker/k8s; and .github
 	$(TOOLS)/bin/hadolint docker/Dockerfile .binder/Dockerfile
 	$(TOOLS)/bin/shellcheck docker/*.sh
 	diff <($(BINDER)) .binder/Dockerfile
 	$(TOOLS)/bin/check-jsonschema --builtin-schema vendor.compose-spec docker/compose.yaml
 	@for v in 1.32 1.37; do $(TOOLS)/bin/kubernetes-validate --strict -k $$v.0 docker/k8s/explain-job.yaml || exit 1; done
 	@$(TOOLS)/bin/python -c 'import sys, yaml; yaml.safe_load(open(sys.argv[1]))' docker/k8s/zero-to-jupyterhub.yaml
+	$(TOOLS)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(TOOLS)/bin/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(TOOLS)/bin/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/bug.yml
+	$(TOOLS)/bin/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 
 fmt: ## format the Go code
 	gofmt -w $(GO_FILES)

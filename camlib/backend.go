@@ -7,7 +7,6 @@ import (
 
 	"github.com/gomlx/compute"
 
-	"github.com/camlab-go/camlab/camlib/cnn"
 	"github.com/camlab-go/camlab/internal/backend"
 	"github.com/camlab-go/camlab/internal/plugin"
 )
@@ -62,8 +61,8 @@ func open(b compute.Backend, err error) (compute.Backend, error) {
 // ErrNoPlugin is what the error of [Backend] wraps when XLA's plugin is not installed.
 var ErrNoPlugin = plugin.ErrNotFound
 
-// IsPureGo tells whether a backend is the PureGo one.
-func IsPureGo(b compute.Backend) bool { return backend.IsGo(b) }
+// IsPureGo reports whether a backend is the PureGo one.
+func IsPureGo(b compute.Backend) bool { return backend.KindOf(b) == backend.PureGo }
 
 // Describe names a backend and its plugin's version.
-func Describe(b compute.Backend) string { return cnn.DescribeBackend(b) }
+func Describe(b compute.Backend) string { return backend.Describe(b) }

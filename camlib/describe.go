@@ -4,37 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/camlab-go/camlab/camlib/cam"
-	"github.com/camlab-go/camlab/camlib/cnn"
+	"github.com/camlab-go/camlab/camlib/score"
 )
-
-// String says which network this is, with how many weights and classes, and on
-// which backend.
-func (m *Model) String() string {
-	if m == nil || m.Network == nil {
-		return "no model"
-	}
-	text := describeNetwork(m.Network)
-	if m.Backend != nil {
-		text += ", on " + Describe(m.Backend)
-	}
-	return text
-}
-
-// describeNetwork is the network's own String, or its type, weights and classes.
-func describeNetwork(network cam.Network) string {
-	if s, ok := network.(fmt.Stringer); ok {
-		return s.String()
-	}
-	text := strings.TrimPrefix(fmt.Sprintf("%T", network), "*")
-	if store := network.Store(); store != nil {
-		text += fmt.Sprintf(", %d weights", store.NumParameters())
-	}
-	if names := cam.ClassNames(network); len(names) > 0 {
-		text += fmt.Sprintf(", %d classes: %s", len(names), strings.Join(names, ", "))
-	}
-	return text
-}
 
 // mostListed is how many images a [Maps] names when it is printed.
 const mostListed = 5
@@ -62,6 +33,15 @@ func (m *Maps) String() string {
 	return text
 }
 
+// Caption names the class of map k and its probability, "frog, p = 0.896", and what it was
+// contrasted with. It is empty for a map that is not there.
+func (m *Maps) Caption(k int) string {
+	if m.checkIndex(k) != nil {
+		return ""
+	}
+	return m.says(k, ", ")
+}
+
 // says names the class of map k and what it was contrasted with, with their
 // probabilities.
 func (m *Maps) says(k int, separator string) string {
@@ -70,13 +50,8 @@ func (m *Maps) says(k int, separator string) string {
 	if m.Class != nil {
 		class = m.Class[k]
 	}
-	name := func(c int) string {
-		if c < len(m.classes) {
-			return m.classes[c]
-		}
-		return fmt.Sprint(c)
-	}
-	p := cnn.Probabilities(m.Scores[i*m.NumClasses : (i+1)*m.NumClasses])
+	name := m.network.Class
+	p := score.Softmax(m.Scores[i*m.NumClasses : (i+1)*m.NumClasses])
 	text := fmt.Sprintf("%s%sp = %.3f", name(class), separator, p[class])
 	if m.Rival != nil {
 		text += fmt.Sprintf("%snot %s%sp = %.3f", separator, name(m.Rival[i]), separator, p[m.Rival[i]])

@@ -8,10 +8,7 @@
 // [Model.Gallery] draws several methods side by side, and [Maps.WriteNPY] and
 // [Maps.WritePNG] save what there is. Pictures carry their alternative text.
 //
-// It is a façade over the packages that do the work, in the order in which data
-// flows through them:
-//
-//	cifar10 → cnn → cam → figure
-//
-// and [Backend] opens what they compute on: XLA, or GoMLX's pure-Go backend.
+// It is a façade over the packages that do the work: network and article for what is
+// explained, images for what goes in, cam for the methods, figure for the pictures.
+// [Backend] opens what they compute on: XLA, or GoMLX's pure-Go backend.
 package camlib

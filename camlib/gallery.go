@@ -7,12 +7,12 @@ import (
 
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/figure"
-	"github.com/camlab-go/camlab/internal/picture"
+	"github.com/camlab-go/camlab/camlib/images"
 )
 
 // Gallery draws one image's maps by several methods beside each other, six in a row,
 // the image itself first; the methods are named as in [Model.Explain], none is all of
-// them. Each map is colored relative to its own largest value: from blue through grey
+// them. Each map is colored relative to its own largest value: from blue through gray
 // at zero to red, so that a method without signs has no blue. class is what
 // [Model.Target] takes, where that is one class. A [Maps].Note stands above.
 //
@@ -20,7 +20,7 @@ import (
 func (m *Model) Gallery(img image.Image, class string, methods ...string) (*figure.Picture, error) {
 	if len(methods) == 0 {
 		for _, method := range cam.Methods() {
-			methods = append(methods, method.Name)
+			methods = append(methods, method.Spec().Name)
 		}
 	}
 	for i, name := range methods { // before the first map is made
@@ -28,7 +28,7 @@ func (m *Model) Gallery(img image.Image, class string, methods ...string) (*figu
 			return nil, fmt.Errorf("camlib: gallery: method %d: %w", i, err)
 		}
 	}
-	img, err := picture.Flat(img) // as the network sees it
+	img, err := images.Flat(img) // as the network sees it
 	if err != nil {
 		return nil, fmt.Errorf("camlib: gallery: %w", err)
 	}
@@ -55,11 +55,7 @@ func (m *Model) Gallery(img image.Image, class string, methods ...string) (*figu
 			return nil, fmt.Errorf("camlib: gallery: class %q has %d maps an image, want one class", class, maps.K)
 		}
 		title = strings.TrimPrefix(maps.title()+"\n"+maps.says(0, ", "), "\n")
-		raw, err := figure.NewMap(maps.Height, maps.Width, maps.Maps)
-		if err != nil {
-			return nil, err
-		}
-		_, heat, _, err := relativeHeat(raw, img.Bounds().Size(), bar, zoom)
+		_, heat, _, err := relativeHeat(maps.At(0), img.Bounds().Size(), bar, zoom)
 		if err != nil {
 			return nil, err
 		}

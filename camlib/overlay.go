@@ -7,7 +7,7 @@ import (
 	"image/draw"
 
 	"github.com/camlab-go/camlab/camlib/figure"
-	"github.com/camlab-go/camlab/internal/picture"
+	"github.com/camlab-go/camlab/camlib/images"
 )
 
 // WriteNPY writes the raw maps to a NumPy file, as [cam.Result.WriteNPY] does.
@@ -43,20 +43,17 @@ func (m *Maps) Overlay(i int) (*figure.Picture, error) {
 
 // OverlayOn is [Maps.Overlay] over the photo that the image was made of, at the
 // photo's own size. The map covers the part of it that the network saw: the
-// largest centered one with the image's proportions, for an image that [Square]
+// largest centered one with the image's proportions, for an image that [images.Square]
 // made the square that it cut out. The rest of the photo stays as it is.
 func (m *Maps) OverlayOn(i int, photo image.Image) (*figure.Picture, error) {
 	if err := m.checkIndex(i); err != nil {
 		return nil, err
 	}
-	photo, err := picture.Flat(photo)
+	photo, err := images.Flat(photo)
 	if err != nil {
 		return nil, fmt.Errorf("camlib: overlay: map %d: photo: %w", i, err)
 	}
-	raw, err := figure.NewMap(m.Height, m.Width, m.at(i))
-	if err != nil {
-		return nil, err
-	}
+	raw := m.At(i)
 	shading, err := Shading(m.method, raw)
 	if err != nil {
 		return nil, err
@@ -64,23 +61,17 @@ func (m *Maps) OverlayOn(i int, photo image.Image) (*figure.Picture, error) {
 	b := photo.Bounds()
 	out := image.NewNRGBA(image.Rect(0, 0, b.Dx(), b.Dy()))
 	draw.Draw(out, out.Rect, photo, b.Min, draw.Src)
-	seen := centered(out.Rect, m.Images[i/max(1, m.K)].Bounds().Size())
+	seen := images.Centered(out.Rect, m.Images[i/max(1, m.K)].Bounds().Size())
 	over, err := figure.Overlay(out.SubImage(seen), raw, shading, m.Opacity)
 	if err != nil {
 		return nil, err
 	}
 	draw.Draw(out, seen, over.NRGBA, image.Point{}, draw.Src)
-	peak, err := raw.Peak()
+	peak, err := figure.Peak(raw)
 	if err != nil {
 		return nil, err
 	}
 	return &figure.Picture{NRGBA: out, Alt: fmt.Sprintf("%s over the image: %s; %s", m.Method, m.says(i, ", "), peak)}, nil
-}
-
-// at returns the values of map i.
-func (m *Maps) at(i int) []float32 {
-	size := m.Height * m.Width
-	return m.Maps[i*size : (i+1)*size]
 }
 
 func (m *Maps) check() error {

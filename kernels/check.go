@@ -14,7 +14,7 @@ const MaxNotebook = 1 << 20
 
 // failure matches what GoNB leaves on a cell's standard error when the cell
 // panics, is killed, or runs a ! command that fails. Jupyter takes all of these
-// for success (GoNB v0.11.1).
+// for success (GoNB v0.11.3).
 var failure = regexp.MustCompile(`(?m)^(panic: |exit status [1-9]|signal: ).*`)
 
 // CheckNotebook is the gate that an executed notebook must pass: no cell
@@ -76,6 +76,9 @@ type cell struct {
 	Source         multiline `json:"source"`
 	ExecutionCount *int      `json:"execution_count"`
 	Outputs        []output  `json:"outputs"`
+	Metadata       struct {
+		Tags []string `json:"tags"`
+	} `json:"metadata"`
 }
 
 type output struct {

@@ -16,7 +16,7 @@ const gonbModule = "github.com/janpfeifer/gonb"
 type change struct{ file, old, new string }
 
 // gonbChanges keep a cell from ending the kernel, and with it all that was
-// declared: GoNB v0.11.1 to v0.11.3 handle requests in goroutines without a
+// declared: GoNB v0.11.3 handles requests in goroutines without a
 // recover. Two lines of %% index past the end of a slice, for a cell may add at
 // most five lines to what is compiled; so does %%script without a command.
 var gonbChanges = []change{

@@ -125,9 +125,10 @@ func training(dir, step string, epochs, images, batch, testImages int) string {
 	"github.com/gomlx/compute"
 
 	"%[1]s/camlib"
+	"%[1]s/camlib/article"
 	"%[1]s/camlib/cifar10"
-	"%[1]s/camlib/cnn"
 	"%[1]s/camlib/notebook"
+	"%[1]s/camlib/train"
 )
 type told struct{ compute.Backend }
 
@@ -140,7 +141,7 @@ func (b told) Builder(name string) compute.Builder {
 data := cifar10.Sample()
 first := func(n int) *cifar10.Dataset { return &cifar10.Dataset{Pixels: data.Pixels[:n*32*32*3], Labels: data.Labels[:n]} }
 backend := told{notebook.Must(camlib.Backend(""))}
-h := notebook.Train(backend, cnn.New(1), first(%[5]d), first(%[7]d), cnn.TrainConfig{Dir: %[2]q, Step: %[3]q, Epochs: %[4]d, BatchSize: %[6]d, Augment: cnn.None, Seed: 1})
+h := notebook.Train(backend, article.New(1), first(%[5]d), first(%[7]d), train.Config{Dir: %[2]q, Step: %[3]q, Epochs: %[4]d, BatchSize: %[6]d, Augment: train.None, Seed: 1})
 fmt.Println("epochs:", len(h.Epochs))`, ModulePath, dir, step, epochs, images, batch, testImages)
 }
 
@@ -162,8 +163,8 @@ func TestNotebookInterruptedTraining(t *testing.T) {
 		begun := len(epochsIn(t, dir))
 		out := s.run(training(dir, "plain", begun+1, 250, 25, 250))
 		wants(t, "resumed", out.Stdout+out.Stderr, fmt.Sprintf("epochs: %d", begun+1))
-		if got := s.run("import \"" + ModulePath + "/camlib/cnn\"\n%%\n_, err := cnn.Load(" + fmt.Sprintf("%q", dir) + ")\nfmt.Print(err)"); got.Stdout != "<nil>" {
-			t.Errorf("cnn.Load of the folder: %+v", short(got))
+		if got := s.run("import \"" + ModulePath + "/camlib/article\"\n%%\n_, err := article.Load(" + fmt.Sprintf("%q", dir) + ")\nfmt.Print(err)"); got.Stdout != "<nil>" {
+			t.Errorf("article.Load of the folder: %+v", short(got))
 		}
 	}
 

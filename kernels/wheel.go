@@ -20,7 +20,7 @@ import (
 
 // wheel is the PyPI package that holds the PJRT plugin installed where none
 // exists: XLA as released with jaxlib 0.11.2, for x86-64 Linux, glibc 2.27 or
-// later. docs/decisions.md compares it with the others.
+// later. docs/decisions/0005-plugin-from-a-wheel.md compares it with the others.
 var wheel = pluginWheel{
 	name:     "lammps-jax-pjrt-cpu",
 	version:  "0.11.2",

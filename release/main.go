@@ -132,7 +132,7 @@ func (t target) release(ctx context.Context, tmp, out, python string, when time.
 	for _, f := range []struct {
 		path string
 		mode int64
-	}{{program, 0o755}, {"LICENSE", 0o644}, {"README.md", 0o644}} {
+	}{{program, 0o755}, {"LICENSE", 0o644}, {"NOTICE", 0o644}, {"README.md", 0o644}} {
 		data, err := os.ReadFile(f.path)
 		if err != nil {
 			return err

@@ -21,8 +21,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/camlab-go/camlab/camlib/article"
 	"github.com/camlab-go/camlab/camlib/cifar10"
-	"github.com/camlab-go/camlab/camlib/cnn"
+	"github.com/camlab-go/camlab/camlib/network"
 )
 
 // flags are the command line's.
@@ -112,7 +113,7 @@ func export(ctx context.Context, folder, data string) error {
 			}
 		}
 	}
-	m, err := cnn.Pretrained()
+	m, err := article.Pretrained()
 	if err != nil {
 		return err
 	}
@@ -120,7 +121,7 @@ func export(ctx context.Context, folder, data string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(folder, cnn.ModelFile), weights, 0o644)
+	return os.WriteFile(filepath.Join(folder, network.ModelFile), weights, 0o644)
 }
 
 // results are what is known, also from earlier runs of other parts.

@@ -11,14 +11,16 @@ import (
 	"time"
 
 	"github.com/gomlx/compute"
-	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/camlab-go/camlab/camlib"
+	"github.com/camlab-go/camlab/camlib/article"
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/cifar10"
-	"github.com/camlab-go/camlab/camlib/cnn"
+	"github.com/camlab-go/camlab/camlib/images"
+	"github.com/camlab-go/camlab/camlib/network"
+	"github.com/camlab-go/camlab/camlib/train"
 )
 
 // work is the contestant camlab: it does what peers.py does.
@@ -131,26 +133,26 @@ func (c *camlab) read(name string) (*cifar10.Dataset, error) {
 	return ds, nil
 }
 
-func config(r request) cnn.TrainConfig {
-	c := cnn.TrainConfig{Epochs: 1, BatchSize: r.Batch, Augment: cnn.None}
+func config(r request) train.Config {
+	c := train.Config{Epochs: 1, BatchSize: r.Batch, Augment: train.None}
 	if r.Augment {
-		c.Augment = cnn.FlipCrop
+		c.Augment = train.FlipCrop
 	}
 	return c
 }
 
 // train makes a training that stands still after each step until it is told to go on.
 func (c *camlab) train(ctx context.Context, r request) (func() error, error) {
-	train, test, err := c.sets(func(n int) int { return n / r.Batch * r.Batch }) // no smaller last batch
+	trainSet, testSet, err := c.sets(func(n int) int { return n / r.Batch * r.Batch }) // no smaller last batch
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	steps, next, over := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	o := config(r)
-	o.Epochs, o.OnStep = 1_000_000, func(cnn.Progress) { steps <- struct{}{}; <-next }
+	o.Epochs, o.OnStep = 1_000_000, func(train.Progress) { steps <- struct{}{}; <-next }
 	go func() {
-		_, err := cnn.Train(ctx, c.backend, cnn.New(1), train, test, o)
+		_, err := train.Train(ctx, c.backend, article.New(1), trainSet, testSet, o)
 		over <- err
 		close(over) // who waits for the end after a failure does not wait for ever
 	}()
@@ -182,14 +184,14 @@ func (c *camlab) train(ctx context.Context, r request) (func() error, error) {
 }
 
 // sets reads the training images, as many as size says, and a few to test on.
-func (c *camlab) sets(size func(n int) int) (train, test *cifar10.Dataset, err error) {
-	if train, err = c.read("train"); err != nil {
+func (c *camlab) sets(size func(n int) int) (trainSet, testSet *cifar10.Dataset, err error) {
+	if trainSet, err = c.read("train"); err != nil {
 		return nil, nil, err
 	}
-	if test, err = c.read("test"); err != nil {
+	if testSet, err = c.read("test"); err != nil {
 		return nil, nil, err
 	}
-	return first(train, size(train.Len())), first(test, 10), nil
+	return first(trainSet, size(trainSet.Len())), first(testSet, 10), nil
 }
 
 func first(ds *cifar10.Dataset, n int) *cifar10.Dataset {
@@ -197,39 +199,44 @@ func first(ds *cifar10.Dataset, n int) *cifar10.Dataset {
 }
 
 func (c *camlab) epoch(ctx context.Context, r request) error {
-	train, test, err := c.sets(func(n int) int { return n })
+	trainSet, testSet, err := c.sets(func(n int) int { return n })
 	if err != nil {
 		return err
 	}
-	_, err = cnn.Train(ctx, c.backend, cnn.New(1), train, test, config(r))
+	_, err = train.Train(ctx, c.backend, article.New(1), trainSet, testSet, config(r))
 	return err
 }
 
 // test returns the test images; larger ones are made by repeating.
-func (c *camlab) test(r request) (cam.Images, error) {
+func (c *camlab) test(r request) (images.Batch, error) {
 	ds, err := c.read("test")
 	if err != nil {
-		return cam.Images{}, err
+		return images.Batch{}, err
 	}
-	x := cam.Images{N: r.Images, Height: r.Side, Width: r.Side, Channels: cifar10.Channels}
+	some, err := images.FromDataset(ds, 0, min(r.Images, ds.Len()))
+	if err != nil {
+		return images.Batch{}, err
+	}
+	x := images.NewBatch(r.Images, images.Size{Height: r.Side, Width: r.Side, Channels: some.Channels})
+	out := x.Pixels
 	for i := range x.N {
 		for row := range x.Height {
 			for column := range x.Width {
-				at := ((i%ds.Len()*cifar10.Height+row%cifar10.Height)*cifar10.Width + column%cifar10.Width) * x.Channels
-				for _, v := range ds.Pixels[at : at+x.Channels] {
-					x.Pixels = append(x.Pixels, float32(v)/255)
-				}
+				at := ((i%some.N*some.Height+row%some.Height)*some.Width + column%some.Width) * some.Channels
+				out = out[copy(out, some.Pixels[at:at+some.Channels]):]
 			}
 		}
 	}
 	return x, nil
 }
 
-func (c *camlab) model() (*cnn.Model, error) { return cnn.Load(filepath.Join(c.folder, cnn.ModelFile)) }
+func (c *camlab) network() (*network.Network, error) {
+	return article.Load(filepath.Join(c.folder, network.ModelFile))
+}
 
 // forward is the network as graph code runs it, a batch at a time.
 func (c *camlab) forward(_ context.Context, r request) (func() error, error) {
-	m, err := c.model()
+	n, err := c.network()
 	if err != nil {
 		return nil, err
 	}
@@ -237,9 +244,7 @@ func (c *camlab) forward(_ context.Context, r request) (func() error, error) {
 	if err != nil {
 		return nil, err
 	}
-	exec, err := model.NewExec(c.backend, m.Store(), func(scope *model.Scope, x *graph.Node) *graph.Node {
-		return m.Head(scope, m.Features(scope, x))
-	})
+	exec, err := model.NewExec(c.backend, n.Store, n.Forward)
 	if err != nil {
 		return nil, err
 	}
@@ -250,7 +255,7 @@ func (c *camlab) forward(_ context.Context, r request) (func() error, error) {
 	}
 	return func() error {
 		for _, p := range parts {
-			out, err := exec.Exec(p)
+			out, err := exec.Call(p)
 			if err != nil {
 				return err
 			}
@@ -266,7 +271,7 @@ func (c *camlab) forward(_ context.Context, r request) (func() error, error) {
 // maps makes the maps of a method.
 func (c *camlab) maps(name string, target cam.Target) func(ctx context.Context, r request) (func() error, error) {
 	return func(ctx context.Context, r request) (func() error, error) {
-		m, err := c.model()
+		n, err := c.network()
 		if err != nil {
 			return nil, err
 		}
@@ -278,7 +283,7 @@ func (c *camlab) maps(name string, target cam.Target) func(ctx context.Context, 
 		if err != nil {
 			return nil, err
 		}
-		e, err := cam.New(c.backend, m, cam.Options{Batch: r.Batch, Chunk: r.Inner})
+		e, err := cam.New(c.backend, n, cam.Options{Batch: r.Batch, Chunk: r.Inner})
 		if err != nil {
 			return nil, err
 		}

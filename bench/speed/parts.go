@@ -35,12 +35,12 @@ type item struct {
 	inner   []int // the same for the changed images of one run
 }
 
-func images(task string, n, batch int) request {
+func askFor(task string, n, batch int) request {
 	return request{Task: task, Images: n, Batch: batch, Side: 32, DType: "float32"}
 }
 
 func training(ctx context.Context, b *bench) ([]table, error) {
-	step := images("train", 8*128, 128)
+	step := askFor("train", 8*128, 128)
 	augmented, half := step, step
 	augmented.Augment, half.DType, half.Images = true, "bfloat16", 128
 	all, err := b.race(ctx, []kind{ours, pyTorch, pyTorchM, compiled, tensorFlow, jax}, 0, b.flags.rounds, []item{
@@ -56,7 +56,7 @@ func training(ctx context.Context, b *bench) ([]table, error) {
 }
 
 func epoch(ctx context.Context, b *bench) ([]table, error) {
-	r := images("epoch", 50_000, 125)
+	r := askFor("epoch", 50_000, 125)
 	r.Augment = true
 	all, err := b.race(ctx, []kind{ours, pyTorch, tensorFlow, jax}, 0, 1, []item{{"50,000 images, batch 125, flipped and cropped at random", r, nil, nil}})
 	if err != nil {
@@ -72,12 +72,12 @@ func heatMaps(ctx context.Context, b *bench) ([]table, error) {
 	n, sizes, inner := b.flags.images, []int{25, 50, 125, 250}, []int{32, 128}
 	part := max(n/20, 1) // of methods that pass each image through the network 128 times
 	all, err := b.race(ctx, []kind{ours, pyTorch, pyTorchM, compiled, tensorFlow, jax, torchCAM, gradCAM}, 0, b.flags.rounds, []item{
-		{"forward pass", images("forward", n, 0), sizes, nil},
-		{"CAM of one class", images("cam", n, 0), sizes, nil},
-		{"CAM of all ten classes (torch-cam: CAM of one, pytorch-grad-cam: Grad-CAM of one)", images("camall", n, 0), sizes, nil},
-		{"Grad-CAM", images("gradcam", n, 0), sizes, nil},
-		{fmt.Sprintf("Score-CAM, all 128 channels, of %d", part), images("scorecam", part, 10), nil, inner},
-		{fmt.Sprintf("Ablation-CAM of %d", part), images("ablationcam", part, 10), nil, inner},
+		{"forward pass", askFor("forward", n, 0), sizes, nil},
+		{"CAM of one class", askFor("cam", n, 0), sizes, nil},
+		{"CAM of all ten classes (torch-cam: CAM of one, pytorch-grad-cam: Grad-CAM of one)", askFor("camall", n, 0), sizes, nil},
+		{"Grad-CAM", askFor("gradcam", n, 0), sizes, nil},
+		{fmt.Sprintf("Score-CAM, all 128 channels, of %d", part), askFor("scorecam", part, 10), nil, inner},
+		{fmt.Sprintf("Ablation-CAM of %d", part), askFor("ablationcam", part, 10), nil, inner},
 	})
 	if err != nil {
 		return nil, err
@@ -117,15 +117,15 @@ func start(ctx context.Context, b *bench) ([]table, error) {
 func growth(ctx context.Context, b *bench) ([]table, error) {
 	var items []item
 	for _, batch := range []int{1, 8, 64, 256, 1024} {
-		items = append(items, item{fmt.Sprintf("forward, batch %d", batch), images("forward", max(64, batch), batch), nil, nil})
+		items = append(items, item{fmt.Sprintf("forward, batch %d", batch), askFor("forward", max(64, batch), batch), nil, nil})
 	}
 	for _, side := range []int{64, 128, 224} {
-		r := images("forward", 8*(224/side)*(224/side), 8)
+		r := askFor("forward", 8*(224/side)*(224/side), 8)
 		r.Side = side
 		items = append(items, item{fmt.Sprintf("forward, %d×%d pixels, batch 8", side, side), r, nil, nil})
 	}
 	for _, batch := range []int{8, 32, 512} {
-		items = append(items, item{fmt.Sprintf("training step, batch %d", batch), images("train", max(256, batch), batch), nil, nil})
+		items = append(items, item{fmt.Sprintf("training step, batch %d", batch), askFor("train", max(256, batch), batch), nil, nil})
 	}
 	all, err := b.race(ctx, []kind{ours, pyTorch, tensorFlow, jax}, 0, 3, items)
 	if err != nil {
@@ -133,7 +133,7 @@ func growth(ctx context.Context, b *bench) ([]table, error) {
 	}
 	sizes := all.table("Other sizes", "images/s", rate)
 	all, err = b.race(ctx, []kind{ours, pyTorch, tensorFlow, jax}, 1, 3, []item{
-		{"forward, batch 128", images("forward", 512, 128), nil, nil}, {"training step, batch 128", images("train", 256, 128), nil, nil},
+		{"forward, batch 128", askFor("forward", 512, 128), nil, nil}, {"training step, batch 128", askFor("train", 256, 128), nil, nil},
 	})
 	if err != nil {
 		return nil, err

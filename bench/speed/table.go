@@ -152,7 +152,7 @@ func (r *results) write(folder string) error {
 	var s strings.Builder
 	s.WriteString(`# Speed beside other libraries
 
-Written by ` + "`make bench`" + `. The contestants are processes that take turns, A B C A B C …, so that the drift of the machine meets all of them. A value is the median of the rounds, in brackets the least and the largest. "Better by" is the median over the rounds of camlab's value against that of the best peer in the same round. Each contestant has the batch size that is best for it where the row does not name one.
+Written by ` + "`make bench`" + `. The programs take turns, A B C A B C …, so that a drift of the machine affects all of them. A value is the median of the rounds; the least and the largest are in brackets. "Better by" compares camlab's value with that of the best other program in the same round, and is the median over the rounds. Where the row names no batch size, each program has the one that is best for it.
 
 `)
 	versions := make(map[string]string)

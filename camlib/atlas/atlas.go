@@ -13,33 +13,32 @@ import (
 	"cmp"
 	"context"
 	"encoding/gob"
-	"errors"
 	"fmt"
 	"math"
 	"os"
 	"slices"
 
-	"github.com/google/renameio/v2"
-
 	"github.com/camlab-go/camlab/camlib/cam"
-	"github.com/camlab-go/camlab/camlib/cifar10"
-	"github.com/camlab-go/camlab/camlib/cnn"
-	"github.com/camlab-go/camlab/camlib/measure"
+	"github.com/camlab-go/camlab/camlib/images"
+	"github.com/camlab-go/camlab/camlib/metric"
+	"github.com/camlab-go/camlab/camlib/score"
+	"github.com/camlab-go/camlab/internal/atomicfile"
 )
 
 // Atlas is what is known of n images of which the network knows k classes. Images
 // go by their position in the data set. It is not changed once it is made, so
 // that many goroutines may read it.
 type Atlas struct {
-	Evaluation    *cnn.Evaluation // F1 of each class, and the confusion matrix
-	Height, Width int             // of a map
-	Bias          []float32       // [k], of the head
-	Cells         [][]Group       // [k, k], by true class, then by predicted class: the confusion matrix in maps
+	Evaluation    *score.Evaluation // F1 of each class, and the confusion matrix
+	Size          images.Size       // of an image
+	Height, Width int               // of a map
+	Bias          []float32         // [k], of the head
+	Cells         [][]Group         // [k, k], by true class, then by predicted class: the confusion matrix in maps
 
-	Labels    []uint8   // [n], the true classes
+	Labels    []int     // [n], the true classes
 	Predicted []int     // [n], the classes with the highest score
 	Scores    []float32 // [n, k], before softmax
-	// Concentration is, for each image, the Gini index ([measure.Gini]) of the map of
+	// Concentration is, for each image, the Gini index ([metric.Gini]) of the map of
 	// its predicted class, at the map's own resolution: 0 for a flat map, to 1 for one place.
 	Concentration []float64 // [n]
 	// Misfit is the largest |mean(m) + b − y| of any map m of any image, in units of
@@ -55,37 +54,29 @@ const batch = 100
 // the means: k³ maps at most. It stops between two batches with ctx's error when
 // that is done, and fails without images, on a label that the network does not
 // know, and where CAM fails: [cam.ErrHead], [cam.ErrNotFinite].
-func New(ctx context.Context, e *cam.Explainer, ds *cifar10.Dataset) (*Atlas, error) {
-	if ds.Len() == 0 {
-		return nil, errors.New("atlas: no images, want at least one")
-	}
-	method, err := cam.Lookup("cam")
-	if err != nil {
+func New(ctx context.Context, e *cam.Explainer, ds images.Dataset) (*Atlas, error) {
+	if err := images.CheckDataset(ds); err != nil {
 		return nil, fmt.Errorf("atlas: %w", err)
 	}
-	a := &Atlas{Labels: slices.Clone(ds.Labels)}
+	a := &Atlas{Labels: images.Labels(ds), Size: ds.Size()}
 	for start := 0; start < ds.Len(); start += batch {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("atlas: stopped after %d of %d images: %w", start, ds.Len(), err)
 		}
-		x, err := part(ds, start, min(start+batch, ds.Len()))
+		x, err := images.FromDataset(ds, start, min(start+batch, ds.Len()))
 		if err != nil {
 			return nil, fmt.Errorf("atlas: %w", err)
 		}
 		if start == 0 {
-			one, err := part(ds, 0, 1)
+			first, err := e.ClassMaps(ctx, x.Part(0, 1))
 			if err != nil {
 				return nil, fmt.Errorf("atlas: %w", err)
 			}
-			first, err := e.ClassMaps(ctx, one)
-			if err != nil {
-				return nil, fmt.Errorf("atlas: %w", err)
-			}
-			if err := a.begin(first); err != nil {
+			if err := a.begin(first, len(ds.Classes())); err != nil {
 				return nil, err
 			}
 		}
-		r, err := e.Explain(ctx, method, x, cam.All)
+		r, err := e.Explain(ctx, cam.CAM{}, x, cam.All)
 		if err != nil {
 			return nil, fmt.Errorf("atlas: images from %d: %w", start, err)
 		}
@@ -96,34 +87,22 @@ func New(ctx context.Context, e *cam.Explainer, ds *cifar10.Dataset) (*Atlas, er
 			row[p].divide()
 		}
 	}
-	a.Evaluation, err = cnn.Score(a.Scores, ds.Labels, cifar10.Classes[:len(a.Bias)])
+	var err error
+	a.Evaluation, err = score.Evaluate(a.Scores, a.Labels, ds.Classes()[:len(a.Bias)])
 	if err != nil {
 		return nil, fmt.Errorf("atlas: %w", err)
 	}
 	return a, nil
 }
 
-// part returns the images from start to end.
-func part(ds *cifar10.Dataset, start, end int) (cam.Images, error) {
-	var positions []int
-	for i := start; i < end; i++ {
-		positions = append(positions, i)
-	}
-	some, err := ds.Select(positions...)
-	if err != nil {
-		return cam.Images{}, err
-	}
-	return cam.FromDataset(some), nil
-}
-
 // begin takes from the first maps what all have in common.
-func (a *Atlas) begin(first *cam.ClassMaps) error {
+func (a *Atlas) begin(first *cam.ClassMaps, classes int) error {
 	k := first.NumClasses
-	if k > cifar10.NumClasses {
-		return fmt.Errorf("atlas: network of %d classes, want at most %d as in the data", k, cifar10.NumClasses)
+	if k > classes {
+		return fmt.Errorf("atlas: network of %d classes, want at most %d as in the data", k, classes)
 	}
 	for i, c := range a.Labels {
-		if int(c) >= k {
+		if c >= k {
 			return fmt.Errorf("atlas: image %d: label %d, want 0 to %d as in the network", i, c, k-1)
 		}
 	}
@@ -132,7 +111,7 @@ func (a *Atlas) begin(first *cam.ClassMaps) error {
 	for c := range a.Cells {
 		a.Cells[c] = make([]Group, k)
 		for p := range a.Cells[c] {
-			a.Cells[c][p] = Group{Height: a.Height, Width: a.Width}
+			a.Cells[c][p] = Group{Height: a.Height, Width: a.Width, Size: a.Size}
 		}
 	}
 	return nil
@@ -145,7 +124,7 @@ func (a *Atlas) add(start int, r *cam.Result, pixels []float32) {
 	for i, predicted := range r.Predicted {
 		g := &a.Cells[a.Labels[start+i]][predicted]
 		add(g, 1, r.Maps[i*size:(i+1)*size], r.Scores[i*k:(i+1)*k], pixels[i*image:(i+1)*image])
-		a.Concentration = append(a.Concentration, measure.Gini(r.Map(i, predicted)))
+		a.Concentration = append(a.Concentration, metric.Gini(r.Map(i, predicted).Values))
 	}
 	a.Predicted = append(a.Predicted, r.Predicted...)
 	a.Scores = append(a.Scores, r.Scores...)
@@ -157,7 +136,7 @@ func (a *Atlas) add(start int, r *cam.Result, pixels []float32) {
 // Where returns the images of all cells of the confusion matrix that pick picks, by
 // their true and their predicted class: their means weigh each image alike.
 func (a *Atlas) Where(pick func(label, predicted int) bool) Group {
-	all := Group{Height: a.Height, Width: a.Width}
+	all := Group{Height: a.Height, Width: a.Width, Size: a.Size}
 	for label, row := range a.Cells {
 		for predicted, g := range row {
 			if pick(label, predicted) && g.N > 0 {
@@ -169,8 +148,8 @@ func (a *Atlas) Where(pick func(label, predicted int) bool) Group {
 	return all
 }
 
-// Labelled returns the images that are of a class, whatever they were taken for.
-func (a *Atlas) Labelled(class int) Group {
+// Labeled returns the images that are of a class, whatever they were taken for.
+func (a *Atlas) Labeled(class int) Group {
 	return a.Where(func(label, _ int) bool { return label == class })
 }
 
@@ -197,33 +176,68 @@ func (a *Atlas) Confusions() (all []Confusion) {
 }
 
 // Images returns the images of one cell of the confusion matrix, the surest first:
-// by the probability, softmax of the scores, of the predicted class.
+// by the probability of the predicted class.
 func (a *Atlas) Images(label, predicted int) []int {
-	k := len(a.Bias)
 	sure := make(map[int]float64)
-	images := a.positions(func(i int) bool { return int(a.Labels[i]) == label && a.Predicted[i] == predicted })
-	for _, i := range images {
-		sure[i] = cnn.Probabilities(a.Scores[i*k : (i+1)*k])[predicted]
+	found := a.positions(func(i int) bool { return a.Labels[i] == label && a.Predicted[i] == predicted })
+	for _, i := range found {
+		sure[i] = a.Probabilities(i)[predicted]
 	}
-	slices.SortStableFunc(images, func(i, j int) int { return cmp.Compare(sure[j], sure[i]) })
-	return images
+	slices.SortStableFunc(found, func(i, j int) int { return cmp.Compare(sure[j], sure[i]) })
+	return found
+}
+
+// Probabilities returns the probabilities of the classes, softmax of the scores, of an image.
+func (a *Atlas) Probabilities(image int) []float64 {
+	k := len(a.Bias)
+	return score.Softmax(a.Scores[image*k : (image+1)*k])
+}
+
+// Contrasts returns, for each of [Atlas.Images] of a kind of mistake, the map of why the
+// predicted and not the true class, [cam.Contrast]. The explainer and the data set are those
+// of [New].
+func (a *Atlas) Contrasts(ctx context.Context, e *cam.Explainer, ds images.Dataset, c Confusion) (*cam.Result, error) {
+	some, err := images.Subset(ds, a.Images(c.Label, c.Predicted)...)
+	if err != nil {
+		return nil, fmt.Errorf("atlas: contrasts: %w, want the data set that the atlas is of", err)
+	}
+	x, err := images.FromDataset(some, 0, some.Len())
+	if err != nil {
+		return nil, fmt.Errorf("atlas: contrasts: %w", err)
+	}
+	r, err := e.Explain(ctx, cam.CAM{}, x, cam.Contrast(c.Predicted, c.Label))
+	if err != nil {
+		return nil, fmt.Errorf("atlas: contrasts: %w", err)
+	}
+	return r, nil
 }
 
 // ByConcentration returns the images that were taken for a class, rightly or not,
 // the one with the most concentrated map of that class first.
 func (a *Atlas) ByConcentration(class int) []int {
-	images := a.positions(func(i int) bool { return a.Predicted[i] == class })
-	slices.SortStableFunc(images, func(i, j int) int { return cmp.Compare(a.Concentration[j], a.Concentration[i]) })
-	return images
+	found := a.positions(func(i int) bool { return a.Predicted[i] == class })
+	slices.SortStableFunc(found, func(i, j int) int { return cmp.Compare(a.Concentration[j], a.Concentration[i]) })
+	return found
 }
 
-func (a *Atlas) positions(pick func(i int) bool) (images []int) {
+// Quarters returns all images in four parts of equal size, or one more, by how concentrated
+// the map of their predicted class is: the quarter with the least concentrated maps first.
+func (a *Atlas) Quarters() (quarters [4][]int) {
+	all := a.positions(func(int) bool { return true })
+	slices.SortStableFunc(all, func(i, j int) int { return cmp.Compare(a.Concentration[i], a.Concentration[j]) })
+	for q := range quarters {
+		quarters[q] = all[q*len(all)/4 : (q+1)*len(all)/4]
+	}
+	return quarters
+}
+
+func (a *Atlas) positions(pick func(i int) bool) (found []int) {
 	for i := range a.Labels {
 		if pick(i) {
-			images = append(images, i)
+			found = append(found, i)
 		}
 	}
-	return images
+	return found
 }
 
 // WriteFile writes the atlas to a file, whole or not at all, for [ReadFile].
@@ -232,7 +246,7 @@ func (a *Atlas) WriteFile(path string) error {
 	if err := gob.NewEncoder(&b).Encode(a); err != nil {
 		return fmt.Errorf("atlas: write: %w", err)
 	}
-	if err := renameio.WriteFile(path, b.Bytes(), 0o644); err != nil {
+	if err := atomicfile.WriteFile(path, b.Bytes()); err != nil {
 		return fmt.Errorf("atlas: write: %w", err)
 	}
 	return nil

@@ -1,13 +1,16 @@
 // Package cam makes class activation maps: which places of an image speak for
 // a class, and which against it.
 //
-// There are two levels. The graph functions ([CAM], [GradCAM] and the others,
-// [Upsample]) are one equation each, on GoMLX nodes; they panic on wrong shapes,
-// as GoMLX's own do. An [Explainer] runs a [Method] on images and returns its raw
-// [Result]: values in the method's own unit, signed where the method is signed, at
+// A [Method] is a value, such as [GradCAM] or RISE{Masks: 64}. Each is one equation, on
+// GoMLX nodes, its method Equation where it is one of a layer's activations; they panic on
+// wrong shapes, as GoMLX's own do. An [Explainer] runs a Method on images and returns its
+// raw [Result]: values in the method's own unit, signed where the method is signed, at
 // the resolution of the activations. It returns errors that match one of the
-// sentinels ([ErrShape] and its neighbours) under [errors.Is], never panics, and
+// sentinels ([ErrShape] and its neighbors) under [errors.Is], never panics, and
 // never lets a NaN out.
+//
+// A method of one's own is a type with a method Spec, whose Map is written with what a
+// [Pass] has; [Register] makes its name known to [Lookup] and [Methods].
 //
 // Letters, in code and equations: A or act, the activations; g or grad, the
 // gradient of a score with respect to them; y or score, the network's output

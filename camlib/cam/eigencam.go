@@ -5,7 +5,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// EigenCAM returns the Eigen-CAM map of one convolutional layer,
+// EigenCAM is the Eigen-CAM map of one convolutional layer,
 //
 //	L = A v,   A = U Σ Vᵀ of shape [Z, channels],  v the first column of V,
 //
@@ -14,24 +14,44 @@ import (
 // value decomposition leaves open, is that with which the map agrees with the sum of
 // the activations, Σ_ij L_ij Σ_k A_ijk ≥ 0; after a ReLU no value is negative then.
 // Nothing is subtracted from A first, as in the paper; pytorch-grad-cam 1.5 takes
-// the mean out and leaves the sign to chance.
-//
-// act is shaped [batch, height, width, channels], the result [batch, height, width],
-// in units of the activations.
-func EigenCAM(act *Node) *Node {
+// the mean out and leaves the sign to chance. It is in units of the activations.
+type EigenCAM struct{}
+
+// Equation returns the maps, [batch, height, width], of act, [batch, height, width,
+// channels].
+func (EigenCAM) Equation(act *Node) *Node {
 	checkActGrad("EigenCAM", act, act)
 	return principal(act)
 }
 
+// Spec implements [Method].
+func (m EigenCAM) Spec() Spec {
+	return Spec{
+		Name: "eigencam",
+		Unit: "activation",
+		Map:  func(p *Pass) *Node { return m.Equation(p.Act) },
+	}
+}
+
 // EigenGradCAM is [EigenCAM] of g∘A, the activations weighted with their gradient: the
 // direction in which what places do for the class is largest. The idea is
-// pytorch-grad-cam's, which takes the mean out here too. The sign is that with which the map agrees with [HiResCAM],
-// Σ_ij L_ij Σ_k g_ijk A_ijk ≥ 0. It is signed.
-//
-// Shapes are those of [GradCAM].
-func EigenGradCAM(act, grad *Node) *Node {
+// pytorch-grad-cam's, which takes the mean out here too. The sign is that with which the
+// map agrees with [HiResCAM], Σ_ij L_ij Σ_k g_ijk A_ijk ≥ 0. It is signed.
+type EigenGradCAM struct{}
+
+// Equation returns the maps. Shapes are those of [GradCAM.Equation].
+func (EigenGradCAM) Equation(act, grad *Node) *Node {
 	checkActGrad("EigenGradCAM", act, grad)
 	return principal(Mul(grad, act))
+}
+
+// Spec implements [Method].
+func (m EigenGradCAM) Spec() Spec {
+	return Spec{
+		Name: "eigengradcam",
+		Unit: "score", Signed: true,
+		Map: func(p *Pass) *Node { return m.Equation(p.Act, p.Grad()) },
+	}
 }
 
 // principal projects a [batch, h, w, k] on its first right singular vector, with the
@@ -54,21 +74,8 @@ func principal(a *Node) *Node {
 	v := Einsum("bkl,bl->bk", g, best)
 	norm := Sqrt(ReduceAndKeep(Square(v), ReduceSum, -1))
 	v = Div(v, Where(Equal(norm, ZerosLike(norm)), OnesLike(norm), norm))
-	m := weighted(a, v)
+	m := WeightedSum(a, v)
 	agrees := ReduceAndKeep(Mul(m, ReduceSum(a, -1)), ReduceSum, 1, 2)
 	sign := Where(LessThan(agrees, ZerosLike(agrees)), Neg(OnesLike(agrees)), OnesLike(agrees))
 	return Mul(m, Add(sign, Sub(agrees, agrees))) // of an overflow NaN, not a sign
-}
-
-var eigenCAM = Method{
-	Name: "eigencam",
-	Unit: "activation",
-	Map:  func(p *Pass) *Node { return EigenCAM(p.Act) },
-}
-
-var eigenGradCAM = Method{
-	Name:   "eigengradcam",
-	Signed: true,
-	Unit:   "score",
-	Map:    func(p *Pass) *Node { return EigenGradCAM(p.Act, p.Grad()) },
 }

@@ -3,21 +3,24 @@ package cam
 import (
 	"errors"
 
+	"github.com/camlab-go/camlab/camlib/images"
+	"github.com/camlab-go/camlab/camlib/network"
 	"github.com/camlab-go/camlab/internal/failure"
 )
 
-// What can go wrong. Errors of this package that a caller can act on match one
-// of these under [errors.Is].
+// What can go wrong. Errors of this package that a caller can act on match one of these
+// under [errors.Is].
 var (
-	ErrNoImages  = errors.New("no images")
-	ErrShape     = errors.New("wrong image shape")
-	ErrRange     = errors.New("pixel out of range")
 	ErrClass     = errors.New("no such class")
 	ErrTarget    = errors.New("targets do not match the images")
 	ErrMethod    = errors.New("no such method")
-	ErrLayer     = errors.New("no such layer")
 	ErrHead      = errors.New("head is not pooling and a linear layer")
 	ErrNotFinite = errors.New("not finite")
+
+	ErrNoImages = images.ErrNone
+	ErrShape    = images.ErrShape
+	ErrRange    = images.ErrRange
+	ErrLayer    = network.ErrLayer
 )
 
 // fail returns "cam: what, want" as an error of a kind.

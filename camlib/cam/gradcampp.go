@@ -4,7 +4,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// GradCAMPlusPlus returns the Grad-CAM++ map of one convolutional layer,
+// GradCAMPlusPlus is the Grad-CAM++ map of one convolutional layer,
 //
 //	L = ReLU(Σ_k w_k A_k),   w_k = Σ_ij α_ijk ReLU(g_ijk),
 //	α_ijk = g² / (2 g² + g³ Σ_ab A_abk),
@@ -14,23 +14,28 @@ import (
 // Nothing is added to the denominator. It divides out where it matters: α g is
 // g/(2 + g Σ A) where g is positive, and where g is not its ReLU is 0.
 //
-// Shapes are those of [GradCAM]. Activations below zero can make the denominator
-// 0, and the map infinite.
-func GradCAMPlusPlus(act, grad *Node) *Node {
+// Activations below zero can make the denominator 0, and the map infinite.
+type GradCAMPlusPlus struct{}
+
+// Equation returns the maps. Shapes are those of [GradCAM.Equation].
+func (GradCAMPlusPlus) Equation(act, grad *Node) *Node {
 	checkActGrad("GradCAMPlusPlus", act, grad)
-	g := positive(grad)
+	g := Positive(grad)
 	sum := ReduceAndKeep(act, ReduceSum, 1, 2)
 	weights := ReduceSum(quotient(g, AddScalar(Mul(g, sum), 2)), 1, 2)
-	return positive(weighted(act, weights))
+	return Positive(WeightedSum(act, weights))
 }
 
-var gradCAMPlusPlus = Method{
-	Name: "gradcam++",
-	Unit: "activation",
-	Map:  func(p *Pass) *Node { return GradCAMPlusPlus(p.Act, p.Grad()) },
-	// With g = w_k/Z at every place, the weight is ReLU(w_k)/(2 + w_k F_k).
-	Linear: func(p *Pass) *Node {
-		w := positive(p.Weights())
-		return positive(weighted(p.Act, quotient(w, AddScalar(Mul(w, ReduceMean(p.Act, 1, 2)), 2))))
-	},
+// Spec implements [Method].
+func (m GradCAMPlusPlus) Spec() Spec {
+	return Spec{
+		Name: "gradcam++",
+		Unit: "activation",
+		Map:  func(p *Pass) *Node { return m.Equation(p.Act, p.Grad()) },
+		// With g = w_k/Z at every place, the weight is ReLU(w_k)/(2 + w_k F_k).
+		Linear: func(p *Pass) *Node {
+			w := Positive(p.Weights())
+			return Positive(WeightedSum(p.Act, quotient(w, AddScalar(Mul(w, ReduceMean(p.Act, 1, 2)), 2))))
+		},
+	}
 }

@@ -4,32 +4,37 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// grey is what hides a part of an image.
-const grey = 0.5
+// gray is what hides a part of an image.
+const gray = 0.5
 
-// Occlusion,
+// Occlusion is
 //
-//	L_p = mean over the windows W that cover pixel p of y(x) − y(x with W grey),
+//	L_p = mean over the windows W that cover pixel p of y(x) − y(x with W gray),
 //
 // Zeiler and Fergus 2014 (arXiv:1311.2901): how much the score falls when a window of
 // the image is hidden. The window has a quarter of the image's sides and moves by half
 // of its own. The map is one of pixels, signed, in units of the score.
-var occlusion = Method{
-	Name: "occlusion",
-	Unit: "score", Signed: true, Pixels: true,
-	Map: func(p *Pass) *Node {
-		w := p.windows() // [n, height, width]
-		fall := Sub(InsertAxes(p.Score(), -1), p.Value(p.Tried))
-		return Div(Einsum("bn,nhw->bhw", fall, w), ReduceAndKeep(w, ReduceSum, 0))
-	},
-	Trials: &Trials{
-		Count: func(p *Pass) int { return p.windows().Shape().Dim(0) },
-		Scores: func(p *Pass, which *Node) *Node {
-			hidden := InsertAxes(pick(p.windows(), which), 0, -1) // [1, n, height, width, 1]
-			x := InsertAxes(p.Images, 1)
-			return ofEach(Add(x, Mul(hidden, Sub(ConstAs(x, grey), x))), p.Network)
+type Occlusion struct{}
+
+// Spec implements [Method].
+func (Occlusion) Spec() Spec {
+	return Spec{
+		Name: "occlusion",
+		Unit: "score", Signed: true, Pixels: true,
+		Map: func(p *Pass) *Node {
+			w := p.windows() // [n, height, width]
+			fall := Sub(InsertAxes(p.Score(), -1), p.Value(p.Perturbed))
+			return Div(Einsum("bn,nhw->bhw", fall, w), ReduceAndKeep(w, ReduceSum, 0))
 		},
-	},
+		Perturbations: &Perturbations{
+			Count: func(p *Pass) int { return p.windows().Shape().Dim(0) },
+			Scores: func(p *Pass, which *Node) *Node {
+				hidden := InsertAxes(pick(p.windows(), which), 0, -1) // [1, n, height, width, 1]
+				x := InsertAxes(p.Images, 1)
+				return OfEach(Add(x, Mul(hidden, Sub(ConstAs(x, gray), x))), p.Network)
+			},
+		},
+	}
 }
 
 // windows returns the windows, 1 inside and 0 outside, [n, height, width].

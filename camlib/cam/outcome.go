@@ -37,7 +37,7 @@ func (o Outcome) String() string {
 	return strings.Join(names, ", ")
 }
 
-// Has tells whether an outcome is among those of a map.
+// Has reports whether an outcome is among those of a map.
 func (o Outcome) Has(one Outcome) bool { return o&one != 0 }
 
 // seen returns what the values of a map themselves say.

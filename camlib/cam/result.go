@@ -3,10 +3,12 @@ package cam
 import (
 	"fmt"
 	"slices"
+
+	"github.com/camlab-go/camlab/camlib/images"
 )
 
 // Result holds a method's maps of a batch of images: raw values, neither
-// scaled nor coloured.
+// scaled nor colored.
 type Result struct {
 	Method        string
 	N, NumClasses int
@@ -20,9 +22,13 @@ type Result struct {
 
 	Score   []float32 // y, what each map explains: one value for each map
 	Outcome []Outcome // what each map cannot show: one for each map
+	// Closed is, for each image, whether its maps came by the method's closed form for a
+	// network that ends in pooling and a linear layer, [Spec].Linear, instead of gradients
+	// and perturbations: [N].
+	Closed []bool
 	// Residual is, for each map of a method that promises completeness, what it adds
 	// up to less the score: mean(map)+b−y for CAM, sum(map)+b−y for HiResCAM. Only
-	// rounding should be left. It is nil where nothing is promised.
+	// rounding should be left. It is nil where nothing is promised of some image.
 	Residual []float32
 }
 
@@ -64,9 +70,9 @@ func counted(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// Map returns the map of image i for a class, row by row. A class of which the
-// result has no map is a mistake that panics, as indexing a slice does.
-func (r *Result) Map(i, class int) []float32 {
+// Map returns the map of image i for a class. A class of which the result has no map
+// is a mistake that panics, as indexing a slice does.
+func (r *Result) Map(i, class int) images.Map {
 	k := max(1, r.K)
 	j := class
 	if r.Class != nil {
@@ -75,8 +81,12 @@ func (r *Result) Map(i, class int) []float32 {
 			panic(fail(ErrClass, "result: map of class %d of image %d, want class %d, which it was made for", class, i, made[0]))
 		}
 	}
-	return r.at(i*k + j)
+	return r.At(i*k + j)
 }
+
+// At returns the map of that number: of Maps along its first axis, or along its first two.
+// The values are not copied.
+func (r *Result) At(k int) images.Map { return images.Map{H: r.Height, W: r.Width, Values: r.at(k)} }
 
 // ClassesOf returns the classes of image i's maps, in the maps' order.
 func (r *Result) ClassesOf(i int) []int {
@@ -90,36 +100,65 @@ func (r *Result) ClassesOf(i int) []int {
 	return all
 }
 
-// at returns the map of that number.
-func (r *Result) at(m int) []float32 {
+// at returns the values of the map of that number.
+func (r *Result) at(k int) []float32 {
 	size := r.Height * r.Width
-	return r.Maps[m*size : (m+1)*size : (m+1)*size]
+	return r.Maps[k*size : (k+1)*size : (k+1)*size]
 }
 
 // add appends a batch.
-func (r *Result) add(b batch, kind output) {
+func (r *Result) add(b batch, j job) {
 	r.Height, r.Width, r.NumClasses = b.height, b.width, b.classes
 	if r.Maps == nil { // room for all images at once: growing by and by costs as much as a batch
 		r.Maps = make([]float32, 0, len(b.maps)/len(b.predicted)*r.N)
 	}
 	r.Maps = append(r.Maps, b.maps...)
 	r.Scores = append(r.Scores, b.scores...)
-	r.Score = append(r.Score, b.explained...)
+	r.Score = append(r.Score, b.score...)
 	for _, p := range b.predicted {
 		r.Predicted = append(r.Predicted, int(p))
+		r.Closed = append(r.Closed, !j.general)
 	}
-	if kind != oneClass {
+	if j.output != oneClass {
 		r.K = b.k
 	}
 	size := b.height * b.width
 	for m, c := range b.chosen {
-		if kind == oneClass || kind == topClasses {
+		if j.output == oneClass || j.output == topClasses {
 			r.Class = append(r.Class, int(c))
 		}
 		r.Outcome = append(r.Outcome, Outcome(b.marks[m])|seen(b.maps[m*size:(m+1)*size]))
 	}
 	for m, total := range b.total {
-		r.Residual = append(r.Residual, total-b.explained[m])
+		r.Residual = append(r.Residual, total-b.score[m])
+	}
+}
+
+// replace puts the maps of other's images in the places of r's, one for each.
+func (r *Result) replace(places []int, other *Result) {
+	if len(places) == r.N {
+		*r = *other
+		return
+	}
+	if other.Residual == nil { // not promised of all images: of none
+		r.Residual = nil
+	}
+	for i, to := range places {
+		put(r.Maps, to, r.N, other.Maps, i, other.N)
+		put(r.Scores, to, r.N, other.Scores, i, other.N)
+		put(r.Predicted, to, r.N, other.Predicted, i, other.N)
+		put(r.Class, to, r.N, other.Class, i, other.N)
+		put(r.Score, to, r.N, other.Score, i, other.N)
+		put(r.Outcome, to, r.N, other.Outcome, i, other.N)
+		put(r.Residual, to, r.N, other.Residual, i, other.N)
+		put(r.Closed, to, r.N, other.Closed, i, other.N)
+	}
+}
+
+// put copies what is image i's in values of n images to image i0's place, of n0.
+func put[T any](into []T, i0, n0 int, values []T, i, n int) {
+	if into != nil {
+		copy(of(into, i0, n0), of(values, i, n))
 	}
 }
 
@@ -143,14 +182,14 @@ func interleave(parts []*Result, named bool) *Result {
 	return &r
 }
 
-// Normalisation is a way to bring maps to a common scale for comparing or showing.
-type Normalisation int
+// Normalization is a way to bring maps to a common scale for comparing or showing.
+type Normalization int
 
-// The ways to normalise.
+// The ways to normalize.
 const (
 	// PerImage divides the maps of each image by the largest magnitude in them: the
 	// signs stay, zero stays zero, and what is lost is how strong an image's map is.
-	PerImage Normalisation = iota
+	PerImage Normalization = iota
 	// PerBatch divides all maps by the largest magnitude in any: one scale for all
 	// images, on which they can be compared.
 	PerBatch
@@ -159,9 +198,9 @@ const (
 	MinMax
 )
 
-// Normalised returns the result with its maps on another scale. Maps of zeros stay
+// Normalized returns the result with its maps on another scale. Maps of zeros stay
 // as they are.
-func (r *Result) Normalised(how Normalisation) *Result {
+func (r *Result) Normalized(how Normalization) *Result {
 	out := *r
 	out.Maps = slices.Clone(r.Maps)
 	piece := r.Height * r.Width

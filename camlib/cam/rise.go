@@ -1,6 +1,7 @@
 package cam
 
 import (
+	"fmt"
 	"math/rand/v2"
 
 	. "github.com/gomlx/gomlx/core/graph"
@@ -15,7 +16,7 @@ const (
 	riseKeep  = 0.5 // p
 )
 
-// RISE,
+// RISE is
 //
 //	L = Σ_i y(x ∘ M_i) M_i / Σ_i M_i − 1/n Σ_i y(x ∘ M_i),
 //
@@ -26,38 +27,53 @@ const (
 // by n/2, which keeps more of the chance in the masks. It explains the probability, for
 // which ask with [Target.Probability]. The map is one of pixels, signed, in units of
 // the score.
-var rise = Method{
-	Name: "rise",
-	Unit: "score", Signed: true, Pixels: true,
-	Map: func(p *Pass) *Node {
-		m := p.riseMasks()
-		y := p.Value(p.Tried)
-		kept := Div(Einsum("bn,nhw->bhw", y, m), ReduceAndKeep(m, ReduceSum, 0))
-		return Sub(kept, InsertAxes(ReduceMean(y, -1), -1, -1))
-	},
-	Trials: &Trials{
-		Count: func(p *Pass) int { return p.count(riseMasks) },
-		Scores: func(p *Pass, which *Node) *Node {
-			return ofEach(p.mask(InsertAxes(pick(p.riseMasks(), which), 0)), p.Network)
-		},
-	},
+type RISE struct {
+	Masks int // n; 0 is 256
 }
 
-// riseMasks returns the masks, [n, height, width]. No pixel is 0 in all.
-func (p *Pass) riseMasks() *Node {
+// Spec implements [Method].
+func (m RISE) Spec() Spec {
+	masks := parameter{m.Masks, riseMasks, "masks"}
+	return Spec{
+		Name: "rise",
+		Unit: "score", Signed: true, Pixels: true,
+		Map: func(p *Pass) *Node {
+			m := p.riseMasks(masks.n())
+			y := p.Value(p.Perturbed)
+			kept := Div(Einsum("bn,nhw->bhw", y, m), ReduceAndKeep(m, ReduceSum, 0))
+			return Sub(kept, InsertAxes(ReduceMean(y, -1), -1, -1))
+		},
+		Perturbations: &Perturbations{
+			Count: func(p *Pass) int { return masks.n() },
+			Scores: func(p *Pass, which *Node) *Node {
+				return OfEach(p.Mask(InsertAxes(pick(p.riseMasks(masks.n()), which), 0)), p.Network)
+			},
+		},
+	}.with(masks)
+}
+
+// WithSamples implements what [WithSamples] says.
+func (m RISE) WithSamples(n int) Method { m.Masks = n; return m }
+
+// riseMasks returns n masks, [n, height, width]. No pixel is 0 in all.
+func (p *Pass) riseMasks(n int) *Node {
 	const seed = 5
-	n, height, width := p.count(riseMasks), p.Images.Shape().Dim(1), p.Images.Shape().Dim(2)
+	height, width := p.Images.Shape().Dim(1), p.Images.Shape().Dim(2)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	ch, cw := (height+riseCells-1)/riseCells, (width+riseCells-1)/riseCells
-	// along is how a mask takes its rows, or columns, from those of the grid.
+	// along is how a mask takes its rows, or columns, from those of the grid: a part of the
+	// grid enlarged by one cell more, from a random place on.
 	along := func(size, cell int) []float32 {
 		shift := rng.IntN(cell)
+		first, share, err := halfPixel.Taps(riseCells, (riseCells+1)*cell)
+		if err != nil {
+			panic(fmt.Errorf("cam: rise: %w", err))
+		}
 		m := make([]float32, size*riseCells)
 		for i := range size {
-			x := min(max((float64(i+shift)+0.5)*riseCells/float64((riseCells+1)*cell)-0.5, 0), riseCells-1)
-			low := min(int(x), riseCells-2)
-			m[i*riseCells+low] += float32(1 - (x - float64(low)))
-			m[i*riseCells+low+1] += float32(x - float64(low))
+			x, part := first[i+shift], share[i+shift]
+			m[i*riseCells+x] += float32(1 - part)
+			m[i*riseCells+min(x+1, riseCells-1)] += float32(part)
 		}
 		return m
 	}

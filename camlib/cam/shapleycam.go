@@ -4,7 +4,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// ShapleyCAM returns the ShapleyCAM map of one convolutional layer,
+// ShapleyCAM is the ShapleyCAM map of one convolutional layer,
 //
 //	L = ReLU(Σ_k α_k A_k),   α_k = 1/Z Σ_ij (g − ½ H A)_ijk,
 //
@@ -12,24 +12,27 @@ import (
 // with the score taken to second order around A; H is its Hessian. For a score that
 // is piecewise linear in the activations H is 0, and the map is [GradCAM]'s. The
 // paper explains y_c + log P_c rather than the score; [Func] can.
-//
-// Shapes are those of [GradCAM]; curved is H A, of the same shape.
-func ShapleyCAM(act, grad, curved *Node) *Node {
+type ShapleyCAM struct{}
+
+// Equation returns the maps. Shapes are those of [GradCAM.Equation]; curved is H A, of
+// the same shape.
+func (ShapleyCAM) Equation(act, grad, curved *Node) *Node {
 	checkActGrad("ShapleyCAM", act, curved)
-	return GradCAM(act, Sub(grad, MulScalar(curved, 0.5)))
+	return GradCAM{}.Equation(act, Sub(grad, MulScalar(curved, 0.5)))
 }
 
-var shapleyCAM = Method{
-	Name: "shapleycam",
-	Unit: "score",
-	Map: func(p *Pass) *Node {
-		// H A is the gradient of g·A with A held fixed in it.
-		grad := p.Grad()
-		curved := Gradient(ReduceAllSum(Mul(grad, StopGradient(p.Act))), p.Act)[0]
-		return ShapleyCAM(p.Act, grad, curved)
-	},
-	Sums: true,
-	Linear: func(p *Pass) *Node {
-		return positive(p.meanCAM())
-	},
+// Spec implements [Method].
+func (m ShapleyCAM) Spec() Spec {
+	return Spec{
+		Name: "shapleycam",
+		Unit: "score",
+		Map: func(p *Pass) *Node {
+			// H A is the gradient of g·A with A held fixed in it.
+			grad := p.Grad()
+			curved := Gradient(ReduceAllSum(Mul(grad, StopGradient(p.Act))), p.Act)[0]
+			return m.Equation(p.Act, grad, curved)
+		},
+		Sums:   true,
+		Linear: func(p *Pass) *Node { return Positive(p.meanCAM()) },
+	}
 }

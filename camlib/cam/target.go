@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	. "github.com/gomlx/gomlx/core/graph"
+
+	"github.com/camlab-go/camlab/camlib/network"
 )
 
 // Target says of which class each image's map is to be. The zero value is
@@ -26,9 +28,9 @@ type form struct {
 	function *outputFunction
 }
 
-// additive tells whether what is explained is a weighted sum of scores, so that
+// additive reports whether what is explained is a weighted sum of scores, so that
 // maps of a linear head add up to it.
-func (f form) additive() bool { return f.quantity == logit || f.quantity == centred }
+func (f form) additive() bool { return f.quantity == logit || f.quantity == centered }
 
 // outputFunction is kept by pointer, so that a form can be compared.
 type outputFunction struct {
@@ -40,7 +42,7 @@ type quantity int
 const (
 	logit       quantity = iota // Σ_c v_c y_c
 	probability                 // Σ_c v_c P_c, P = softmax(y)
-	centred                     // Σ_c v_c (y_c − mean y)
+	centered                    // Σ_c v_c (y_c − mean y)
 	function                    // any other
 )
 
@@ -51,10 +53,10 @@ const (
 // maps sum to 0.
 func (t Target) Probability() Target { t.form.quantity = probability; return t }
 
-// Centred explains how far the class's score is above the mean of all classes,
+// Centered explains how far the class's score is above the mean of all classes,
 // y_c − mean_j y_j. Softmax does not change when one number is added to all
 // scores, and neither does this map, unlike that of the score.
-func (t Target) Centred() Target { t.form.quantity = centred; return t }
+func (t Target) Centered() Target { t.form.quantity = centered; return t }
 
 // Counterfactual explains the negative of the score (or probability): its map
 // shows what has to go for the class to lose.
@@ -84,7 +86,7 @@ func Top(k int) Target { return Target{kind: topK, k: k} }
 func Class(class int) Target { return Target{kind: single, classes: []int{class}} }
 
 // ClassNamed is one class for all images, by its name in any case, as the
-// network's Classes method lists it.
+// network's Classes have it.
 func ClassNamed(name string) Target { return Target{kind: single, names: []string{name}} }
 
 // ClassesNamed is [Classes] by their names, as [ClassNamed] has them.
@@ -111,18 +113,10 @@ func Func(y func(scores *Node) *Node) Target {
 	return Target{form: form{quantity: function, function: &outputFunction{y}}}
 }
 
-// Classes is one class per image. Their number must be that of the images.
+// Classes is one class per image. Their number must be that of the images. For those of
+// a data set: Classes(images.Labels(ds)...).
 func Classes(classes ...int) Target {
 	return Target{kind: perImage, classes: slices.Clone(classes)}
-}
-
-// Labels is [Classes] for the labels of a data set.
-func Labels(labels []uint8) Target {
-	t := Target{kind: perImage}
-	for _, l := range labels {
-		t.classes = append(t.classes, int(l))
-	}
-	return t
 }
 
 // What stands for a class in the input of a graph.
@@ -140,7 +134,7 @@ type goals struct {
 func (g goals) part(start, end int) goals { return goals{g.classes[start:end], g.rivals[start:end]} }
 
 // resolve returns the goals of n images.
-func (t Target) resolve(n int, net Network) (goals, error) {
+func (t Target) resolve(n int, net *network.Network) (goals, error) {
 	g := goals{slices.Repeat([]int32{asPredicted}, n), slices.Repeat([]int32{noRival}, n)}
 	if t.kind == predicted || t.kind == all || t.kind == topK {
 		if t.kind == topK && t.k < 1 {
@@ -202,33 +196,12 @@ func (t Target) fill(out []int32, one, many string, classes []int) error {
 }
 
 // classNamed finds a class by name, if the network knows its classes' names.
-func classNamed(name string, net Network) (int, error) {
-	names := ClassNames(net)
-	if names == nil {
-		return 0, fail(ErrClass, "target: class %q of a network that has no method Classes, want a class index", name)
+func classNamed(name string, net *network.Network) (int, error) {
+	if len(net.Classes) == 0 {
+		return 0, fail(ErrClass, "target: class %q of a network whose classes have no names, want a class index", name)
 	}
-	if i := slices.IndexFunc(names, func(c string) bool { return strings.EqualFold(c, name) }); i >= 0 {
+	if i := slices.IndexFunc(net.Classes, func(c string) bool { return strings.EqualFold(c, name) }); i >= 0 {
 		return i, nil
 	}
-	return 0, fail(ErrClass, "target: class %q, want one of %s", name, strings.Join(names, ", "))
-}
-
-// ClassNames returns what the network's method Classes does, nil if it has none.
-func ClassNames(net Network) []string {
-	if n, ok := net.(interface{ Classes() []string }); ok {
-		return n.Classes()
-	}
-	return nil
-}
-
-// TrainedFor returns what the network's method TrainedFor does: the size of the
-// images that it was trained on, in pixels, and what they were. It returns zeros
-// and "" for a network that has none, and goes with images of any size.
-func TrainedFor(net Network) (height, width int, images string) {
-	if n, ok := net.(interface {
-		TrainedFor() (height, width int, images string)
-	}); ok {
-		return n.TrainedFor()
-	}
-	return 0, 0, ""
+	return 0, fail(ErrClass, "target: class %q, want one of %s", name, strings.Join(net.Classes, ", "))
 }

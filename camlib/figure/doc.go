@@ -7,7 +7,7 @@
 //	Map  →  Scale.Normalize  →  Color  →  Magnify
 //	raw     0 to 1              colours   larger squares
 //
-// Numbers are resized, coloured pictures never are: [Map.Resize] comes before
+// Numbers are resized, coloured pictures never are: [images.Map.Resize] comes before
 // colouring, and [Magnify] only repeats pixels.
 //
 // A [Shading] (scale, colour map, unit) says how numbers become colours, and is

@@ -6,11 +6,12 @@ import (
 	"image/color"
 
 	"github.com/camlab-go/camlab/camlib/figure"
+	"github.com/camlab-go/camlab/camlib/images"
 )
 
 // From raw values to a picture in three calls, each of which can be looked at.
 func Example() {
-	cam, _ := figure.NewMap(2, 3, []float32{0, 1, 4, -2, 3, 0.5}) // raw, in logits
+	cam, _ := images.NewMap(2, 3, []float32{0, 1, 4, -2, 3, 0.5}) // raw, in logits
 
 	scale, _ := figure.DivergingOf(cam)
 	normal, _ := scale.Normalize(cam)
@@ -23,27 +24,6 @@ func Example() {
 	// raw        4 -2
 	// normalised 1 0.25
 	// coloured   {180 4 38 255} {141 176 254 255}
-}
-
-func ExampleNewMap() {
-	_, err := figure.NewMap(2, 3, []float32{1, 2, 3, 4, 5})
-	fmt.Println(err)
-	// Output: figure: map: 5 values, want 2×3 = 6
-}
-
-func ExampleNewMaps() {
-	// The flat data of two maps, each of one row and three columns.
-	maps, err := figure.NewMaps(2, 1, 3, []float32{0, 1, 2, 3, 4, 5})
-	fmt.Println(maps, err)
-	// Output: [{1 3 [0 1 2]} {1 3 [3 4 5]}] <nil>
-}
-
-func ExampleMap_Resize() {
-	// From 2 to 4 columns, corners aligned: the ends stay, thirds lie between.
-	m, _ := figure.NewMap(1, 2, []float32{0, 3})
-	wide, _ := m.Resize(1, 4)
-	fmt.Println(wide.Values)
-	// Output: [0 1 2 3]
 }
 
 func ExampleSequential() {
@@ -64,8 +44,8 @@ func ExampleDiverging() {
 
 // Two maps on one scale have colours that compare.
 func ExampleSequentialOf() {
-	a, _ := figure.NewMap(1, 2, []float32{0, 2})
-	b, _ := figure.NewMap(1, 2, []float32{1, 8})
+	a, _ := images.NewMap(1, 2, []float32{0, 2})
+	b, _ := images.NewMap(1, 2, []float32{1, 8})
 	own, _ := figure.SequentialOf(a)
 	shared, _ := figure.SequentialOf(a, b)
 	fmt.Println(own.At(2), shared.At(2))
@@ -73,21 +53,21 @@ func ExampleSequentialOf() {
 }
 
 func ExampleDivergingOf() {
-	a, _ := figure.NewMap(1, 2, []float32{-8, 2})
+	a, _ := images.NewMap(1, 2, []float32{-8, 2})
 	s, _ := figure.DivergingOf(a)
 	fmt.Println(s.Range())
 	// Output: -8 8
 }
 
 func ExampleColor() {
-	m, _ := figure.NewMap(1, 2, []float32{0, 1})
+	m, _ := images.NewMap(1, 2, []float32{0, 1})
 	img, _ := figure.Color(m, figure.Inferno)
 	fmt.Println(img.NRGBAAt(0, 0), img.NRGBAAt(1, 0))
 	// Output: {0 0 4 255} {252 255 164 255}
 }
 
 func ExampleHeatMap() {
-	m, _ := figure.NewMap(1, 2, []float32{0, 5})
+	m, _ := images.NewMap(1, 2, []float32{0, 5})
 	scale, _ := figure.SequentialOf(m)
 	img, _ := figure.HeatMap(m, figure.Shading{Scale: scale}, 10)
 	fmt.Println(img.Bounds().Size(), img.NRGBAAt(9, 9), img.NRGBAAt(10, 9))
@@ -114,7 +94,7 @@ func ExampleGray() {
 func ExampleOverlay() {
 	img := image.NewNRGBA(image.Rect(0, 0, 1, 1))
 	img.SetNRGBA(0, 0, color.NRGBA{R: 255, G: 255, B: 255, A: 255})
-	m, _ := figure.NewMap(1, 1, []float32{8})
+	m, _ := images.NewMap(1, 1, []float32{8})
 	scale, _ := figure.Sequential(0, 8)
 	out, _ := figure.Overlay(img, m, figure.Shading{Scale: scale}, 0.25)
 	fmt.Println(out.NRGBAAt(0, 0)) // red ¾·255 + ¼·253 = 254.5
@@ -132,7 +112,7 @@ func ExampleColorBar() {
 // The article's figure: an image and, beside it, its class activation map.
 func ExamplePair() {
 	img := image.NewNRGBA(image.Rect(0, 0, 32, 32))
-	cam, _ := figure.NewMap(2, 2, []float32{0, 1, -2, 4})
+	cam, _ := images.NewMap(2, 2, []float32{0, 1, -2, 4})
 	scale, _ := figure.DivergingOf(cam)
 	picture, err := figure.Pair{
 		Title: "frog", Image: img, Map: cam, Name: "CAM",

@@ -7,7 +7,7 @@ import (
 	"image/color"
 	"image/draw"
 
-	"github.com/camlab-go/camlab/internal/picture"
+	"github.com/camlab-go/camlab/camlib/images"
 )
 
 // Shading says how numbers become colours and what the numbers are. It is all that
@@ -31,8 +31,8 @@ func (s Shading) colors() Colormap {
 
 // Color returns the picture of a normalised map, one pixel per value: the colour
 // of c at each value.
-func Color(m Map, c Colormap) (*Picture, error) {
-	if err := m.check(); err != nil {
+func Color(m images.Map, c Colormap) (*Picture, error) {
+	if err := m.Check(); err != nil {
 		return nil, err
 	}
 	if c == nil {
@@ -48,8 +48,8 @@ func Color(m Map, c Colormap) (*Picture, error) {
 }
 
 // HeatMap draws every value of m as a square of cell×cell pixels. For a smooth
-// picture resize the values first, with [Map.Resize], and draw them smaller.
-func HeatMap(m Map, s Shading, cell int) (*Picture, error) {
+// picture resize the values first, with [images.Map.Resize], and draw them smaller.
+func HeatMap(m images.Map, s Shading, cell int) (*Picture, error) {
 	n, err := s.Scale.Normalize(m)
 	if err != nil {
 		return nil, err
@@ -106,9 +106,9 @@ func Gray(img image.Image) (*Picture, error) {
 //
 // rounded to the nearest level. The mask is not multiplied in a second time: the
 // opacity is the same everywhere. m is first resized to the size of img with
-// [Map.Resize]. The colours of the result are blends, so it is read beside the map
+// [images.Map.Resize]. The colours of the result are blends, so it is read beside the map
 // and its colour bar, not against the bar. The alpha of img is kept.
-func Overlay(img image.Image, m Map, s Shading, opacity float64) (*Picture, error) {
+func Overlay(img image.Image, m images.Map, s Shading, opacity float64) (*Picture, error) {
 	if err := checkImage("overlay", img); err != nil {
 		return nil, err
 	}
@@ -116,7 +116,7 @@ func Overlay(img image.Image, m Map, s Shading, opacity float64) (*Picture, erro
 		return nil, fmt.Errorf("figure: overlay: opacity %v, want 0 to 1", opacity)
 	}
 	out := toNRGBA(img)
-	m, err := m.Resize(out.Rect.Dy(), out.Rect.Dx())
+	m, err := m.Resize(out.Rect.Dy(), out.Rect.Dx(), images.AlignCorners)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +133,7 @@ func Overlay(img image.Image, m Map, s Shading, opacity float64) (*Picture, erro
 }
 
 func checkImage(where string, img image.Image) error {
-	if err := picture.Check(img); err != nil {
+	if err := images.Check(img); err != nil {
 		return fmt.Errorf("figure: %s: %w", where, err)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/camlab-go/camlab/camlib/images"
 	"github.com/camlab-go/camlab/internal/legible"
 )
 
@@ -41,16 +42,16 @@ func Alt(img image.Image) string {
 // Peak says in words where a map is largest, such as "largest at the upper left
 // (24.1 in row 3, column 4 of 16×16)", and where it is most negative if that
 // value is of larger size. Rows and columns are counted from 1. It fails as every
-// function that takes a [Map].
-func (m Map) Peak() (string, error) {
-	if err := m.check(); err != nil {
+// function that takes a map.
+func Peak(m images.Map) (string, error) {
+	if err := m.Check(); err != nil {
 		return "", err
 	}
-	return m.place(true), nil
+	return placeOf(m, true), nil
 }
 
-// place is [Map.Peak] of a map that has been checked, with the values or without.
-func (m Map) place(values bool) string {
+// place is [Peak] of a map that has been checked, with the values or without.
+func placeOf(m images.Map, values bool) string {
 	high, low := slices.Max(m.Values), slices.Min(m.Values)
 	if high == low {
 		return label(float64(high)) + " everywhere"
@@ -82,8 +83,8 @@ func part(y, x, h, w int) string {
 }
 
 // ofMap returns the picture of a map that has been checked.
-func ofMap(img *image.NRGBA, m Map, what string) *Picture {
-	return &Picture{img, what + ": " + m.place(true), m.place(false), false}
+func ofMap(img *image.NRGBA, m images.Map, what string) *Picture {
+	return &Picture{img, what + ": " + placeOf(m, true), placeOf(m, false), false}
 }
 
 // like returns img with the words of the picture that it was made of.

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/camlab-go/camlab/camlib/figure"
+	"github.com/camlab-go/camlab/camlib/images"
 	"github.com/camlab-go/camlab/internal/pngtext"
 )
 
@@ -24,12 +25,12 @@ func TestPeak(t *testing.T) {
 		{1, 1, []float32{0}, "0 everywhere"},
 		{1, 4, []float32{0, 0, 0, 2}, "largest at the right (2 in row 1, column 4 of 1×4)"},
 	} {
-		got, err := figure.Map{H: row.h, W: row.w, Values: row.values}.Peak()
+		got, err := figure.Peak(images.Map{H: row.h, W: row.w, Values: row.values})
 		if err != nil || got != row.want {
 			t.Errorf("%v: %q, %v, want %q", row.values, got, err, row.want)
 		}
 	}
-	if _, err := (figure.Map{}).Peak(); err == nil {
+	if _, err := figure.Peak(images.Map{}); err == nil {
 		t.Error("no error for a map without values")
 	}
 }
@@ -37,7 +38,7 @@ func TestPeak(t *testing.T) {
 // TestEveryPictureIsDescribed draws every kind of picture and looks for what it
 // says in its PNG file.
 func TestEveryPictureIsDescribed(t *testing.T) {
-	m := figure.Map{H: 2, W: 3, Values: []float32{0, 0, 5, 0, -1, 0}}
+	m := images.Map{H: 2, W: 3, Values: []float32{0, 0, 5, 0, -1, 0}}
 	const peak, place = "largest at the upper right (5 in row 1, column 3 of 2×3)", "largest at the upper right (row 1, column 3 of 2×3)"
 	img := scene(3, 2)
 	scale, err := figure.DivergingOf(m)
@@ -110,7 +111,7 @@ func TestLongGridIsCutInWords(t *testing.T) {
 
 // A picture says where its map is largest.
 func ExampleHeatMap_alt() {
-	m := figure.Map{H: 2, W: 2, Values: []float32{0, 3, -1, 1}}
+	m := images.Map{H: 2, W: 2, Values: []float32{0, 3, -1, 1}}
 	scale, err := figure.DivergingOf(m)
 	if err != nil {
 		panic(err)

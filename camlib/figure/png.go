@@ -8,8 +8,7 @@ import (
 	"image/png"
 	"io/fs"
 
-	"github.com/google/renameio/v2/maybe"
-
+	"github.com/camlab-go/camlab/internal/atomicfile"
 	"github.com/camlab-go/camlab/internal/pngtext"
 )
 
@@ -36,7 +35,7 @@ func WritePNG(path string, img image.Image) error {
 	if err != nil {
 		return err
 	}
-	if err := maybe.WriteFile(path, b, 0o644); err != nil {
+	if err := atomicfile.WriteFile(path, b); err != nil {
 		var at *fs.PathError // of the file beside path that is written first
 		if errors.As(err, &at) {
 			err = at.Err

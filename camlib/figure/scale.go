@@ -3,6 +3,8 @@ package figure
 import (
 	"fmt"
 	"math"
+
+	"github.com/camlab-go/camlab/camlib/images"
 )
 
 // Scale maps a range of values to [0, 1]. Make one with [Sequential],
@@ -36,7 +38,7 @@ func Diverging(maxAbs float64) (Scale, error) {
 // of all the maps: one map for a scale of its own, several for a shared scale, on
 // which their colours compare. For maps that are never negative, such as
 // Grad-CAM's, Sequential(0, max) keeps the first colour for "none".
-func SequentialOf(maps ...Map) (Scale, error) {
+func SequentialOf(maps ...images.Map) (Scale, error) {
 	lo, hi, err := span("sequential scale", maps)
 	if err != nil {
 		return Scale{}, err
@@ -45,7 +47,7 @@ func SequentialOf(maps ...Map) (Scale, error) {
 }
 
 // DivergingOf returns the Diverging scale of the largest magnitude in all the maps.
-func DivergingOf(maps ...Map) (Scale, error) {
+func DivergingOf(maps ...images.Map) (Scale, error) {
 	lo, hi, err := span("diverging scale", maps)
 	if err != nil {
 		return Scale{}, err
@@ -53,13 +55,13 @@ func DivergingOf(maps ...Map) (Scale, error) {
 	return Diverging(max(math.Abs(lo), math.Abs(hi)))
 }
 
-func span(where string, maps []Map) (lo, hi float64, err error) {
+func span(where string, maps []images.Map) (lo, hi float64, err error) {
 	if len(maps) == 0 {
 		return 0, 0, fmt.Errorf("figure: %s: no maps, want at least one", where)
 	}
 	lo, hi = math.Inf(1), math.Inf(-1)
 	for i, m := range maps {
-		if err := m.check(); err != nil {
+		if err := m.Check(); err != nil {
 			return 0, 0, fmt.Errorf("figure: %s: map %d: %w", where, i, err)
 		}
 		lo, hi = min(lo, float64(m.Min())), max(hi, float64(m.Max()))
@@ -84,11 +86,11 @@ func (s Scale) At(v float64) float64 {
 }
 
 // Normalize returns the map of s.At of every value of m, in [0, 1].
-func (s Scale) Normalize(m Map) (Map, error) {
-	if err := m.check(); err != nil {
-		return Map{}, err
+func (s Scale) Normalize(m images.Map) (images.Map, error) {
+	if err := m.Check(); err != nil {
+		return images.Map{}, err
 	}
-	out := Map{H: m.H, W: m.W, Values: make([]float32, len(m.Values))}
+	out := images.Map{H: m.H, W: m.W, Values: make([]float32, len(m.Values))}
 	for i, v := range m.Values {
 		out.Values[i] = float32(s.At(float64(v)))
 	}

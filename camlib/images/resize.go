@@ -55,8 +55,11 @@ func (r Resize) Taps(from, to int) (first []int, share []float64, err error) {
 	if r < 0 || int(r) >= len(resizeNames) {
 		return nil, nil, fmt.Errorf("images: resize: %s, want one of %s", r, strings.Join(resizeNames, ", "))
 	}
-	if from < 1 || to < 1 || r == Replicate && to%from != 0 {
-		return nil, nil, fmt.Errorf("images: resize: %s from %d to %d, want at least 1, and for %s a multiple", r, from, to, Replicate)
+	if from < 1 || to < 1 {
+		return nil, nil, fmt.Errorf("images: resize: from %d to %d, want at least 1", from, to)
+	}
+	if r == Replicate && to%from != 0 {
+		return nil, nil, fmt.Errorf("images: resize: from %d to %d, want a multiple for %s", from, to, r)
 	}
 	for i := range to {
 		x, part := 0, 0.0
@@ -81,6 +84,9 @@ func (r Resize) Taps(from, to int) (first []int, share []float64, err error) {
 func (m Map) Resize(h, w int, how Resize) (Map, error) {
 	if err := m.Check(); err != nil {
 		return Map{}, err
+	}
+	if h < 1 || w < 1 {
+		return Map{}, fmt.Errorf("images: resize: to %d×%d, want at least 1×1", h, w)
 	}
 	rows, down, err := how.Taps(m.H, h)
 	if err != nil {

@@ -3,14 +3,14 @@ package notebook
 import (
 	"fmt"
 
+	"github.com/camlab-go/camlab/camlib/board"
 	"github.com/camlab-go/camlab/camlib/figure/curve"
-	"github.com/camlab-go/camlab/camlib/measure"
 )
 
 // Board shows columns of a leaderboard, by their names, as dots with 95 % intervals: a
-// row for each method, the best first, the baselines in grey and a dashed line through
+// row for each method, the best first, the baselines in gray and a dashed line through
 // the best of those.
-func Board(b *measure.Board, columns ...string) {
+func Board(b *board.Board, columns ...string) {
 	chart := curve.Intervals{}
 	for _, r := range b.Rows {
 		name := r.Name

@@ -17,8 +17,8 @@ import (
 
 	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/cam"
-	"github.com/camlab-go/camlab/camlib/cnn"
 	"github.com/camlab-go/camlab/camlib/figure"
+	"github.com/camlab-go/camlab/camlib/score"
 )
 
 // NoBrowser is the environment variable that tells [Explore] at once that nobody
@@ -46,7 +46,7 @@ const (
 func Explore(model *camlib.Model, images ...image.Image) {
 	e, err := newExplorer(model, images)
 	Check(err)
-	q := question{Class: "predicted", Method: cam.Methods()[0].Name, Opacity: 50}
+	q := question{Class: "predicted", Method: cam.CAM{}.Spec().Name, Opacity: 50}
 	a, err := e.answer(q)
 	Check(err)
 	if gonbui.IsNotebook && os.Getenv(NoBrowser) != "1" {
@@ -94,7 +94,7 @@ type answer struct {
 func newExplorer(model *camlib.Model, images []image.Image) (*explorer, error) {
 	e := &explorer{model: model, images: images}
 	for i, img := range images { // one by one: they may differ in size
-		maps, err := model.Explain(cam.Methods()[0].Name, "predicted", img)
+		maps, err := model.Explain(cam.CAM{}.Spec().Name, "predicted", img)
 		if err != nil {
 			return nil, fmt.Errorf("notebook: explore: image %d: %w", i, err)
 		}
@@ -131,10 +131,10 @@ func (e *explorer) answer(q question) (answer, error) {
 	return answer{e.words(maps), png}, err
 }
 
-// words says what the picture shows: the score, the probabilities and the colours.
+// words says what the picture shows: the score, the probabilities and the colors.
 func (e *explorer) words(maps *camlib.Maps) string {
 	scores, c := maps.Scores, maps.Class[0]
-	p := cnn.Probabilities(scores)
+	p := score.Softmax(scores)
 	name := func(c int) string { return "<b>" + html.EscapeString(e.classes[c]) + "</b>" }
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: score %+.2f, probability %.3f", name(c), scores[c], p[c])
@@ -147,10 +147,10 @@ func (e *explorer) words(maps *camlib.Maps) string {
 	}
 	method, err := cam.Lookup(maps.Method)
 	switch {
-	case err == nil && method.Signed && maps.Rival != nil:
-		fmt.Fprintf(&b, ".<br>Red spoke for %s, blue for %s, grey for neither.", name(c), name(maps.Rival[0]))
-	case err == nil && method.Signed:
-		fmt.Fprintf(&b, ".<br>Red spoke for %s, blue against it, grey neither way.", name(c))
+	case err == nil && method.Spec().Signed && maps.Rival != nil:
+		fmt.Fprintf(&b, ".<br>Red spoke for %s, blue for %s, gray for neither.", name(c), name(maps.Rival[0]))
+	case err == nil && method.Spec().Signed:
+		fmt.Fprintf(&b, ".<br>Red spoke for %s, blue against it, gray neither way.", name(c))
 	default:
 		fmt.Fprintf(&b, ".<br>Yellow spoke for %s; %s shows nothing that spoke against it.", name(c), html.EscapeString(maps.Method))
 	}
@@ -259,7 +259,7 @@ func (e *explorer) controls(id, address string) string {
 		classes.WriteString(option(c, c))
 	}
 	for _, m := range cam.Methods() {
-		methods.WriteString(option(m.Name, m.Name))
+		methods.WriteString(option(m.Spec().Name, m.Spec().Name))
 	}
 	return strings.NewReplacer("{{id}}", id, "{{address}}", address,
 		"{{images}}", images.String(), "{{classes}}", classes.String(), "{{methods}}", methods.String()).Replace(controls)

@@ -15,20 +15,21 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/janpfeifer/gonb/gonbui"
 
-	"github.com/camlab-go/camlab/camlib/cifar10"
-	"github.com/camlab-go/camlab/camlib/cnn"
 	"github.com/camlab-go/camlab/camlib/figure/curve"
-	"github.com/camlab-go/camlab/internal/progress"
+	"github.com/camlab-go/camlab/camlib/images"
+	"github.com/camlab-go/camlab/camlib/network"
+	"github.com/camlab-go/camlab/camlib/train"
+	"github.com/camlab-go/camlab/camlib/train/progress"
 )
 
-// Train is [cnn.Train] with a progress bar and with cost and F1 curves that grow
+// Train is [train.Train] with a progress bar and with loss and F1 curves that grow
 // while it runs. The curves of the last epoch stay, as pictures that need no
 // network. Outside a notebook progress is a line in a terminal, else log lines.
 //
 // Interrupting the cell saves the checkpoint and says how to go on. What XLA is
 // doing cannot be interrupted: when it compiles or computes for longer than
 // [Grace] after that, the cell ends with the last checkpoint as it is.
-func Train(backend compute.Backend, m *cnn.Model, train, test *cifar10.Dataset, config cnn.TrainConfig) *cnn.History {
+func Train(backend compute.Backend, n *network.Network, trainSet, testSet images.Dataset, config train.Config) *train.History {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	w := &watch{id: gonbui.UniqueId(), lines: progress.New(os.Stderr)}
@@ -49,7 +50,7 @@ func Train(backend compute.Backend, m *cnn.Model, train, test *cifar10.Dataset, 
 		case <-done:
 		}
 	}()
-	history, err := cnn.Train(ctx, backend, m, train, test, config)
+	history, err := train.Train(ctx, backend, n, trainSet, testSet, config)
 	close(done)
 	w.end()
 	Check(err)
@@ -60,48 +61,48 @@ func Train(backend compute.Backend, m *cnn.Model, train, test *cifar10.Dataset, 
 // end of what it is doing.
 const Grace = time.Second
 
-// Curves displays the cost and the F1 curves of a training.
-func Curves(h *cnn.History) {
-	cost, f1 := charts(h.Epochs)
-	ShowPNG(cost.PNG())
+// Curves displays the loss and the F1 curves of a training.
+func Curves(h *train.History) {
+	loss, f1 := charts(h.Epochs)
+	ShowPNG(loss.PNG())
 	ShowPNG(f1.PNG())
 }
 
 // Compare displays the curves of several trainings in the same two charts: the
-// test cost of each, with its train cost thin in the same colour, and the macro-F1.
+// test loss of each, with its training loss thin in the same color, and the macro-F1.
 // names[i] is the name of histories[i].
-func Compare(names []string, histories []*cnn.History) {
-	cost, f1, err := comparison(names, histories)
+func Compare(names []string, histories []*train.History) {
+	loss, f1, err := comparison(names, histories)
 	Check(err)
-	ShowPNG(cost.PNG())
+	ShowPNG(loss.PNG())
 	ShowPNG(f1.PNG())
 }
 
-func comparison(names []string, histories []*cnn.History) (cost, f1 curve.Chart, err error) {
+func comparison(names []string, histories []*train.History) (loss, f1 curve.Chart, err error) {
 	if len(names) != len(histories) {
-		return cost, f1, fmt.Errorf("notebook: compare: %d names for %d histories, want one for each", len(names), len(histories))
+		return loss, f1, fmt.Errorf("notebook: compare: %d names for %d histories, want one for each", len(names), len(histories))
 	}
-	cost = curve.Chart{Title: "Cost: on the test images, and thin on the training images", XLabel: "epoch", YLabel: "cost (nats)"}
+	loss = curve.Chart{Title: "Loss: on the test images, and thin on the training images", XLabel: "epoch", YLabel: "loss (nats)"}
 	f1 = curve.Chart{Title: "Macro-F1 on the test images", XLabel: "epoch", YLabel: "macro-F1", Y: [2]float64{0, 1}}
 	for i, h := range histories {
-		var train, test, macro []float64
+		var training, test, macro []float64
 		for _, e := range h.Epochs {
-			train, test, macro = append(train, e.TrainCost), append(test, e.Test.Cost), append(macro, e.Test.MacroF1)
+			training, test, macro = append(training, e.TrainLoss), append(test, e.Test.Loss), append(macro, e.Test.MacroF1)
 		}
 		c := curve.Color(i)
-		cost.Series = append(cost.Series, curve.Series{Name: names[i], Y: test, Color: c, Width: 2.5}, curve.Series{Name: names[i] + ", train", Y: train, Color: c, Width: 0.8})
+		loss.Series = append(loss.Series, curve.Series{Name: names[i], Y: test, Color: c, Width: 2.5}, curve.Series{Name: names[i] + ", train", Y: training, Color: c, Width: 0.8})
 		f1.Series = append(f1.Series, curve.Series{Name: names[i], Y: macro, Color: c, Width: 2.5})
 	}
-	return cost, f1, nil
+	return loss, f1, nil
 }
 
 // charts returns the article's two figures for the epochs so far.
-func charts(epochs []cnn.Epoch) (cost, f1 curve.Chart) {
-	var train, test, macro []float64
+func charts(epochs []train.Epoch) (loss, f1 curve.Chart) {
+	var training, test, macro []float64
 	var classes []string
 	var perClass [][]float64
 	for _, e := range epochs {
-		train, test, macro = append(train, e.TrainCost), append(test, e.Test.Cost), append(macro, e.Test.MacroF1)
+		training, test, macro = append(training, e.TrainLoss), append(test, e.Test.Loss), append(macro, e.Test.MacroF1)
 		for k, s := range e.Test.PerClass {
 			if k == len(classes) {
 				classes, perClass = append(classes, s.Class), append(perClass, nil)
@@ -109,7 +110,7 @@ func charts(epochs []cnn.Epoch) (cost, f1 curve.Chart) {
 			perClass[k] = append(perClass[k], s.F1)
 		}
 	}
-	return curve.Cost(train, test), curve.F1(macro, classes, perClass)
+	return curve.Loss(training, test), curve.F1(macro, classes, perClass)
 }
 
 // watch is the output of a running training: one HTML output that is replaced
@@ -119,13 +120,13 @@ type watch struct {
 	lines *progress.Lines // outside a notebook
 
 	mu       sync.Mutex // abandon comes from outside the training
-	epochs   []cnn.Epoch
+	epochs   []train.Epoch
 	pictures string // the curves so far, as HTML
 	notices  []string
 	shown    time.Time
 }
 
-func (w *watch) step(p cnn.Progress) {
+func (w *watch) step(p train.Progress) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !gonbui.IsNotebook {
@@ -140,7 +141,7 @@ func (w *watch) step(p cnn.Progress) {
 	w.update(fmt.Sprintf(`<progress value="%.4f" max="1" style="width:22em"></progress> %s%s`, part, w.lined(progress.Step(p)), w.pictures))
 }
 
-func (w *watch) epoch(e cnn.Epoch) {
+func (w *watch) epoch(e train.Epoch) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.epochs = append(w.epochs, e)
@@ -148,12 +149,12 @@ func (w *watch) epoch(e cnn.Epoch) {
 		w.lines.Epoch(e)
 		return
 	}
-	cost, f1 := charts(w.epochs)
+	loss, f1 := charts(w.epochs)
 	var b strings.Builder
 	if e.Warning != "" {
 		b.WriteString("<br>" + html.EscapeString(progress.Epoch(e)))
 	}
-	for _, c := range []curve.Chart{cost, f1} {
+	for _, c := range []curve.Chart{loss, f1} {
 		if svg, err := c.SVG(); err == nil { // a curve that cannot be drawn must not stop a training
 			b.WriteString("<br>" + inlineImage("image/svg+xml", svg))
 		}
@@ -177,7 +178,7 @@ func (w *watch) end() {
 	w.lines.Clear()
 	w.update(w.summary())
 	if len(w.epochs) > 0 {
-		Curves(&cnn.History{Epochs: w.epochs})
+		Curves(&train.History{Epochs: w.epochs})
 	}
 }
 
@@ -191,12 +192,12 @@ func (w *watch) abandon(dir string) {
 }
 
 // abandoned says what a training is left with whose last steps are lost.
-func abandoned(dir string, epochs []cnn.Epoch) error {
+func abandoned(dir string, epochs []train.Epoch) error {
 	const why = "notebook: train: interrupted while XLA was busy, so the steps since the last checkpoint are lost"
 	if dir == "" {
 		return fmt.Errorf("%s, and no checkpoint folder was given: set Dir to keep one", why)
 	}
-	if _, err := os.Stat(filepath.Join(dir, cnn.TrainingFile)); err != nil {
+	if _, err := os.Stat(filepath.Join(dir, train.TrainingFile)); err != nil {
 		return fmt.Errorf("%s: there is none in %s yet; train again to begin anew", why, dir)
 	}
 	last := ""

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,14 +10,14 @@ import (
 	"os"
 
 	"github.com/gomlx/compute"
-	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/camlab-go/camlab/camlib"
+	"github.com/camlab-go/camlab/camlib/article"
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/cifar10"
-	"github.com/camlab-go/camlab/camlib/cnn"
+	"github.com/camlab-go/camlab/camlib/network"
 	"github.com/camlab-go/camlab/internal/plugin"
 )
 
@@ -31,25 +30,23 @@ const (
 )
 
 // openModel reads the model that --model names and returns it with the sha256
-// of its weights in their .safetensors form.
-func openModel(name string) (*cnn.Model, string, error) {
-	m, err := loadModel(name)
-	if err != nil {
-		return nil, "", err
-	}
-	data, err := m.Encode()
-	if err != nil {
-		return nil, "", err
-	}
-	sum := sha256.Sum256(data)
-	return m, hex.EncodeToString(sum[:]), nil
-}
-
-func loadModel(name string) (*cnn.Model, error) {
+// of its weights in their .safetensors form. It is the one place that knows which
+// kinds of models there are. Every one has names for its classes and the size of
+// the images that it was trained on.
+func openModel(name string) (net *network.Network, sha string, err error) {
 	if name == "article" {
-		return cnn.Pretrained()
+		net, err = article.Pretrained()
+	} else {
+		net, err = article.Load(name)
 	}
-	return cnn.Load(name)
+	if err != nil {
+		return nil, "", err
+	}
+	data, err := net.Encode()
+	if err != nil {
+		return nil, "", err
+	}
+	return net, fmt.Sprintf("%x", sha256.Sum256(data)), nil
 }
 
 func printJSON(w io.Writer, v any) error {
@@ -106,29 +103,16 @@ func (o *comparison) flags(f *pflag.FlagSet, methods string) {
 	f.StringVar(&o.backend, "backend", "", backendUsage)
 }
 
-func (o *comparison) open(cmd *cobra.Command) (methods []cam.Method, network *cnn.Model, ds *cifar10.Dataset, backend compute.Backend, err error) {
+func (o *comparison) open(cmd *cobra.Command) (methods []cam.Method, net *network.Network, ds *cifar10.Dataset, backend compute.Backend, err error) {
 	if methods, err = lookup(o.methods); err != nil {
 		return nil, nil, nil, nil, err
 	}
-	if network, err = loadModel(o.model); err != nil {
+	if net, _, err = openModel(o.model); err != nil {
 		return nil, nil, nil, nil, err
 	}
 	if ds, err = openSplit(cmd.Context(), o.split, o.data); err != nil {
 		return nil, nil, nil, nil, err
 	}
 	backend, err = openBackend(cmd, o.backend)
-	return methods, network, ds, backend, err
-}
-
-// writeFile writes a file whole or not at all.
-func writeFile(path string, write func(w io.Writer) error, opts ...renameio.Option) error {
-	f, err := renameio.NewPendingFile(path, append(opts, renameio.WithPermissions(0o644))...)
-	if err != nil {
-		return fmt.Errorf("write: %w", err)
-	}
-	defer f.Cleanup() //nolint:errcheck // nothing to clean up after the rename
-	if err := write(f); err != nil {
-		return fmt.Errorf("write: %s: %w", path, err)
-	}
-	return f.CloseAtomicallyReplace()
+	return methods, net, ds, backend, err
 }

@@ -9,12 +9,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/camlab-go/camlab/camlib"
-	"github.com/camlab-go/camlab/camlib/cnn"
+	"github.com/camlab-go/camlab/camlib/score"
+	"github.com/camlab-go/camlab/camlib/train"
 )
 
 // evaluation is what `camlab evaluate --json` prints.
 type evaluation struct {
-	cnn.Evaluation
+	score.Evaluation
 	Model       string  `json:"model"`
 	ModelSHA256 string  `json:"model_sha256"`
 	Split       string  `json:"split"`
@@ -27,7 +28,7 @@ func newEvaluate() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "evaluate",
-		Short: "Score a model on CIFAR-10: cost, accuracy, precision, recall and F1 of each class",
+		Short: "Score a model on CIFAR-10: loss, accuracy, precision, recall and F1 of each class",
 		Example: `  camlab evaluate --model article --data DIR
   camlab evaluate --split sample          the 1,000 test images inside camlab, no download needed`,
 		Args: cobra.NoArgs,
@@ -44,7 +45,7 @@ func newEvaluate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			evaluator, err := cnn.NewEvaluator(backend, m)
+			evaluator, err := train.NewEvaluator(backend, m)
 			if err != nil {
 				return err
 			}
@@ -78,6 +79,6 @@ func (e *evaluation) print(w io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "\ncost %.4f   accuracy %.4f   macro-F1 %.4f\n", e.Cost, e.Accuracy, e.MacroF1)
+	_, err := fmt.Fprintf(w, "\nloss %.4f   accuracy %.4f   macro-F1 %.4f\n", e.Loss, e.Accuracy, e.MacroF1)
 	return err
 }

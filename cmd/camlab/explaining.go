@@ -13,15 +13,16 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/google/renameio/v2"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/figure"
-	"github.com/camlab-go/camlab/internal/compiled"
+	"github.com/camlab-go/camlab/camlib/images"
+	"github.com/camlab-go/camlab/camlib/train/progress"
+	"github.com/camlab-go/camlab/internal/atomicfile"
+	"github.com/camlab-go/camlab/internal/exec"
 	"github.com/camlab-go/camlab/internal/legible"
-	"github.com/camlab-go/camlab/internal/progress"
 )
 
 // explaining is a run over all images, in chunks, of which one is in memory. A chunk
@@ -48,7 +49,7 @@ type chunk struct {
 	failed     []failedImage
 }
 
-const chunkSize = compiled.Batch
+const chunkSize = exec.Batch
 
 // chunksOf is how many chunks n images make.
 func chunksOf(n int) int { return max(1, n/chunkSize) }
@@ -92,18 +93,18 @@ func (w *explaining) all(ctx context.Context, lines *progress.Lines) error {
 
 // read reads a chunk's images.
 func (w *explaining) read(start, end int) error {
-	images, errs := make([]image.Image, end-start), make([]error, end-start)
+	read, errs := make([]image.Image, end-start), make([]error, end-start)
 	var group errgroup.Group
 	group.SetLimit(min(4, runtime.GOMAXPROCS(0))) // a photo may be hundreds of megabytes in memory
-	for i := range images {
+	for i := range read {
 		group.Go(func() error {
-			images[i], errs[i] = w.subjects.read(start + i)
+			read[i], errs[i] = w.subjects.read(start + i)
 			return nil
 		})
 	}
 	_ = group.Wait()
 	w.chunk = chunk{start: start, end: end}
-	for i, img := range images {
+	for i, img := range read {
 		if err := errs[i]; err != nil {
 			info := w.infos[start+i]
 			w.chunk.failed = append(w.chunk.failed, failedImage{info.Name, info.File, valid(err.Error())})
@@ -119,7 +120,7 @@ func (w *explaining) read(start, end int) error {
 
 // unit makes and writes what one method makes of the chunk.
 func (w *explaining) unit(ctx context.Context, k int) error {
-	u := unit{Method: k, Pictures: make([][]string, len(w.chunk.which)), General: w.journal.last.General}
+	u := unit{Method: k, Pictures: make([][]string, len(w.chunk.which))}
 	if k == 0 {
 		u.Failed = w.chunk.failed
 	}
@@ -136,7 +137,7 @@ func (w *explaining) unit(ctx context.Context, k int) error {
 
 // explain makes the maps and draws them.
 func (w *explaining) explain(ctx context.Context, k int, u *unit) error {
-	var labels []uint8
+	var labels []int
 	for _, i := range w.chunk.which {
 		if w.labels != nil {
 			labels = append(labels, w.labels[i])
@@ -146,18 +147,18 @@ func (w *explaining) explain(ctx context.Context, k int, u *unit) error {
 	if err != nil {
 		return err
 	}
-	images, err := cam.FromImages(w.chunk.images...)
+	batch, err := images.FromImages(w.chunk.images...)
 	if err != nil {
 		return err
 	}
-	r, err := w.model.Explainer.Explain(ctx, w.methods[k], images, target)
+	r, err := w.model.Explainer.Explain(ctx, w.methods[k], batch, target)
 	if err != nil {
 		if w.chunk.start > 0 && ctx.Err() == nil {
 			err = fmt.Errorf("explain: images from number %d, %s, on: %w", w.chunk.start, w.infos[w.chunk.start].Name, err)
 		}
 		return err
 	}
-	u.General, u.Classes, u.Shape = w.model.Explainer.General(), r.NumClasses, r.Shape()[1:]
+	u.Classes, u.Shape = r.NumClasses, r.Shape()[1:]
 	u.Score, u.Residual, u.maps = r.Score, r.Residual, r.Maps
 	for _, outcome := range r.Outcome {
 		u.Outcome = append(u.Outcome, outcome.String())
@@ -198,7 +199,7 @@ func (w *explaining) draw(method cam.Method, r *cam.Result, u *unit) error {
 			if r.Rival != nil {
 				asked += "_not_" + w.slugs[r.Rival[row]]
 			}
-			stem := w.files[i] + "_" + asked + "_" + method.FileName()
+			stem := w.files[i] + "_" + asked + "_" + cam.FileName(method.Spec().Name)
 			name := stem + ".png"
 			if h := hash(name); used[h] || w.journal.taken[h] { // a_b of c, and a of b_c
 				name = stem + checksum(fmt.Sprintf("%q %q %d", w.files[i], asked, c)) + ".png"
@@ -218,15 +219,11 @@ func (w *explaining) draw(method cam.Method, r *cam.Result, u *unit) error {
 // drawImage writes the pictures of one image, to files of those names.
 func (w *explaining) drawImage(method cam.Method, r *cam.Result, row int, files []string) error {
 	names, classes := w.manifest.Classes, r.ClassesOf(row)
-	var maps []figure.Map
+	var maps []images.Map
 	for _, c := range classes {
-		m, err := figure.NewMap(r.Height, r.Width, r.Map(row, c))
-		if err != nil {
-			return err
-		}
-		maps = append(maps, m)
+		maps = append(maps, r.Map(row, c))
 	}
-	shading, err := camlib.Shading(method, maps...)
+	shading, err := camlib.Shading(method.Spec(), maps...)
 	if err != nil {
 		return err
 	}
@@ -236,7 +233,7 @@ func (w *explaining) drawImage(method cam.Method, r *cam.Result, row int, files 
 			asked += " not " + names[r.Rival[row]]
 		}
 		title := fmt.Sprintf("%s: %s %+.2f", legible.Line(w.infos[w.chunk.which[row]].Name), legible.Line(asked), r.Score[row*len(classes)+k])
-		picture, err := figure.Pair{Title: title, Image: w.chunk.images[row], Map: maps[k], Name: method.Name, Shading: shading}.Draw()
+		picture, err := figure.Pair{Title: title, Image: w.chunk.images[row], Map: maps[k], Name: method.Spec().Name, Shading: shading}.Draw()
 		if err != nil {
 			return err
 		}
@@ -244,11 +241,7 @@ func (w *explaining) drawImage(method cam.Method, r *cam.Result, row int, files 
 		if err != nil {
 			return err
 		}
-		err = writeFile(filepath.Join(w.journal.dir, files[k]), func(f io.Writer) error {
-			_, err := f.Write(png)
-			return err
-		}, renameio.WithTempDir(w.journal.work))
-		if err != nil {
+		if err := atomicfile.WriteFileBy(w.journal.work, filepath.Join(w.journal.dir, files[k]), png); err != nil {
 			return fmt.Errorf("explain: %w", err)
 		}
 	}

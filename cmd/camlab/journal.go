@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,7 +16,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/camlab-go/camlab/internal/npy"
+	"github.com/camlab-go/camlab/internal/atomicfile"
 )
 
 // journal is what a run of explain has done so far, so that the next one goes on:
@@ -48,8 +47,7 @@ type unit struct {
 	Score    []float32      `json:"score"`
 	Residual []float32      `json:"residual,omitempty"`
 	Outcome  []string       `json:"outcome"`
-	General  bool           `json:"general"` // whether the explainer takes closed forms no more
-	Sums     map[int]uint32 `json:"sums"`    // of the bytes that array i got
+	Sums     map[int]uint32 `json:"sums"` // of the bytes that array i got
 
 	logits, maps []float32
 }
@@ -246,7 +244,7 @@ func (j *journal) finish(n, classes int, m *manifest) error {
 			return err
 		}
 	}
-	if err := writeFile(filepath.Join(j.dir, manifestFile), func(w io.Writer) error { return printJSON(w, m) }); err != nil {
+	if err := atomicfile.Write(filepath.Join(j.dir, manifestFile), func(w io.Writer) error { return printJSON(w, m) }); err != nil {
 		return err
 	}
 	return j.remove()
@@ -307,49 +305,4 @@ func (u unit) values(i int) int {
 		n *= d
 	}
 	return n
-}
-
-// npyFile is a .npy file of float32 that grows.
-type npyFile struct {
-	name string
-	file *os.File
-	end  int64 // of the values so far
-}
-
-// open opens the file of an array without values.
-func (a *npyFile) open(path string, flag int) (err error) {
-	a.file, err = os.OpenFile(path, os.O_RDWR|flag, 0o644)
-	a.end = npy.HeaderSize
-	return err
-}
-
-// append writes and syncs values and returns their checksum.
-func (a *npyFile) append(values []float32) (uint32, error) {
-	b := make([]byte, 0, 4*len(values))
-	b, err := binary.Append(b, binary.LittleEndian, values)
-	if err != nil {
-		return 0, err
-	}
-	if _, err := a.file.WriteAt(b, a.end); err != nil {
-		return 0, err
-	}
-	a.end += int64(len(b))
-	return crc32.ChecksumIEEE(b), a.file.Sync()
-}
-
-// has reports whether the next n values, of an earlier run, are whole.
-func (a *npyFile) has(sum uint32, n int) bool {
-	b := make([]byte, 4*n)
-	_, err := a.file.ReadAt(b, a.end)
-	return err == nil && crc32.ChecksumIEEE(b) == sum
-}
-
-func (a *npyFile) truncate() error { return a.file.Truncate(a.end) }
-
-// finish writes the header.
-func (a *npyFile) finish(shape []int) error {
-	if _, err := a.file.WriteAt(npy.Header(shape), 0); err != nil {
-		return err
-	}
-	return errors.Join(a.truncate(), a.file.Sync())
 }

@@ -10,14 +10,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/camlab-go/camlab/camlib"
-	"github.com/camlab-go/camlab/camlib/measure"
+	"github.com/camlab-go/camlab/camlib/board"
+	"github.com/camlab-go/camlab/internal/atomicfile"
 	"github.com/camlab-go/camlab/internal/outdir"
 )
 
 type leaderboardFlags struct {
 	comparison
 	out     string
-	options measure.BoardOptions
+	options board.Options
 }
 
 func newLeaderboard() *cobra.Command {
@@ -25,11 +26,11 @@ func newLeaderboard() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "leaderboard",
 		Short: "Measure every method by every metric and rank them on 2,000 images, which takes a while",
-		Long: `Leaderboard measures methods, beside random, centre-Gaussian, edge and uniform maps, and writes into --out
+		Long: `Leaderboard measures methods, beside random, center-Gaussian, edge and uniform maps, and writes into --out
 
   leaderboard.md    tables: means with bootstrap 95 % intervals, the best bold
   leaderboard.csv   one line for each method and metric
-  leaderboard.json  all of it, for programs (measure.ReadBoard)
+  leaderboard.json  all of it, for programs (board.Read)
 
 The maps are of the class that the network predicts. Metrics that make a method's maps over
 and over (robustness, sanity, triggers, blind regions) take the first --again images, and
@@ -51,7 +52,7 @@ say so.`,
 }
 
 func (o *leaderboardFlags) run(cmd *cobra.Command) error {
-	methods, network, ds, backend, err := o.open(cmd)
+	methods, net, ds, backend, err := o.open(cmd)
 	if err != nil {
 		return err
 	}
@@ -59,12 +60,14 @@ func (o *leaderboardFlags) run(cmd *cobra.Command) error {
 		return fmt.Errorf("leaderboard: --out: %w", err)
 	}
 	start := time.Now()
-	o.options.Methods = methods
+	for _, m := range methods {
+		o.options.Methods = append(o.options.Methods, board.Economical(m))
+	}
 	o.options.Progress = func(done, all int, what string) {
 		fmt.Fprintf(cmd.ErrOrStderr(), "%5.0f s  %2d of %d  %s\n", time.Since(start).Seconds(), done+1, all, what)
 	}
-	board, failed := measure.NewBoard(cmd.Context(), backend, network, ds, o.options)
-	if failed != nil && (board == nil || len(board.Rows) == 0) {
+	b, failed := board.NewBoard(cmd.Context(), backend, net, ds, o.options)
+	if failed != nil && (b == nil || len(b.Rows) == 0) {
 		return failed
 	}
 	took, whole := time.Since(start), ""
@@ -74,21 +77,21 @@ func (o *leaderboardFlags) run(cmd *cobra.Command) error {
 	for name, write := range map[string]func(w io.Writer) error{
 		"leaderboard.md": func(w io.Writer) error {
 			fmt.Fprintf(w, "%s%d images of the %s split, model %s, seed %d, %s, %.0f minutes.\n\n",
-				whole, board.Images, o.split, o.model, board.Seed, camlib.Describe(backend), took.Minutes())
-			return board.Markdown(w)
+				whole, b.Images, o.split, o.model, b.Seed, camlib.Describe(backend), took.Minutes())
+			return b.Markdown(w)
 		},
-		"leaderboard.csv": board.CSV, "leaderboard.json": board.JSON,
+		"leaderboard.csv": b.CSV, "leaderboard.json": b.JSON,
 	} {
-		if err := writeFile(filepath.Join(o.out, name), write); err != nil {
+		if err := atomicfile.Write(filepath.Join(o.out, name), write); err != nil {
 			// The folder could be written when the work began; what took so long is not lost.
-			return errors.Join(fmt.Errorf("leaderboard: %w; leaderboard.json follows on standard output", err), board.JSON(cmd.OutOrStdout()))
+			return errors.Join(fmt.Errorf("leaderboard: %w; leaderboard.json follows on standard output", err), b.JSON(cmd.OutOrStdout()))
 		}
 	}
-	for i, r := range board.Rows {
+	for i, r := range b.Rows {
 		fmt.Fprintf(cmd.OutOrStdout(), "%2d  %-20s mean rank %.1f\n", i+1, r.Name, r.Rank)
 	}
 	if failed != nil {
-		return fmt.Errorf("%w; the %d rows that were done are in %s", failed, len(board.Rows), o.out)
+		return fmt.Errorf("%w; the %d rows that were done are in %s", failed, len(b.Rows), o.out)
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%.0f s; the tables are in %s\n", took.Seconds(), o.out)
 	return err

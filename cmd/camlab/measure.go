@@ -8,7 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/camlab-go/camlab/camlib/cam"
-	"github.com/camlab-go/camlab/camlib/measure"
+	"github.com/camlab-go/camlab/camlib/images"
+	"github.com/camlab-go/camlab/camlib/metric"
 )
 
 type measureFlags struct {
@@ -16,15 +17,15 @@ type measureFlags struct {
 	metrics []string
 	images  int
 	asJSON  bool
-	options measure.Options
+	options metric.Options
 }
 
 // measured is one line of `camlab measure`.
 type measured struct {
-	Method string           `json:"method"`
-	Metric string           `json:"metric"`
-	Better string           `json:"better"`
-	Value  measure.Estimate `json:"value"`
+	Method string          `json:"method"`
+	Metric string          `json:"metric"`
+	Better string          `json:"better"`
+	Value  metric.Estimate `json:"value"`
 }
 
 func newMeasure() *cobra.Command {
@@ -52,7 +53,7 @@ metric, the mean over the images and its bootstrap 95 % interval. The metrics:
 
 func metricList() string {
 	var s strings.Builder
-	for _, m := range measure.Metrics() {
+	for _, m := range metric.Metrics() {
 		fmt.Fprintf(&s, "  %-16s %s is better: %s\n", m.Name, m.Better, m.Meaning)
 	}
 	return strings.TrimSuffix(s.String(), "\n")
@@ -63,43 +64,46 @@ func (o *measureFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	methods, network, ds, backend, err := o.open(cmd)
+	methods, net, ds, backend, err := o.open(cmd)
 	if err != nil {
 		return err
 	}
 	if o.images < 1 || o.images > ds.Len() {
 		return fmt.Errorf("measure: --images %d, want 1 to %d", o.images, ds.Len())
 	}
-	x := cam.FromDataset(ds).Part(0, o.images)
-	meter, err := measure.New(backend, network, o.options)
+	x, err := images.FromDataset(ds, 0, o.images)
 	if err != nil {
 		return err
 	}
-	subject, err := meter.Prepare(cmd.Context(), x, nil)
+	evaluator, err := metric.New(backend, net, o.options)
+	if err != nil {
+		return err
+	}
+	batch, err := evaluator.Prepare(cmd.Context(), x, nil)
 	if err != nil {
 		return err
 	}
 	var lines []measured
 	for _, method := range methods {
-		explain := measure.Explaining(backend, method, cam.Options{})
-		r, err := explain(cmd.Context(), network, x, subject.Classes())
+		explain := metric.Explaining(backend, method, cam.Options{})
+		r, err := explain(cmd.Context(), net, x, batch.Classes())
 		if err != nil {
 			return err
 		}
-		c, err := subject.Case(r, explain)
+		c, err := batch.Case(r, explain)
 		if err != nil {
 			return err
 		}
-		for _, metric := range metrics {
-			values, err := metric.Compute(cmd.Context(), c)
+		for _, one := range metrics {
+			values, err := one.Compute(cmd.Context(), c)
 			if err != nil {
 				return err
 			}
-			e, err := measure.Bootstrap(values, measure.Resampling{Seed: o.options.Seed})
+			e, err := metric.Bootstrap(values, metric.Resampling{Seed: o.options.Seed})
 			if err != nil {
 				return err
 			}
-			lines = append(lines, measured{method.Name, metric.Name, metric.Better.String(), e})
+			lines = append(lines, measured{method.Spec().Name, one.Name, one.Better.String(), e})
 		}
 	}
 	if o.asJSON {
@@ -114,25 +118,25 @@ func (o *measureFlags) run(cmd *cobra.Command) error {
 }
 
 // lookupMetrics returns the metrics of those names, of "all" all.
-func lookupMetrics(names []string) (metrics []measure.Metric, err error) {
-	known := measure.Metrics()
-	var all []string
-	for _, m := range known {
-		all = append(all, m.Name)
+func lookupMetrics(names []string) (metrics []metric.Metric, err error) {
+	var known []string
+	for _, m := range metric.Metrics() {
+		known = append(known, m.Name)
 	}
+	want := "want all, or some of " + strings.Join(known, ", ")
 	for _, name := range names {
-		found := name == "all"
-		for _, m := range known {
-			if name == "all" || m.Name == name {
-				metrics, found = append(metrics, m), true
-			}
-		}
-		if !found {
-			return nil, fmt.Errorf("measure: metric %q, want all, or some of %s", name, strings.Join(all, ", "))
+		m, err := metric.Lookup(name)
+		switch {
+		case name == "all":
+			metrics = append(metrics, metric.Metrics()...)
+		case err != nil:
+			return nil, fmt.Errorf("measure: metric %q, %s", name, want)
+		default:
+			metrics = append(metrics, m)
 		}
 	}
 	if len(metrics) == 0 {
-		return nil, fmt.Errorf("measure: no metric, want all, or some of %s", strings.Join(all, ", "))
+		return nil, fmt.Errorf("measure: no metric, %s", want)
 	}
 	return metrics, nil
 }

@@ -11,8 +11,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/image/colornames"
 
-	"github.com/camlab-go/camlab/camlib"
-	"github.com/camlab-go/camlab/camlib/cifar10"
+	"github.com/camlab-go/camlab/camlib/images"
 )
 
 // photoFlags say how pictures from disk are read.
@@ -26,11 +25,11 @@ func (p *photoFlags) add(f *pflag.FlagSet) {
 	f.IntVar(&p.megapixels, "max-megapixels", 128, "largest picture that is decoded, in millions of pixels, which bounds the memory")
 }
 
-func (p *photoFlags) options() (camlib.PhotoOptions, error) {
+func (p *photoFlags) options() (images.ReadOptions, error) {
 	if p.megapixels < 1 || p.megapixels > 1_000_000 {
-		return camlib.PhotoOptions{}, fmt.Errorf("--max-megapixels %d, want 1 to 1,000,000", p.megapixels)
+		return images.ReadOptions{}, fmt.Errorf("--max-megapixels %d, want 1 to 1,000,000", p.megapixels)
 	}
-	return camlib.PhotoOptions{Background: p.background.color, MaxPixels: p.megapixels * 1_000_000}, nil
+	return images.ReadOptions{Background: p.background.color, MaxPixels: p.megapixels * 1_000_000}, nil
 }
 
 // check returns what is wrong with a picture as far as its header tells.
@@ -42,8 +41,8 @@ func (p *photoFlags) check(file string) error {
 	return o.Check(file)
 }
 
-// read reads a picture and makes it fit the network.
-func (p *photoFlags) read(file string) (image.Image, error) {
+// read reads a picture and makes it a square of a side.
+func (p *photoFlags) read(file string, side int) (image.Image, error) {
 	o, err := p.options()
 	if err != nil {
 		return nil, err
@@ -52,12 +51,12 @@ func (p *photoFlags) read(file string) (image.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	return camlib.Square(photo, cifar10.Width), nil
+	return images.Square(photo, side), nil
 }
 
 // policy says in the manifest what read does.
-func (p *photoFlags) policy() string {
-	return fmt.Sprintf("upright by EXIF, over %s, the largest centred square, resized to 32×32 by Catmull-Rom", cmp.Or(p.background.name, "white"))
+func (p *photoFlags) policy(side int) string {
+	return fmt.Sprintf("upright by EXIF, over %s, the largest centered square, resized to %d×%d by Catmull-Rom", cmp.Or(p.background.name, "white"), side, side)
 }
 
 // backgroundFlag is a color as CSS writes it.

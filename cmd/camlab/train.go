@@ -9,15 +9,16 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/camlab-go/camlab/camlib/article"
 	"github.com/camlab-go/camlab/camlib/cifar10"
-	"github.com/camlab-go/camlab/camlib/cnn"
-	"github.com/camlab-go/camlab/internal/progress"
+	"github.com/camlab-go/camlab/camlib/train"
+	"github.com/camlab-go/camlab/camlib/train/progress"
 )
 
 func newTrain() *cobra.Command {
 	var out, data, backendName, augment, step string
 	var asJSON, download bool
-	var config cnn.TrainConfig
+	var config train.Config
 	c := &cobra.Command{
 		Use:   "train",
 		Short: "Train the article's network on CIFAR-10; goes on from its checkpoint",
@@ -33,7 +34,7 @@ case that one is damaged) and, while one is running, .lock (keeps a second
 training out). A folder with the first two of a finished run is not trained
 again; one with other files of these names is refused.
 
-A training whose cost or weights are no finite numbers ends with an error, and
+A training whose loss or weights are no finite numbers ends with an error, and
 one that is no better than guessing with a warning; the last checkpoint stays.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -44,11 +45,11 @@ one that is no better than guessing with a warning; the last checkpoint stays.`,
 					return fmt.Errorf("train: --%s %q, want more than nothing", name, f.Value)
 				}
 			}
-			config.Dir, config.Augment, config.Step = out, cnn.Augmentation(augment), cnn.StepKind(step)
+			config.Dir, config.Augment, config.Step = out, train.Augmentation(augment), train.StepKind(step)
 			if err := config.Check(); err != nil { // before the data, which may take minutes
 				return err
 			}
-			train, test, err := cifar10.LoadContext(ctx, cifar10.Options{Dir: data, Download: download, Progress: downloadBar(cmd)})
+			trainSet, testSet, err := cifar10.LoadContext(ctx, cifar10.Options{Dir: data, Download: download, Progress: downloadBar(cmd)})
 			if err != nil {
 				return err
 			}
@@ -58,7 +59,7 @@ one that is no better than guessing with a warning; the last checkpoint stays.`,
 			}
 			lines := progress.New(cmd.ErrOrStderr())
 			config.OnStep, config.OnEpoch, config.OnNotice = lines.Step, lines.Epoch, lines.Notice
-			history, err := cnn.Train(ctx, backend, cnn.New(config.Seed), train, test, config)
+			history, err := train.Train(ctx, backend, article.New(config.Seed), trainSet, testSet, config)
 			lines.Clear()
 			if err != nil {
 				return err
@@ -80,9 +81,9 @@ one that is no better than guessing with a warning; the last checkpoint stays.`,
 	f.IntVar(&config.Epochs, "epochs", 15, "epochs to train in all")
 	f.IntVar(&config.BatchSize, "batch", 125, "images a step")
 	f.Float64Var(&config.LearningRate, "learning-rate", 0.001, "learning rate of Adam")
-	f.StringVar(&augment, "augment", string(cnn.Article), "article (flipped and cropped copies added, 150,000 images an epoch), flipcrop (each image flipped and cropped at random) or none")
+	f.StringVar(&augment, "augment", string(train.Article), "article (flipped and cropped copies added, 150,000 images an epoch), flipcrop (each image flipped and cropped at random) or none")
 	f.Int64Var(&config.Seed, "seed", 1, "seed of the first weights and of the images' order")
-	f.StringVar(&step, "step", string(cnn.Winograd), "winograd or plain: the same numbers up to rounding, winograd several times as fast")
+	f.StringVar(&step, "step", string(train.Winograd), "winograd or plain: the same numbers up to rounding, winograd several times as fast")
 	f.DurationVar(&config.CheckpointEvery, "checkpoint-every", 2*time.Minute, "time between checkpoints within an epoch; negative is none")
 	f.BoolVar(&asJSON, "json", false, jsonUsage+": the log")
 	return c

@@ -26,7 +26,7 @@ func TestFreedMemoryIsKept(t *testing.T) {
 			x[i] = make([]float32, 8)
 		}
 		run := func() {
-			out, err := exec.Exec(x)
+			out, err := exec.Call(x)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/gomlx/compute"
@@ -135,7 +136,21 @@ func Call(exec func(...any) ([]*tensors.Tensor, error), inputs ...*tensors.Tenso
 	for i, t := range inputs {
 		args[i] = t
 	}
-	return exec(args...)
+	if out, err = exec(args...); err != nil {
+		err = Cause(err)
+	}
+	return out, err
+}
+
+// Cause is what a graph was not built or compiled for, without what GoMLX v0.28.1 puts
+// before it, which names functions of its own.
+func Cause(err error) error {
+	for _, prefix := range []string{"failed during graph construction/compilation: ", "compilation failed for Exec ", "graphFn for "} {
+		if inner := errors.Unwrap(err); inner != nil && strings.HasPrefix(err.Error(), prefix) {
+			err = inner
+		}
+	}
+	return err
 }
 
 // Take returns the values of a tensor and frees it.

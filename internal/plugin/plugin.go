@@ -118,8 +118,8 @@ func UserDir() (string, error) {
 	return filepath.Join(home, ".local", "lib", "go-xla"), nil
 }
 
-// standardDirs are the folders that go-xla v0.1.4 searches when PathEnv is
-// unset (pkg/pjrt/dynamiclib_posix.go and dynamiclib_darwin.go), in its order.
+// standardDirs are the folders that go-xla v0.4.1 searches when PathEnv is
+// unset (pjrt/dynamiclib_posix.go and dynamiclib_darwin.go), in its order.
 func standardDirs() []string {
 	var dirs []string
 	if dir, err := UserDir(); err == nil {

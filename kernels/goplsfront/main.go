@@ -1,5 +1,5 @@
 // Command goplsfront stands before gopls in the PATH of the notebook kernels,
-// under the name gopls. GoNB v0.11.1 tells gopls of a changed file by its whole
+// under the name gopls. GoNB v0.11.3 tells gopls of a changed file by its whole
 // new text, but as a change of the empty range at the file's beginning: gopls
 // puts the new text before the old one, and once go.mod has changed that way it
 // answers nothing more. goplsfront passes everything on and takes that range

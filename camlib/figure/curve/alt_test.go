@@ -10,13 +10,13 @@ import (
 
 func TestChartInWords(t *testing.T) {
 	chart := curve.Chart{
-		Title: "Cost <train>", XLabel: "epoch", YLabel: "cost (nats)",
+		Title: "Loss <train>", XLabel: "epoch", YLabel: "loss (nats)",
 		Series: []curve.Series{
 			{Name: "train", Y: []float64{3, 2, 1}}, {Name: "test", Y: []float64{3, 0.5, 4, 2.25}},
 			{Name: "flat", Y: []float64{1, 1}}, {Name: "up", X: []float64{5, 7}, Y: []float64{1, 9}}, {Name: "one", Y: []float64{0.123456}},
 		},
 	}
-	const want = "Cost <train>: line chart of cost (nats) over epoch 1 to 7. train falls from 3 to 1. " +
+	const want = "Loss <train>: line chart of loss (nats) over epoch 1 to 7. train falls from 3 to 1. " +
 		"test falls from 3 to 2.25, lowest 0.5 at 2, highest 4 at 3. flat begins and ends at 1. up rises from 1 to 9. one is 0.123."
 	if got, err := chart.Alt(); err != nil || got != want {
 		t.Errorf("%q, %v, want %q", got, err, want)
@@ -26,7 +26,7 @@ func TestChartInWords(t *testing.T) {
 		t.Errorf("its PNG says %q, %v", pngtext.Description(png), err)
 	}
 	svg, err := chart.SVG()
-	if err != nil || !strings.Contains(string(svg), "<title>Cost &lt;train&gt;: line chart") {
+	if err != nil || !strings.Contains(string(svg), "<title>Loss &lt;train&gt;: line chart") {
 		t.Errorf("no title in the SVG: %v", err)
 	}
 	if _, err := (curve.Chart{}).Alt(); err == nil {

@@ -45,12 +45,12 @@ type Chart struct {
 	Width, Height  float64    // in points; 0 is 660 × 340, which is 880 × 453 pixels
 }
 
-// Cost is the chart of the train and the test cost after each epoch.
-func Cost(train, test []float64) Chart {
+// Loss is the chart of the train and the test loss after each epoch.
+func Loss(train, test []float64) Chart {
 	return Chart{
-		Title:  "Cost",
+		Title:  "Loss",
 		XLabel: "epoch",
-		YLabel: "cost (nats)",
+		YLabel: "loss (nats)",
 		Series: []Series{{Name: "train", Y: train}, {Name: "test", Y: test}},
 	}
 }

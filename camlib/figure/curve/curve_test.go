@@ -111,13 +111,13 @@ func run(epochs int) (train, test, macro []float64, perClass [][]float64) {
 	return train, test, macro, perClass
 }
 
-func TestGoldenCost(t *testing.T) {
+func TestGoldenLoss(t *testing.T) {
 	train, test, _, _ := run(15)
-	got, err := curve.Cost(train, test).PNG()
+	got, err := curve.Loss(train, test).PNG()
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkGolden(t, "cost", got)
+	checkGolden(t, "loss", got)
 }
 
 func TestGoldenF1(t *testing.T) {
@@ -131,7 +131,7 @@ func TestGoldenF1(t *testing.T) {
 
 // A live curve begins with one epoch, which has to show as points.
 func TestGoldenFirstEpoch(t *testing.T) {
-	c := curve.Cost([]float64{1.6}, []float64{1.3})
+	c := curve.Loss([]float64{1.6}, []float64{1.3})
 	c.Width, c.Height = 300, 160
 	got, err := c.PNG()
 	if err != nil {
@@ -148,13 +148,13 @@ func TestTicksAndLegend(t *testing.T) {
 		chart               curve.Chart
 		xTicks, yTicks, end string // the end is the legend
 	}{
-		{"every epoch of 15; cost from 0", curve.Cost(train, test),
+		{"every epoch of 15; loss from 0", curve.Loss(train, test),
 			"1 2 3 4 5 6 7 8 9 10 11 12 13 14 15", "0.0 0.5 1.0 1.5 2.0", "train test"},
 		{"F1 from 0 to 1 whatever the data", curve.F1(macro, classes, perClass),
 			"1 2 3 4 5 6 7 8 9 10 11 12 13 14 15", "0.0 0.2 0.4 0.6 0.8 1.0", "macro average " + strings.Join(classes, " ")},
-		{"long runs in steps", curve.Cost(long, long), "5 10 15 20 25 30 35 40", "0.00 0.05 0.10 0.15 0.20 0.25 0.30 0.35 0.40", "train test"},
-		{"no half epochs", curve.Cost(train[:2], test[:2]), "1 2", "0.0 0.5 1.0 1.5 2.0", "train test"},
-		{"a single epoch", curve.Cost(train[:1], test[:1]), "1", "0.0 0.5 1.0 1.5 2.0", "train test"},
+		{"long runs in steps", curve.Loss(long, long), "5 10 15 20 25 30 35 40", "0.00 0.05 0.10 0.15 0.20 0.25 0.30 0.35 0.40", "train test"},
+		{"no half epochs", curve.Loss(train[:2], test[:2]), "1 2", "0.0 0.5 1.0 1.5 2.0", "train test"},
+		{"a single epoch", curve.Loss(train[:1], test[:1]), "1", "0.0 0.5 1.0 1.5 2.0", "train test"},
 		{"values below 0 are shown", curve.Chart{XLabel: "epoch", YLabel: "y", Series: []curve.Series{{Name: "a", Y: []float64{-3, 7}}}},
 			"1 2", "-4 -2 0 2 4 6 8", "a"},
 	} {
@@ -215,9 +215,9 @@ func TestErrors(t *testing.T) {
 		want  string
 	}{
 		{"no series", curve.Chart{}, "curve: no series, want at least one"},
-		{"empty", curve.Cost(nil, nil), `curve: series "train": no values, want at least one`},
-		{"NaN", curve.Cost([]float64{1, nan}, []float64{1, 2}), `curve: series "train": point 1: (2, NaN), want finite numbers`},
-		{"infinite", curve.Cost([]float64{1, 2}, []float64{math.Inf(1), 2}), `curve: series "test": point 0: (1, +Inf), want finite numbers`},
+		{"empty", curve.Loss(nil, nil), `curve: series "train": no values, want at least one`},
+		{"NaN", curve.Loss([]float64{1, nan}, []float64{1, 2}), `curve: series "train": point 1: (2, NaN), want finite numbers`},
+		{"infinite", curve.Loss([]float64{1, 2}, []float64{math.Inf(1), 2}), `curve: series "test": point 0: (1, +Inf), want finite numbers`},
 		{"lengths", curve.Chart{Series: []curve.Series{{Name: "a", X: []float64{1}, Y: []float64{1, 2}}}}, `curve: series "a": 1 values of x, want 2, one per value of y`},
 		{"axis", curve.Chart{Y: [2]float64{1, 0}, Series: []curve.Series{{Y: []float64{1}}}}, "curve: y axis from 1 to 0, want rising"},
 		{"a class without scores", curve.F1([]float64{1}, []string{"cat"}, nil), `curve: series "cat": no values, want at least one`},
@@ -234,15 +234,15 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-func ExampleCost() {
-	svg, err := curve.Cost([]float64{1.5, 1.1, 0.9}, []float64{1.3, 1.0, 1.0}).SVG()
+func ExampleLoss() {
+	svg, err := curve.Loss([]float64{1.5, 1.1, 0.9}, []float64{1.3, 1.0, 1.0}).SVG()
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	drawn, err := texts(svg)
 	fmt.Println(drawn, err)
-	// Output: [Cost epoch 1 2 3 cost (nats) 0.0 0.2 0.4 0.6 0.8 1.0 1.2 1.4 1.6 train test] <nil>
+	// Output: [Loss epoch 1 2 3 loss (nats) 0.0 0.2 0.4 0.6 0.8 1.0 1.2 1.4 1.6 train test] <nil>
 }
 
 func ExampleF1() {

@@ -1,0 +1,238 @@
+package kernels
+
+import (
+	"context"
+	"crypto/sha256"
+	_ "embed"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/camlab-go/camlab/internal/plugin"
+)
+
+// python makes the virtual environment and installs requirements.txt into it.
+func (s *setup) python(ctx context.Context) (string, bool, error) {
+	ready := sync.OnceFunc(func() { close(s.venv) })
+	defer ready()
+	python := s.Bin("python")
+	want := fmt.Sprintf("%x", sha256.Sum256(requirements))
+	// Another version of Python, as after an upgrade of the system, finds no packages.
+	const find = `import importlib.metadata as m; m.version("jupyterlab"), m.version("nbconvert")`
+	if s.fresh("python", want, python, s.Bin("jupyter")) && s.exec(ctx, nil, python, "-c", find) == nil {
+		return "up to date", false, nil
+	}
+	if err := s.exec(ctx, nil, python, "-c", "import pip"); err != nil {
+		s.say("Python packages", "making "+s.Dir())
+		old, err := filepath.Glob(s.Bin("python*")) // venv leaves them as they are
+		if err != nil {
+			return "", false, err
+		}
+		for _, path := range old {
+			if err := os.Remove(path); err != nil {
+				return "", false, err
+			}
+		}
+		if err := s.makeVenv(ctx); err != nil {
+			return "", false, err
+		}
+	}
+	ready()
+	s.say("Python packages", "installing JupyterLab and nbconvert with pip")
+	list := filepath.Join(s.Dir(), "share", "camlab", "requirements.txt")
+	if err := os.WriteFile(list, requirements, 0o644); err != nil {
+		return "", false, err
+	}
+	if err := s.exec(ctx, nil, python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile", "--disable-pip-version-check", "--retries", "2", "-r", list); err != nil {
+		return "", false, fmt.Errorf("%w; without JupyterLab no notebook runs: run `camlab setup` again with a network", err)
+	}
+	return "JupyterLab and nbconvert installed", true, s.setStamp("python", want)
+}
+
+func (s *setup) makeVenv(ctx context.Context) error {
+	if err := s.exec(ctx, nil, "python3", "-m", "venv", s.Dir()); err != nil {
+		return fmt.Errorf("%w; install Python 3 with its venv module (Debian: python3-venv)", err)
+	}
+	return nil
+}
+
+// plugin finds or installs the PJRT plugin. It fails only when interrupted.
+func (s *setup) plugin(ctx context.Context) (string, bool, error) {
+	found := func(path, source string, changed bool) (string, bool, error) {
+		s.report.Plugin, s.report.PluginSource = path, source
+		return path + " (" + source + ")", changed, nil
+	}
+	own := filepath.Join(s.pluginDir, plugin.FileName("cpu"))
+	path, source, err := plugin.Find("cpu")
+	if err == nil && (path != own || s.fresh("plugin", wheel.stamp(), own)) {
+		return found(path, source, false)
+	}
+	wheelErr := s.installWheel(ctx)
+	if wheelErr == nil {
+		return found(own, wheel.String(), true)
+	}
+	if ctx.Err() != nil {
+		return "", false, ctx.Err()
+	}
+	why := lastLine(wheelErr)
+	if s.opts.InstallPlugin != nil {
+		s.say("XLA plugin", "no wheel, trying go-xla's own installer")
+		err := s.opts.InstallPlugin(s.pluginDir)
+		if err == nil {
+			if path, _, err = plugin.Find("cpu"); err == nil {
+				return found(path, "go-xla's installer", true)
+			}
+		}
+		why += "; go-xla's installer: " + lastLine(err)
+	}
+	s.report.PluginSource = "none: " + why
+	return "none, so only the pure-Go kernel works, tens of times slower; run `camlab setup` again with a network, or name a plugin's folder in " + plugin.PathEnv + " (" + why + ")", false, nil
+}
+
+// lastLine is where pip and Go say what went wrong.
+func lastLine(err error) string {
+	text := err.Error()
+	return strings.TrimPrefix(text[max(0, strings.LastIndex(text, " | ")):], " | ")
+}
+
+func (s *setup) packStep() (string, bool, error) {
+	version, changed, err := s.Pack()
+	s.report.Version = version
+	return ModulePath + " " + version, changed, err
+}
+
+// programs builds the programs that come out of this module's own go.mod.
+func (s *setup) programs(ctx context.Context) (string, bool, error) {
+	fronts := map[string]string{"go": "./kernels/gofront", "gonb": "./kernels/gonbfront", "goenv": "./kernels/goenv"}
+	paths := []string{s.Bin("camlab"), s.Bin("gonb"), s.Bin("goimports")}
+	for name := range fronts {
+		paths = append(paths, filepath.Join(s.GoFrontDir(), name))
+	}
+	if s.fresh("programs", s.goVer+" "+s.report.Version, paths...) {
+		return "up to date", false, nil
+	}
+	s.say("camlab and GoNB", "compiling, GoMLX included")
+	if err := os.MkdirAll(s.Bin(""), 0o755); err != nil {
+		return "", false, err
+	}
+	if err := s.build(ctx, s.Bin("")+string(filepath.Separator), "./cmd/camlab", goimports); err != nil {
+		return "", false, err
+	}
+	if err := s.gonb(ctx); err != nil {
+		return "", false, err
+	}
+	for name, pkg := range fronts {
+		if err := s.build(ctx, filepath.Join(s.GoFrontDir(), name), pkg); err != nil {
+			return "", false, err
+		}
+	}
+	return s.Bin("camlab") + ", gonb, goimports", true, s.setStamp("programs", s.goVer+" "+s.report.Version)
+}
+
+// gopls builds gopls and the program that stands before it.
+func (s *setup) gopls(ctx context.Context) (string, bool, error) {
+	result, changed, err := s.goInstall(ctx, gopls)
+	front := filepath.Join(s.GoFrontDir(), "gopls")
+	if err != nil || s.fresh("goplsfront", s.goVer+" "+s.report.Version, front) {
+		return result, changed, err
+	}
+	if err := s.build(ctx, front, "./kernels/goplsfront"); err != nil {
+		return "", false, err
+	}
+	return result, true, s.setStamp("goplsfront", s.goVer+" "+s.report.Version)
+}
+
+// build builds programs of this module. They bear the checkout's revision, unless git
+// refuses to tell it, as it does where the checkout is another user's, which is so with
+// many a folder that is mounted into a container.
+func (s *setup) build(ctx context.Context, output string, packages ...string) error {
+	args := append([]string{"build", "-o", output}, packages...)
+	err := s.exec(ctx, nil, "go", args...)
+	if err != nil && strings.Contains(err.Error(), "-buildvcs=false") {
+		err = s.exec(ctx, nil, "go", slices.Insert(args, 1, "-buildvcs=false")...)
+	}
+	return err
+}
+
+// gonb builds GoNB, with the changes of gonbChanges.
+func (s *setup) gonb(ctx context.Context) error {
+	module, err := s.output("go", "list", "-m", "-f", "{{.Dir}}", gonbModule)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(s.Dir(), "share", "camlab", "gonb")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("kernels: GoNB: %w", err)
+	}
+	defer os.RemoveAll(dir) // most of it is the module's documents; the next setup copies it anew
+	modfile, err := changedGoNB(strings.TrimSpace(module), s.Root, dir)
+	if err != nil {
+		return err
+	}
+	return s.build(ctx, s.Bin("gonb"), "-modfile="+modfile, gonbModule)
+}
+
+// goInstall builds a program of another module, package@version.
+func (s *setup) goInstall(ctx context.Context, pkg string) (string, bool, error) {
+	path, version, _ := strings.Cut(pkg, "@")
+	name := filepath.Base(path)
+	if s.fresh(name, s.goVer+" "+version, s.Bin(name)) {
+		return "up to date", false, nil
+	}
+	s.say(name, "compiling "+version)
+	vars, err := s.goVars()
+	if err != nil {
+		return "", false, err
+	}
+	// What is in the module cache is asked of nobody, whatever GOPROXY is.
+	proxy := "GOPROXY=" + fileURL(filepath.Join(vars["GOMODCACHE"], "cache", "download")) + "," + vars["GOPROXY"]
+	if err := s.exec(ctx, []string{"GOBIN=" + s.Bin(""), proxy}, "go", "install", pkg); err != nil {
+		return "", false, err
+	}
+	return version, true, s.setStamp(name, s.goVer+" "+version)
+}
+
+// warm compiles, in an empty module and with the kernels' settings, a program
+// that imports all of camlib, as a first cell would.
+func (s *setup) warm(ctx context.Context) (string, bool, error) {
+	vars, err := s.Vars()
+	if err != nil {
+		return "", false, err
+	}
+	want := s.goVer + " " + s.report.Version + "\n" + strings.Join(vars, "\n")
+	var unpacked []string // by warm, until `go clean -modcache`
+	for _, v := range vars {
+		if dir, ok := strings.CutPrefix(v, "GOMODCACHE="); ok {
+			unpacked = append(unpacked, filepath.Join(dir, filepath.FromSlash(ModulePath)+"@"+s.report.Version))
+		}
+	}
+	if s.fresh("warm", want, unpacked...) {
+		return "up to date", false, nil
+	}
+	s.say("build cache", "compiling camlib as a notebook's first cell does")
+	if err := s.tryImport(ctx, s.kernelEnv(vars)); err != nil {
+		return "", false, err
+	}
+	return "the first cell is quick", true, s.setStamp("warm", want)
+}
+
+// warmHelp fills gopls's cache with all that camlib needs: GoNB gives gopls two
+// seconds for an answer, and without the cache the first ones take longer.
+func (s *setup) warmHelp(ctx context.Context) (string, bool, error) {
+	vars, err := s.Vars()
+	if err != nil {
+		return "", false, err
+	}
+	want := s.goVer + " " + s.report.Version + " " + gopls
+	if s.fresh("help", want) {
+		return "up to date", false, nil
+	}
+	s.say("help", "having gopls read camlib and GoMLX")
+	if err := s.tryImport(ctx, s.kernelEnv(vars), []string{s.Bin("gopls"), "check", "main.go"}); err != nil {
+		return "", false, err
+	}
+	return "completion and help are quick", true, s.setStamp("help", want)
+}
