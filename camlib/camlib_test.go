@@ -11,15 +11,14 @@ import (
 	"testing"
 
 	"github.com/camlab-go/camlab/camlib"
-	"github.com/camlab-go/camlab/camlib/cam"
+	"github.com/camlab-go/camlab/camlib/article"
 	"github.com/camlab-go/camlab/camlib/cifar10"
-	"github.com/camlab-go/camlab/camlib/cnn"
 	"github.com/camlab-go/camlab/internal/backendtest"
 )
 
 func model(t *testing.T) *camlib.Model {
 	t.Helper()
-	network, err := cnn.Pretrained()
+	network, err := article.Pretrained()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,22 +32,22 @@ func model(t *testing.T) *camlib.Model {
 func TestThreeLines(t *testing.T) {
 	m := model(t)
 	sample := cifar10.Sample()
-	images := []image.Image{sample.Image(0), sample.Image(1)}
-	maps, err := m.Explain("cam", "frog", images...)
+	imgs := []image.Image{sample.Image(0), sample.Image(1)}
+	maps, err := m.Explain("cam", "frog", imgs...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, bias, err := m.Network.(*cnn.Model).HeadWeights()
+	_, bias, err := article.HeadWeights(m.Network)
 	if err != nil {
 		t.Fatal(err)
 	}
 	const frog = 6
-	for i := range images {
+	for i := range imgs {
 		if maps.Class[i] != frog {
 			t.Errorf("image %d: map of class %d, want %d", i, maps.Class[i], frog)
 		}
 		mean := 0.0
-		for _, v := range maps.Map(i, frog) {
+		for _, v := range maps.Map(i, frog).Values {
 			mean += float64(v) / 256
 		}
 		score := float64(maps.Scores[i*10+frog])
@@ -64,7 +63,7 @@ func TestThreeLines(t *testing.T) {
 		t.Errorf("picture of %v, want two rows of three tiles of 192, at most 900 wide for a notebook", size)
 	}
 
-	predicted, err := m.Explain("gradcam", "predicted", images...)
+	predicted, err := m.Explain("gradcam", "predicted", imgs...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +117,7 @@ func TestContrastOfNames(t *testing.T) {
 	for _, v := range byName.Maps {
 		mean += float64(v) / 256
 	}
-	_, bias, err := m.Network.(*cnn.Model).HeadWeights()
+	_, bias, err := article.HeadWeights(m.Network)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,12 +129,11 @@ func TestContrastOfNames(t *testing.T) {
 	}
 }
 
-// nameless is a network that does not name its classes.
-type nameless struct{ cam.Network }
-
 func TestNetworkWithoutClassNames(t *testing.T) {
 	named := model(t)
-	m, err := camlib.New(nameless{named.Network}, named.Backend)
+	nameless := *named.Network
+	nameless.Classes = nil
+	m, err := camlib.New(&nameless, named.Backend)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +208,7 @@ func TestBackendWithoutPlugin(t *testing.T) {
 }
 
 func ExampleModel_Explain() {
-	network, err := cnn.Pretrained()
+	network, err := article.Pretrained()
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -33,6 +33,15 @@ func (m *Maps) String() string {
 	return text
 }
 
+// Caption names the class of map k and its probability, "frog, p = 0.896", and what it was
+// contrasted with. It is empty for a map that is not there.
+func (m *Maps) Caption(k int) string {
+	if m.checkIndex(k) != nil {
+		return ""
+	}
+	return m.says(k, ", ")
+}
+
 // says names the class of map k and what it was contrasted with, with their
 // probabilities.
 func (m *Maps) says(k int, separator string) string {

@@ -14,22 +14,16 @@ import (
 	"codeberg.org/sbinet/npyio"
 	mlmodel "github.com/gomlx/gomlx/ml/model"
 
-	"github.com/gomlx/gomlx/core/graph"
-
 	"github.com/camlab-go/camlab/camlib"
+	"github.com/camlab-go/camlab/camlib/article"
 	"github.com/camlab-go/camlab/camlib/cifar10"
-	"github.com/camlab-go/camlab/camlib/cnn"
+	"github.com/camlab-go/camlab/camlib/network"
+	"github.com/camlab-go/camlab/camlib/score"
+	"github.com/camlab-go/camlab/camlib/train"
 	"github.com/camlab-go/camlab/internal/pngtext"
 )
 
-const article = "article-gap-cnn, 343594 weights, 10 classes: airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck"
-
-// own is a network of somebody else's.
-type own struct{ store *mlmodel.Store }
-
-func (o own) Store() *mlmodel.Store                                      { return o.store }
-func (o own) Features(_ *mlmodel.Scope, x *graph.Node) *graph.Node       { return x }
-func (o own) Head(_ *mlmodel.Scope, activations *graph.Node) *graph.Node { return activations }
+const articleText = "article-gap-cnn, 343594 weights, 10 classes: airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck"
 
 // TestPrinted holds what users print to one short line, by every verb.
 func TestPrinted(t *testing.T) {
@@ -39,7 +33,7 @@ func TestPrinted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	history, err := cnn.PretrainedHistory()
+	history, err := article.Log()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,12 +52,12 @@ func TestPrinted(t *testing.T) {
 		value any
 		want  string
 	}{
-		{"model", m, article + ", on " + camlib.Describe(m.Backend)},
-		{"network", m.Network, article},
-		{"another network", &camlib.Model{Network: own{store}}, "camlib_test.own, 3 weights"},
+		{"model", m, articleText + ", on " + camlib.Describe(m.Backend)},
+		{"network", m.Network, articleText},
+		{"another network", &camlib.Model{Network: &network.Network{Name: "my-net", Store: store}}, "my-net, 3 weights"},
 		{"no model", (*camlib.Model)(nil), "no model"},
 		{"model without a network", &camlib.Model{}, "no model"},
-		{"no network", (*cnn.Model)(nil), "no model"},
+		{"no network", (*network.Network)(nil), "no network"},
 		{"one map", one, "cam, a map of 16×16; frog, p = 0.896"},
 		{"its result", one.Result, "cam of 1 image, maps shaped [1 16 16], classes [6]"},
 		{"no maps", (*camlib.Maps)(nil), "no maps"},
@@ -71,12 +65,12 @@ func TestPrinted(t *testing.T) {
 		{"sample", sample, "1000 images of the test split, 100 of each class"},
 		{"a few images", three, "3 images of the test split, 1 cat, 2 ship"},
 		{"no data set", (*cifar10.Dataset)(nil), "no images"},
-		{"history", history, "15 epochs on 50000 images in 2095 s on XLA on CPU, PJRT plugin v0.115, train cost 0.194; " +
-			"test: 10000 images, cost 0.5192, accuracy 0.8497, macro-F1 0.8509"},
-		{"no history", (*cnn.History)(nil), "no epochs"},
-		{"evaluation", history.Epochs[14].Test, "10000 images, cost 0.5192, accuracy 0.8497, macro-F1 0.8509"},
-		{"pointer to an evaluation", &history.Epochs[14].Test, "10000 images, cost 0.5192, accuracy 0.8497, macro-F1 0.8509"},
-		{"no evaluation", (*cnn.Evaluation)(nil), "<nil>"},
+		{"history", history, "15 epochs on 50000 images in 2095 s on XLA on CPU, PJRT plugin v0.115, train loss 0.194; " +
+			"test: 10000 images, loss 0.5192, accuracy 0.8497, macro-F1 0.8509"},
+		{"no history", (*train.History)(nil), "no epochs"},
+		{"evaluation", history.Epochs[14].Test, "10000 images, loss 0.5192, accuracy 0.8497, macro-F1 0.8509"},
+		{"pointer to an evaluation", &history.Epochs[14].Test, "10000 images, loss 0.5192, accuracy 0.8497, macro-F1 0.8509"},
+		{"no evaluation", (*score.Evaluation)(nil), "<nil>"},
 	} {
 		for _, verb := range []string{"%v", "%+v", "%s"} {
 			if got := fmt.Sprintf(verb, row.value); got != row.want {
@@ -145,7 +139,7 @@ func TestMapsAreSaved(t *testing.T) {
 }
 
 func ExampleModel_String() {
-	network, err := cnn.Pretrained()
+	network, err := article.Pretrained()
 	if err != nil {
 		panic(err)
 	}
@@ -158,7 +152,7 @@ func ExampleModel_String() {
 		panic(err)
 	}
 	fmt.Println(model)
-	// Output: article-gap-cnn, 343594 weights, 10 classes: airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck, on Go Backend
+	// Output: article-gap-cnn, 343594 weights, 10 classes: airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck, on GoMLX in pure Go
 }
 
 func ExampleMaps_Overlay() {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"slices"
 
 	"github.com/gomlx/compute"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/images"
 	"github.com/camlab-go/camlab/camlib/network"
+	"github.com/camlab-go/camlab/camlib/train"
 )
 
 // Model is a network on a backend, ready to be explained by many goroutines at
@@ -44,6 +46,22 @@ func New(n *network.Network, backend compute.Backend) (*Model, error) {
 		return nil, err
 	}
 	return &Model{n, backend, explainer}, nil
+}
+
+// Load returns a network with the weights of a checkpoint folder of package train, or of a
+// .safetensors file, on the default backend. The weights need not be in its store before.
+func Load(n *network.Network, path string) (*Model, error) {
+	backend, err := Backend("")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := n.Summary(backend, images.Size{}); err != nil { // its layers make the variables
+		return nil, err
+	}
+	if err := n.Load(path); err != nil {
+		return nil, err
+	}
+	return New(n, backend)
 }
 
 // Explain makes one map for each image, by a method named as in [cam.Lookup], such as
@@ -129,4 +147,30 @@ func (m *Model) String() string {
 		text += ", on " + Describe(m.Backend)
 	}
 	return text
+}
+
+// Surest returns, for each class, the position in a data set of the image with the highest
+// score for it among those of the class that the network takes for it; −1 where there is
+// none.
+func (m *Model) Surest(ctx context.Context, ds images.Dataset) ([]int, error) {
+	if m == nil || m.Network == nil {
+		return nil, errors.New("camlib: surest: no model, want one of New or Article")
+	}
+	evaluator, err := train.NewEvaluator(m.Backend, m.Network)
+	if err != nil {
+		return nil, err
+	}
+	scores, err := evaluator.Scores(ctx, ds)
+	if err != nil {
+		return nil, err
+	}
+	best := slices.Repeat([]int{-1}, len(ds.Classes()))
+	k := len(scores) / ds.Len()
+	for i, label := range images.Labels(ds) {
+		of := scores[i*k : (i+1)*k]
+		if label < k && of[label] == slices.Max(of) && (best[label] < 0 || of[label] > scores[best[label]*k+label]) {
+			best[label] = i
+		}
+	}
+	return best, nil
 }

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/camlab-go/camlab/camlib/figure"
+	"github.com/camlab-go/camlab/camlib/images"
 )
 
 func TestRelativeDividesByTheLargestSize(t *testing.T) {

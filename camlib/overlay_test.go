@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/camlab-go/camlab/camlib/cam"
+	"github.com/camlab-go/camlab/camlib/images"
+	"github.com/camlab-go/camlab/camlib/network"
 )
 
 // gray is a photo of one color, so that what an overlay changes shows.
@@ -24,15 +26,11 @@ func gray(r image.Rectangle) *image.NRGBA {
 // peaked returns maps of one image with a map of 4×4 whose one value is at row, column.
 func peaked(t *testing.T, img image.Image, row, column int) *Maps {
 	t.Helper()
-	method, err := cam.Lookup("cam")
-	if err != nil {
-		t.Fatal(err)
-	}
 	values := make([]float32, 16)
 	values[4*row+column] = 9
 	return &Maps{
 		Result: &cam.Result{Method: "cam", N: 1, NumClasses: 2, Scores: []float32{0, 2}, Class: []int{1}, Height: 4, Width: 4, Maps: values},
-		Images: []image.Image{img}, Opacity: 1, method: method, classes: []string{"cat", "frog"},
+		Images: []image.Image{img}, Opacity: 1, method: cam.CAM{}.Spec(), network: &network.Network{Classes: []string{"cat", "frog"}},
 	}
 }
 
@@ -65,7 +63,7 @@ func TestOverlayAtThePhotosSize(t *testing.T) {
 		{"smaller than the image", image.Rect(0, 0, 9, 6), 3, 3, image.Pt(7, 5), image.Rect(1, 0, 7, 6)},
 	} {
 		photo := gray(row.photo)
-		m := peaked(t, Square(photo, 32), row.row, row.column)
+		m := peaked(t, images.Square(photo, 32), row.row, row.column)
 		over, err := m.OverlayOn(0, photo)
 		if err != nil {
 			t.Fatal(err)
@@ -171,11 +169,11 @@ func TestCenteredIsWhatSquareCuts(t *testing.T) {
 	for _, size := range []image.Point{{90, 60}, {61, 100}, {7, 7}, {1, 9}, {451, 300}} {
 		cut := min(size.X, size.Y)
 		want := image.Rect(0, 0, cut, cut).Add(image.Pt((size.X-cut)/2, (size.Y-cut)/2))
-		if got := centered(image.Rectangle{Max: size}, image.Pt(32, 32)); got != want {
+		if got := images.Centered(image.Rectangle{Max: size}, image.Pt(32, 32)); got != want {
 			t.Errorf("%v: %v, want %v", size, got, want)
 		}
 	}
-	if got := centered(image.Rect(0, 0, 100, 10), image.Pt(3, 2)); got != image.Rect(42, 0, 57, 10) {
+	if got := images.Centered(image.Rect(0, 0, 100, 10), image.Pt(3, 2)); got != image.Rect(42, 0, 57, 10) {
 		t.Errorf("3:2 of 100×10: %v", got)
 	}
 }

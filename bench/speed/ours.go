@@ -15,8 +15,8 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/camlab-go/camlab/camlib"
-	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/article"
+	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/cifar10"
 	"github.com/camlab-go/camlab/camlib/images"
 	"github.com/camlab-go/camlab/camlib/network"

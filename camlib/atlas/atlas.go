@@ -176,16 +176,40 @@ func (a *Atlas) Confusions() (all []Confusion) {
 }
 
 // Images returns the images of one cell of the confusion matrix, the surest first:
-// by the probability, softmax of the scores, of the predicted class.
+// by the probability of the predicted class.
 func (a *Atlas) Images(label, predicted int) []int {
-	k := len(a.Bias)
 	sure := make(map[int]float64)
 	found := a.positions(func(i int) bool { return a.Labels[i] == label && a.Predicted[i] == predicted })
 	for _, i := range found {
-		sure[i] = score.Softmax(a.Scores[i*k : (i+1)*k])[predicted]
+		sure[i] = a.Probabilities(i)[predicted]
 	}
 	slices.SortStableFunc(found, func(i, j int) int { return cmp.Compare(sure[j], sure[i]) })
 	return found
+}
+
+// Probabilities returns the probabilities of the classes, softmax of the scores, of an image.
+func (a *Atlas) Probabilities(image int) []float64 {
+	k := len(a.Bias)
+	return score.Softmax(a.Scores[image*k : (image+1)*k])
+}
+
+// Contrasts returns, for each of [Atlas.Images] of a kind of mistake, the map of why the
+// predicted and not the true class, [cam.Contrast]. The explainer and the data set are those
+// of [New].
+func (a *Atlas) Contrasts(ctx context.Context, e *cam.Explainer, ds images.Dataset, c Confusion) (*cam.Result, error) {
+	some, err := images.Subset(ds, a.Images(c.Label, c.Predicted)...)
+	if err != nil {
+		return nil, fmt.Errorf("atlas: contrasts: %w, want the data set that the atlas is of", err)
+	}
+	x, err := images.FromDataset(some, 0, some.Len())
+	if err != nil {
+		return nil, fmt.Errorf("atlas: contrasts: %w", err)
+	}
+	r, err := e.Explain(ctx, cam.CAM{}, x, cam.Contrast(c.Predicted, c.Label))
+	if err != nil {
+		return nil, fmt.Errorf("atlas: contrasts: %w", err)
+	}
+	return r, nil
 }
 
 // ByConcentration returns the images that were taken for a class, rightly or not,
@@ -194,6 +218,17 @@ func (a *Atlas) ByConcentration(class int) []int {
 	found := a.positions(func(i int) bool { return a.Predicted[i] == class })
 	slices.SortStableFunc(found, func(i, j int) int { return cmp.Compare(a.Concentration[j], a.Concentration[i]) })
 	return found
+}
+
+// Quarters returns all images in four parts of equal size, or one more, by how concentrated
+// the map of their predicted class is: the quarter with the least concentrated maps first.
+func (a *Atlas) Quarters() (quarters [4][]int) {
+	all := a.positions(func(int) bool { return true })
+	slices.SortStableFunc(all, func(i, j int) int { return cmp.Compare(a.Concentration[i], a.Concentration[j]) })
+	for q := range quarters {
+		quarters[q] = all[q*len(all)/4 : (q+1)*len(all)/4]
+	}
+	return quarters
 }
 
 func (a *Atlas) positions(pick func(i int) bool) (found []int) {

@@ -17,23 +17,19 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"github.com/camlab-go/camlab/camlib/article"
 	"github.com/camlab-go/camlab/camlib/atlas"
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/cifar10"
-	"github.com/camlab-go/camlab/camlib/cnn"
-	"github.com/camlab-go/camlab/camlib/measure"
+	"github.com/camlab-go/camlab/camlib/images"
+	"github.com/camlab-go/camlab/camlib/metric"
+	"github.com/camlab-go/camlab/camlib/network"
+	"github.com/camlab-go/camlab/camlib/train"
 	"github.com/camlab-go/camlab/internal/backendtest"
 )
 
-// quarters is a network whose maps can be computed by hand: its activations are the
-// mean red, green and blue of an image's upper left, upper right, lower left and
-// lower right, and its head is pooling and a linear layer.
-type quarters struct {
-	store *model.Store
-	bent  bool // the head is no linear layer
-}
-
-// The head: weights of red, green and blue for classes 0, 1 and 2, and biases.
+// The head of [newQuarters]: weights of red, green and blue for classes 0, 1 and 2, and
+// biases.
 var (
 	weights = []float32{
 		8, -4, 2, // red
@@ -43,27 +39,28 @@ var (
 	bias = []float32{0.5, 0, -0.25}
 )
 
-func newQuarters() *quarters {
+// newQuarters is a network whose maps can be computed by hand: its activations are the
+// mean red, green and blue of an image's upper left, upper right, lower left and
+// lower right, and its head is pooling and a linear layer, or none if it is bent.
+func newQuarters(bent bool) *network.Network {
 	store := model.NewStore()
 	store.VariableWithValue("w", tensors.FromFlatDataAndDimensions(weights, 3, len(bias)))
 	store.VariableWithValue("b", tensors.FromFlatDataAndDimensions(bias, 1, len(bias)))
-	return &quarters{store: store}
-}
-
-func (q *quarters) Store() *model.Store { return q.store }
-
-func (q *quarters) Features(_ *model.Scope, x *Node) *Node {
-	return ReduceMean(Reshape(x, -1, 2, 16, 2, 16, 3), 2, 4)
-}
-
-func (q *quarters) Head(scope *model.Scope, act *Node) *Node {
-	w := scope.GetVariable("w").NodeValue(act.Graph())
-	b := scope.GetVariable("b").NodeValue(act.Graph())
-	y := MatMul(ReduceMean(act, 1, 2), w)
-	if q.bent {
-		y = Square(y)
+	return &network.Network{
+		Name: "quarters", Store: store,
+		Layers: []network.Layer{{Name: "quarters", Build: func(_ *model.Scope, x *Node) *Node {
+			return ReduceMean(Reshape(x, -1, 2, 16, 2, 16, 3), 2, 4)
+		}}},
+		Head: func(scope *model.Scope, act *Node) *Node {
+			w := scope.GetVariable("w").NodeValue(act.Graph())
+			b := scope.GetVariable("b").NodeValue(act.Graph())
+			y := MatMul(ReduceMean(act, 1, 2), w)
+			if bent {
+				y = Square(y)
+			}
+			return Add(y, BroadcastToDims(b, y.Shape().Dimensions...))
+		},
 	}
-	return Add(y, BroadcastToDims(b, y.Shape().Dimensions...))
 }
 
 const (
@@ -74,9 +71,9 @@ const (
 )
 
 // paint makes images of a colour for each quarter.
-func paint(labels []uint8, images ...[4]int) *cifar10.Dataset {
+func paint(labels []uint8, quarters ...[4]int) *cifar10.Dataset {
 	ds := &cifar10.Dataset{Split: cifar10.Test, Labels: labels}
-	for i, quarter := range images {
+	for i, quarter := range quarters {
 		ds.Index = append(ds.Index, i)
 		for p := range 32 * 32 {
 			pixel := make([]byte, 3)
@@ -106,7 +103,7 @@ func five() *cifar10.Dataset {
 		[4]int{black, red, black, green})
 }
 
-func explainer(t testing.TB, net cam.Network) *cam.Explainer {
+func explainer(t testing.TB, net *network.Network) *cam.Explainer {
 	t.Helper()
 	e, err := cam.New(backendtest.Go(t), net, cam.Options{})
 	if err != nil {
@@ -117,7 +114,7 @@ func explainer(t testing.TB, net cam.Network) *cam.Explainer {
 
 func makeAtlas(t testing.TB, ds *cifar10.Dataset) *atlas.Atlas {
 	t.Helper()
-	a, err := atlas.New(t.Context(), explainer(t, newQuarters()), ds)
+	a, err := atlas.New(t.Context(), explainer(t, newQuarters(false)), ds)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,24 +159,24 @@ func TestByHand(t *testing.T) {
 	}
 
 	cell := a.Cells[1][0] // images 1 and 4: all red, and a red upper right beside a green lower right
-	near(t, "true class", cell.Map(1), -2, -4, -2, 2)
-	near(t, "predicted class", cell.Map(0), 4, 8, 4, 2)
-	near(t, "third class", cell.Map(2), 1, 2, 1, 2)
-	near(t, "contrast", cell.Contrast(0, 1), 6, 12, 6, 0)
-	near(t, "centred", cell.Centred(0), 3, 6, 3, 0)
+	near(t, "true class", cell.Map(1).Values, -2, -4, -2, 2)
+	near(t, "predicted class", cell.Map(0).Values, 4, 8, 4, 2)
+	near(t, "third class", cell.Map(2).Values, 1, 2, 1, 2)
+	near(t, "contrast", cell.Contrast(0, 1).Values, 6, 12, 6, 0)
+	near(t, "centered", cell.Centered(0).Values, 3, 6, 3, 0)
 	near(t, "scores", cell.Scores, 5, -1.5, 1.25)
 
-	labelled := a.Labelled(1) // images 1, 2 and 4
-	if labelled.N != 3 {
-		t.Errorf("%d images labelled 1, want 3", labelled.N)
+	labeled := a.Labeled(1) // images 1, 2 and 4
+	if labeled.N != 3 {
+		t.Errorf("%d images labeled 1, want 3", labeled.N)
 	}
-	near(t, "labelled 1, map", labelled.Map(1), -4./3, -8./3, 4./3, 4)
-	near(t, "labelled 1, scores", labelled.Scores, 8.5/3, 1./3, 3.25/3)
+	near(t, "labeled 1, map", labeled.Map(1).Values, -4./3, -8./3, 4./3, 4)
+	near(t, "labeled 1, scores", labeled.Scores, 8.5/3, 1./3, 3.25/3)
 	called := a.Called(0) // images 0, 1 and 4
 	if called.N != 3 {
 		t.Errorf("%d images called 0, want 3", called.N)
 	}
-	near(t, "called 0, map", called.Map(0), 16./3, 16./3, 8./3, 4./3)
+	near(t, "called 0, map", called.Map(0).Values, 16./3, 16./3, 8./3, 4./3)
 
 	near(t, "F1", []float64{a.Evaluation.PerClass[0].F1, a.Evaluation.PerClass[1].F1, a.Evaluation.PerClass[2].F1}, 0.5, 0.5, 1)
 	if a.Misfit > 1e-5 {
@@ -190,10 +187,10 @@ func TestByHand(t *testing.T) {
 // TestMeanIsScore holds the mean of each mean map plus the bias to the mean score.
 func TestMeanIsScore(t *testing.T) {
 	a := makeAtlas(t, five())
-	for _, g := range []atlas.Group{a.Cells[1][0], a.Labelled(1), a.Called(0), a.Where(func(int, int) bool { return true })} {
+	for _, g := range []atlas.Group{a.Cells[1][0], a.Labeled(1), a.Called(0), a.Where(func(int, int) bool { return true })} {
 		for c := range a.Bias {
 			sum := 0.0
-			for _, v := range g.Map(c) {
+			for _, v := range g.Map(c).Values {
 				sum += float64(v)
 			}
 			if d := sum/4 + float64(a.Bias[c]) - g.Scores[c]; math.Abs(d) > 1e-5 {
@@ -207,7 +204,7 @@ func TestMeanIsScore(t *testing.T) {
 func TestNoImages(t *testing.T) {
 	a := makeAtlas(t, five())
 	for _, g := range []atlas.Group{a.Cells[0][2], a.Where(func(int, int) bool { return false })} {
-		if g.N != 0 || g.Map(0) != nil || g.Contrast(0, 1) != nil || g.Centred(0) != nil || g.Picture() != nil || g.Scores != nil {
+		if g.N != 0 || g.Map(0).Values != nil || g.Contrast(0, 1).Values != nil || g.Centered(0).Values != nil || g.Picture() != nil || g.Scores != nil {
 			t.Errorf("group of no images: %+v, want nothing in it", g)
 		}
 	}
@@ -228,7 +225,7 @@ func TestConcentration(t *testing.T) {
 	// Class 1, the true one, would have −4 and −8 of four.
 	b := makeAtlas(t, paint([]uint8{1}, [4]int{red, black, black, blue}))
 	near(t, "concentration of a mistake", b.Concentration, 0.75)
-	near(t, "gini of nothing", []float64{measure.Gini(nil), measure.Gini([]float32{0, 0})}, 0, 0)
+	near(t, "gini of nothing", []float64{metric.Gini(nil), metric.Gini([]float32{0, 0})}, 0, 0)
 }
 
 // TestSurestFirst holds the order of a cell's images, and that of the confusions.
@@ -288,14 +285,14 @@ func TestBatches(t *testing.T) {
 	if g.N != 230 || a.Cells[1][0].N != 210 || a.Cells[2][0].N != 20 || len(a.Concentration) != 230 || len(a.Scores) != 690 || len(a.Predicted) != 230 {
 		t.Fatalf("%d images, %d and %d of classes 1 and 2, want 230, 210 and 20", g.N, a.Cells[1][0].N, a.Cells[2][0].N)
 	}
-	near(t, "map", g.Map(0), 8*210./230, 8, 8*210./230, (8*210.-4*20)/230)
+	near(t, "map", g.Map(0).Values, 8*210./230, 8, 8*210./230, (8*210.-4*20)/230)
 }
 
 // TestSampleAgrees holds the atlas of the shipped model to the evaluator and to
 // [cam.Contrast], on the sample.
 func TestSampleAgrees(t *testing.T) {
 	backend := backendtest.XLA(t)
-	model, err := cnn.Pretrained()
+	model, err := article.Pretrained()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -308,7 +305,7 @@ func TestSampleAgrees(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	evaluator, err := cnn.NewEvaluator(backend, model)
+	evaluator, err := train.NewEvaluator(backend, model)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -328,11 +325,11 @@ func TestSampleAgrees(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	method, err := cam.Lookup("cam")
+	x, err := images.FromDataset(some, 0, some.Len())
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := e.Explain(t.Context(), method, cam.FromDataset(some), cam.Contrast(c.Predicted, c.Label))
+	r, err := e.Explain(t.Context(), cam.CAM{}, x, cam.Contrast(c.Predicted, c.Label))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -340,7 +337,7 @@ func TestSampleAgrees(t *testing.T) {
 	for i, v := range r.Maps {
 		mean[i%len(mean)] += float64(v) / float64(c.N)
 	}
-	for p, v := range a.Cells[c.Label][c.Predicted].Contrast(c.Predicted, c.Label) {
+	for p, v := range a.Cells[c.Label][c.Predicted].Contrast(c.Predicted, c.Label).Values {
 		if math.Abs(float64(v)-mean[p]) > 1e-3 { // of maps up to 200 in float32
 			t.Fatalf("contrast at %d: %v, want %v", p, v, mean[p])
 		}
@@ -376,10 +373,8 @@ func TestFile(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	bent := newQuarters()
-	bent.bent = true
-	huge := newQuarters()
-	if err := huge.store.GetVariable("w").SetValue(tensors.FromFlatDataAndDimensions(slices.Repeat([]float32{float32(math.Inf(1))}, 9), 3, 3)); err != nil {
+	bent, huge := newQuarters(true), newQuarters(false)
+	if err := huge.Store.GetVariable("w").SetValue(tensors.FromFlatDataAndDimensions(slices.Repeat([]float32{float32(math.Inf(1))}, 9), 3, 3)); err != nil {
 		t.Fatal(err)
 	}
 	done, cancel := context.WithCancel(t.Context())
@@ -387,16 +382,16 @@ func TestErrors(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		ctx  context.Context
-		net  cam.Network
+		net  *network.Network
 		ds   *cifar10.Dataset
 		is   error
 		want string
 	}{
-		{"no images", t.Context(), newQuarters(), &cifar10.Dataset{}, nil, "atlas: no images, want at least one"},
-		{"label beyond the classes", t.Context(), newQuarters(), paint([]uint8{0, 3}, [4]int{}, [4]int{}), nil, "atlas: image 1: label 3, want 0 to 2 as in the network"},
+		{"no images", t.Context(), newQuarters(false), &cifar10.Dataset{}, nil, "atlas: images: data set without images, want at least one"},
+		{"label beyond the classes", t.Context(), newQuarters(false), paint([]uint8{0, 3}, [4]int{}, [4]int{}), nil, "atlas: image 1: label 3, want 0 to 2 as in the network"},
 		{"another head", t.Context(), bent, five(), cam.ErrHead, "atlas: cam: "},
 		{"overflow", t.Context(), huge, five(), cam.ErrNotFinite, "atlas: cam: cam: image 0: infinite or NaN from the head on, want finite numbers"},
-		{"stopped", done, newQuarters(), five(), context.Canceled, "atlas: stopped after 0 of 5 images: context canceled"},
+		{"stopped", done, newQuarters(false), five(), context.Canceled, "atlas: stopped after 0 of 5 images: context canceled"},
 	} {
 		a, err := atlas.New(test.ctx, explainer(t, test.net), test.ds)
 		if err == nil || a != nil || !strings.HasPrefix(err.Error(), test.want) || test.is != nil && !errors.Is(err, test.is) {
@@ -424,7 +419,7 @@ func (c *countdown) Err() error {
 // TestStopsBetweenBatches cancels a pass of three batches at each look, and wants
 // it to end with the context's error every time, until it runs through.
 func TestStopsBetweenBatches(t *testing.T) {
-	ds, e := paint(make([]uint8, 230), make([][4]int, 230)...), explainer(t, newQuarters())
+	ds, e := paint(make([]uint8, 230), make([][4]int, 230)...), explainer(t, newQuarters(false))
 	for looks := 0; ; looks++ {
 		a, err := atlas.New(&countdown{Context: t.Context(), left: looks}, e, ds)
 		if err == nil {
@@ -442,7 +437,7 @@ func TestStopsBetweenBatches(t *testing.T) {
 // TestConcurrent makes and reads atlases from many goroutines, for the race
 // detector, and wants them equal.
 func TestConcurrent(t *testing.T) {
-	e, ds := explainer(t, newQuarters()), five()
+	e, ds := explainer(t, newQuarters(false)), five()
 	want := makeAtlas(t, ds)
 	var group sync.WaitGroup
 	for range 8 {
@@ -451,7 +446,7 @@ func TestConcurrent(t *testing.T) {
 			if err != nil || !reflect.DeepEqual(a, want) {
 				t.Errorf("%v: %+v, want %+v", err, a, want)
 			}
-			want.Labelled(1).Contrast(0, 1)
+			want.Labeled(1).Contrast(0, 1)
 			want.Images(1, 0)
 			want.ByConcentration(0)
 		})

@@ -17,7 +17,7 @@ func ExampleNew() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	explainer, err := cam.New(backend, newQuarters(), cam.Options{})
+	explainer, err := cam.New(backend, newQuarters(false), cam.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -28,9 +28,9 @@ func ExampleNew() {
 	for _, c := range a.Confusions() {
 		cell := a.Cells[c.Label][c.Predicted]
 		fmt.Println(c.N, "images of class", c.Label, "taken for", c.Predicted)
-		fmt.Println("true class     ", cell.Map(c.Label))
-		fmt.Println("predicted class", cell.Map(c.Predicted))
-		fmt.Println("contrast       ", cell.Contrast(c.Predicted, c.Label))
+		fmt.Println("true class     ", cell.Map(c.Label).Values)
+		fmt.Println("predicted class", cell.Map(c.Predicted).Values)
+		fmt.Println("contrast       ", cell.Contrast(c.Predicted, c.Label).Values)
 	}
 	fmt.Println("most concentrated map of class 0: image", a.ByConcentration(0)[0])
 	// Output:

@@ -4,6 +4,7 @@ import (
 	"image"
 	"math"
 
+	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/images"
 )
 
@@ -117,4 +118,27 @@ func (g *Group) divide() {
 			sum[i] /= float64(g.N)
 		}
 	}
+}
+
+// Halves returns the mean of the maps of every other image, from the first and from the
+// second on: what alike halves have in common is not owed to single images. It is of results
+// of one map for each image; the second is empty where there is but one.
+func Halves(r *cam.Result) (first, second images.Map) {
+	half := func(start int) images.Map {
+		sum, n := make([]float64, r.Height*r.Width), 0
+		for i := start; i < r.N; i, n = i+2, n+1 {
+			for p, v := range r.At(i).Values {
+				sum[p] += float64(v)
+			}
+		}
+		if n == 0 {
+			return images.Map{}
+		}
+		m := images.Map{H: r.Height, W: r.Width, Values: make([]float32, len(sum))}
+		for p, v := range sum {
+			m.Values[p] = float32(v / float64(n))
+		}
+		return m
+	}
+	return half(0), half(1)
 }

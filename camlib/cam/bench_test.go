@@ -5,22 +5,20 @@ import (
 	"testing"
 	"time"
 
-	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
-	"github.com/camlab-go/camlab/camlib"
+	"github.com/camlab-go/camlab/camlib/article"
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/cifar10"
-	"github.com/camlab-go/camlab/camlib/cnn"
 	"github.com/camlab-go/camlab/internal/shared"
 )
 
 // BenchmarkAllClasses takes turns between the maps of all ten classes and the bare
 // forward pass of the 10,000 test images, and reports their speeds and the ratio of the medians.
 func BenchmarkAllClasses(b *testing.B) {
-	back := backend(b, camlib.XLACPU)
-	net, err := cnn.Pretrained()
+	back := backendOf(b, xlaCPU)
+	net, err := article.Pretrained()
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -28,20 +26,18 @@ func BenchmarkAllClasses(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	x := cam.FromDataset(test)
-	const batch = 25 // in the cache, and a divisor of 10,000
-	forward, err := model.NewExec(back, net.Store(), func(scope *model.Scope, images *Node) *Node {
-		return net.Head(scope, net.Features(scope, images))
-	})
+	x := batch(b, test)
+	const some = 25 // in the cache, and a divisor of 10,000
+	forward, err := model.NewExec(back, net.Store, net.Forward)
 	if err != nil {
 		b.Fatal(err)
 	}
 	size := x.Height * x.Width * x.Channels
 	bare := func() {
 		var scores []float32
-		for start := 0; start < x.N; start += batch {
-			in := tensors.FromFlatDataAndDimensions(x.Pixels[start*size:(start+batch)*size], batch, x.Height, x.Width, x.Channels)
-			out, err := forward.Call(in)
+		for start := 0; start < x.N; start += some {
+			in := tensors.FromFlatDataAndDimensions(x.Pixels[start*size:(start+some)*size], some, x.Height, x.Width, x.Channels)
+			out, err := forward.Exec(in)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -53,7 +49,7 @@ func BenchmarkAllClasses(b *testing.B) {
 			b.Fatalf("%d scores", len(scores))
 		}
 	}
-	e := explainer(b, back, net, cam.Options{Batch: batch})
+	e := explainer(b, back, net, cam.Options{Batch: some})
 	maps := func() {
 		if r := explain(b, e, method(b, "cam"), x, cam.All); len(r.Maps) != x.N*10*16*16 {
 			b.Fatalf("%d values", len(r.Maps))

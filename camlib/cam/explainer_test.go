@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"image"
 	"math"
 	"os"
 	"runtime"
@@ -20,15 +19,17 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/camlab-go/camlab/camlib"
+	"github.com/camlab-go/camlab/camlib/article"
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/cifar10"
-	"github.com/camlab-go/camlab/camlib/cnn"
+	"github.com/camlab-go/camlab/camlib/images"
+	"github.com/camlab-go/camlab/camlib/network"
+	"github.com/camlab-go/camlab/camlib/score"
 )
 
 func TestErrors(t *testing.T) {
 	x := picture(2, 4, 6)
-	with := func(change func(x *cam.Images)) cam.Images {
+	with := func(change func(x *images.Batch)) images.Batch {
 		y := x
 		y.Pixels = append([]float32(nil), x.Pixels...)
 		change(&y)
@@ -37,18 +38,18 @@ func TestErrors(t *testing.T) {
 	tests := []struct {
 		rule   string
 		change func(n *toy)
-		images cam.Images
+		images images.Batch
 		target cam.Target
 		method string
 		kind   error
 		text   string
 	}{
-		{"no images", nil, cam.Images{}, cam.Predicted, "cam", cam.ErrNoImages, "cam: images: none, want at least one"},
-		{"too few pixels", nil, with(func(x *cam.Images) { x.N = 3 }), cam.Predicted, "cam", cam.ErrShape, "cam: images: 144 values, want [3, 4, 6, 3]"},
-		{"no height", nil, with(func(x *cam.Images) { x.Height = 0 }), cam.Predicted, "cam", cam.ErrShape, "cam: images: 144 values, want [2, 0, 6, 3]"},
+		{"no images", nil, images.Batch{}, cam.Predicted, "cam", cam.ErrNoImages, "cam: images: none, want at least one"},
+		{"too few pixels", nil, with(func(x *images.Batch) { x.N = 3 }), cam.Predicted, "cam", cam.ErrShape, "cam: images: 144 values, want [3, 4, 6, 3]"},
+		{"no height", nil, with(func(x *images.Batch) { x.Height = 0 }), cam.Predicted, "cam", cam.ErrShape, "cam: images: 144 values, want [2, 0, 6, 3]"},
 		{"a size that the network refuses", nil, picture(1, 3, 4), cam.Predicted, "gradcam", cam.ErrShape, "the network takes none such: toy: odd size"},
-		{"bytes for pixels", nil, with(func(x *cam.Images) { x.Pixels[80] = 255 }), cam.Predicted, "cam", cam.ErrRange, "cam: images: image 1: value 255, want 0 to 1 (divide bytes by 255)"},
-		{"NaN for a pixel", nil, with(func(x *cam.Images) { x.Pixels[0] = float32(math.NaN()) }), cam.Predicted, "cam", cam.ErrRange, "cam: images: image 0: value NaN, want 0 to 1 (divide bytes by 255)"},
+		{"bytes for pixels", nil, with(func(x *images.Batch) { x.Pixels[80] = 255 }), cam.Predicted, "cam", cam.ErrRange, "cam: images: image 1: value 255, want 0 to 1 (divide bytes by 255)"},
+		{"NaN for a pixel", nil, with(func(x *images.Batch) { x.Pixels[0] = float32(math.NaN()) }), cam.Predicted, "cam", cam.ErrRange, "cam: images: image 0: value NaN, want 0 to 1 (divide bytes by 255)"},
 		{"class above the last", nil, x, cam.Classes(3, 4), "cam", cam.ErrClass, "cam: cam: class 4 for image 1, want 0 to 3"},
 		{"negative class", nil, x, cam.Class(-1), "cam", cam.ErrClass, "cam: target: class -1 for image 0, want 0 or more"},
 		{"class whose low 32 bits are one", nil, x, cam.Class(1<<32 + 1), "cam", cam.ErrClass, "cam: target: class 4294967297 for image 0, want 0 or more"},
@@ -57,7 +58,7 @@ func TestErrors(t *testing.T) {
 		{"rival of itself", nil, x, cam.Contrast(1, 1), "cam", cam.ErrTarget, "cam: target: contrast of class 1 with itself for image 0, want two classes"},
 		{"unknown name", nil, x, cam.ClassNamed("eel"), "cam", cam.ErrClass, `cam: target: class "eel", want one of ant, bee, cow, doe`},
 		{"fewer targets than images", nil, x, cam.Classes(1), "cam", cam.ErrTarget, "cam: target: 1 classes for 2 images, want one for each"},
-		{"more labels than images", nil, x, cam.Labels([]uint8{1, 2, 3}), "cam", cam.ErrTarget, "cam: target: 3 classes for 2 images, want one for each"},
+		{"more targets than images", nil, x, cam.Classes(1, 2, 3), "cam", cam.ErrTarget, "cam: target: 3 classes for 2 images, want one for each"},
 		{
 			"infinite activations", func(n *toy) { n.features = func(a *Node) *Node { return MulScalar(MulScalar(a, 1e38), 1e38) } },
 			x, cam.Predicted, "gradcam", cam.ErrNotFinite, "cam: gradcam: image 0: infinite or NaN from deep on, want finite numbers: the weights are too large or broken; load others, or train with a smaller learning rate",
@@ -98,7 +99,7 @@ func TestErrors(t *testing.T) {
 				if test.change != nil {
 					test.change(net)
 				}
-				e := explainer(t, b, net, cam.Options{})
+				e := explainer(t, b, net.Network, cam.Options{})
 				targets := []cam.Target{test.target}
 				if test.change != nil {
 					targets = append(targets, cam.All)
@@ -116,8 +117,8 @@ func TestErrors(t *testing.T) {
 
 func TestUnknownMethod(t *testing.T) {
 	for _, name := range []string{"Grad-CAM++", "gradcampp", "gradcam++"} {
-		if m, err := cam.Lookup(name); err != nil || m.Name != "gradcam++" || m.FileName() != "gradcampp" {
-			t.Errorf("%s: %q, error %v, want gradcam++", name, m.Name, err)
+		if m, err := cam.Lookup(name); err != nil || m != (cam.GradCAMPlusPlus{}) || cam.FileName(m.Spec().Name) != "gradcampp" {
+			t.Errorf("%s: %v, error %v, want gradcam++", name, m, err)
 		}
 	}
 	_, err := cam.Lookup("Lime")
@@ -125,29 +126,31 @@ func TestUnknownMethod(t *testing.T) {
 		`smoothgradcam++, sscam, iscam, fullgrad, shapleycam, finercam, refinecam, randomcam, occlusion, rise, integratedgradients, smoothgrad`; !errors.Is(err, cam.ErrMethod) || err.Error() != want {
 		t.Errorf("error %v, want %q", err, want)
 	}
-	e := explainer(t, backend(t, camlib.PureGo), newToy(), cam.Options{})
-	if _, err := e.Explain(t.Context(), cam.Method{}, picture(1, 2, 2), cam.All); !errors.Is(err, cam.ErrMethod) {
-		t.Errorf("zero Method: error %v, want of kind %q", err, cam.ErrMethod)
+	e := explainer(t, backendOf(t, pureGo), newToy().Network, cam.Options{})
+	for _, m := range []cam.Method{nil, (*equation)(nil), of(cam.Spec{}), of(cam.Spec{Name: "none"})} {
+		if _, err := e.Explain(t.Context(), m, picture(1, 2, 2), cam.All); !errors.Is(err, cam.ErrMethod) {
+			t.Errorf("%v: error %v, want of kind %q", m, err, cam.ErrMethod)
+		}
 	}
 }
 
 // TestBackendsAgree is that XLA makes the maps that the pure-Go backend makes, by which
 // most tests here are run, because it compiles nothing.
 func TestBackendsAgree(t *testing.T) {
-	xla := explainer(t, backend(t, camlib.XLACPU), newToy(), cam.Options{})
-	pure := explainer(t, backend(t, camlib.PureGo), newToy(), cam.Options{})
+	xla := explainer(t, backendOf(t, xlaCPU), newToy().Network, cam.Options{})
+	pure := explainer(t, backendOf(t, pureGo), newToy().Network, cam.Options{})
 	x := picture(3, 4, 6)
 	for _, m := range cam.Methods() {
 		tolerance := 2e-5
-		if m.Trials != nil {
+		if m.Spec().Perturbations != nil {
 			tolerance = 1e-3 // of nearly equal scores, less one another
 		}
 		for name, target := range map[string]cam.Target{"all": cam.All, "top 2, probability": cam.Top(2).Probability()} {
 			got, want := explain(t, xla, m, x, target), explain(t, pure, m, x, target)
-			near(t, m.Name+" of "+name, got.Maps, want.Maps, tolerance)
-			near(t, m.Name+" of "+name+": score", got.Score, want.Score, 1e-5)
+			near(t, m.Spec().Name+" of "+name, got.Maps, want.Maps, tolerance)
+			near(t, m.Spec().Name+" of "+name+": score", got.Score, want.Score, 1e-5)
 			if diff := cmp.Diff(want.Outcome, got.Outcome); diff != "" {
-				t.Errorf("%s of %s: outcomes (-pure Go +XLA):\n%s", m.Name, name, diff)
+				t.Errorf("%s of %s: outcomes (-pure Go +XLA):\n%s", m.Spec().Name, name, diff)
 			}
 		}
 	}
@@ -156,17 +159,17 @@ func TestBackendsAgree(t *testing.T) {
 // TestTargetsAgree is that however a class is named, its map is the same, and
 // the same as its part of the maps of all classes.
 func TestTargetsAgree(t *testing.T) {
-	b := backend(t, camlib.PureGo)
-	e := explainer(t, b, newToy(), cam.Options{})
+	b := backendOf(t, pureGo)
+	e := explainer(t, b, newToy().Network, cam.Options{})
 	x := picture(3, 4, 6)
 	for _, m := range cam.Methods() {
 		every := explain(t, e, m, x, cam.All)
 		height, width := 2, 3
-		if m.Pixels || m.Name == "layercam-fused" || m.Name == "refinecam" {
+		if m.Spec().Pixels || m.Spec().Name == "layercam-fused" || m.Spec().Name == "refinecam" {
 			height, width = 4, 6
 		}
 		if diff := cmp.Diff([]int{3, toyClasses, height, width}, every.Shape()); diff != "" {
-			t.Errorf("%s: shape of all (-want +got):\n%s", m.Name, diff)
+			t.Errorf("%s: shape of all (-want +got):\n%s", m.Spec().Name, diff)
 		}
 		for _, test := range []struct {
 			name   string
@@ -178,7 +181,6 @@ func TestTargetsAgree(t *testing.T) {
 			{"index", cam.Class(2), []int{2, 2, 2}},
 			{"name", cam.ClassNamed("COW"), []int{2, 2, 2}},
 			{"one each", cam.Classes(3, 0, 2), []int{3, 0, 2}},
-			{"labels", cam.Labels([]uint8{1, 1, 0}), []int{1, 1, 0}},
 		} {
 			r := explain(t, e, m, x, test.target)
 			if diff := cmp.Diff(test.want, r.Class); diff != "" {
@@ -188,7 +190,7 @@ func TestTargetsAgree(t *testing.T) {
 				t.Errorf("%s: shape (-want +got):\n%s", test.name, diff)
 			}
 			for i, c := range test.want {
-				near(t, m.Name+" by "+test.name, r.Map(i, c), every.Map(i, c), 1e-6)
+				near(t, m.Spec().Name+" by "+test.name, r.Map(i, c).Values, every.Map(i, c).Values, 1e-6)
 			}
 		}
 	}
@@ -197,24 +199,24 @@ func TestTargetsAgree(t *testing.T) {
 // TestContrastIsTheDifference is that "why a, not b" is a's map less b's for the
 // methods that are linear in the score, and not for Grad-CAM, whose ReLU comes last.
 func TestContrastIsTheDifference(t *testing.T) {
-	b := backend(t, camlib.PureGo)
-	e := explainer(t, b, newToy(), cam.Options{})
+	b := backendOf(t, pureGo)
+	e := explainer(t, b, newToy().Network, cam.Options{})
 	x := picture(3, 4, 6)
 	for _, m := range []cam.Method{method(t, "cam"), signedGradCAM} {
 		every := explain(t, e, m, x, cam.All)
 		r := explain(t, e, m, x, cam.Contrast(2, 0))
 		if diff := cmp.Diff([]int{2, 2, 2, 0, 0, 0}, append(slices.Clone(r.Class), r.Rival...)); diff != "" {
-			t.Errorf("%s: classes and rivals (-want +got):\n%s", m.Name, diff)
+			t.Errorf("%s: classes and rivals (-want +got):\n%s", m.Spec().Name, diff)
 		}
 		for i := range x.N {
-			want := slices.Clone(every.Map(i, 2))
-			for k, v := range every.Map(i, 0) {
+			want := slices.Clone(every.Map(i, 2).Values)
+			for k, v := range every.Map(i, 0).Values {
 				want[k] -= v
 			}
-			near(t, m.Name, r.Map(i, 2), want, 1e-5)
+			near(t, m.Spec().Name, r.Map(i, 2).Values, want, 1e-5)
 		}
 		if r := explain(t, e, m, x, cam.Class(2)); r.Rival != nil {
-			t.Errorf("%s: rivals %v of a map without contrast, want none", m.Name, r.Rival)
+			t.Errorf("%s: rivals %v of a map without contrast, want none", m.Spec().Name, r.Rival)
 		}
 	}
 	positive := explain(t, e, method(t, "gradcam"), x, cam.Contrast(2, 0))
@@ -227,12 +229,12 @@ func TestContrastIsTheDifference(t *testing.T) {
 
 // TestChunksDoNotMatter is that trials are the same however many run at once.
 func TestChunksDoNotMatter(t *testing.T) {
-	b := backend(t, camlib.PureGo)
+	b := backendOf(t, pureGo)
 	x := picture(3, 4, 6)
 	for _, name := range []string{"scorecam", "ablationcam"} {
-		want := explain(t, explainer(t, b, newToy(), cam.Options{}), method(t, name), x, cam.All)
+		want := explain(t, explainer(t, b, newToy().Network, cam.Options{}), method(t, name), x, cam.All)
 		for _, opts := range []cam.Options{{Chunk: 1}, {Chunk: 7}, {Batch: 2, Chunk: 4}, {Batch: 3, Chunk: 96}} {
-			got := explain(t, explainer(t, b, newToy(), opts), method(t, name), x, cam.All)
+			got := explain(t, explainer(t, b, newToy().Network, opts), method(t, name), x, cam.All)
 			near(t, fmt.Sprintf("%s, %+v", name, opts), got.Maps, want.Maps, 1e-6)
 		}
 	}
@@ -241,8 +243,8 @@ func TestChunksDoNotMatter(t *testing.T) {
 // TestAblationCAMInClosedForm is identity 5: for a linear head the weight of a
 // channel is w_kc F_k / y_c.
 func TestAblationCAMInClosedForm(t *testing.T) {
-	b := backend(t, camlib.PureGo)
-	e := explainer(t, b, newToy(), cam.Options{})
+	b := backendOf(t, pureGo)
+	e := explainer(t, b, newToy().Network, cam.Options{})
 	x := picture(2, 4, 6)
 	maps, err := e.ClassMaps(t.Context(), x)
 	if err != nil {
@@ -266,7 +268,7 @@ func TestAblationCAMInClosedForm(t *testing.T) {
 			for j := range want {
 				want[j] = max(want[j], 0)
 			}
-			near(t, fmt.Sprintf("image %d, class %d", i, c), got.Map(i, c), want, 1e-4)
+			near(t, fmt.Sprintf("image %d, class %d", i, c), got.Map(i, c).Values, want, 1e-4)
 		}
 	}
 }
@@ -274,8 +276,8 @@ func TestAblationCAMInClosedForm(t *testing.T) {
 // TestScoreCAMByHand masks the images outside the library: the scores of each
 // channel's mask, by a pass of its own, make the weights.
 func TestScoreCAMByHand(t *testing.T) {
-	b := backend(t, camlib.PureGo)
-	e := explainer(t, b, newToy(), cam.Options{})
+	b := backendOf(t, pureGo)
+	e := explainer(t, b, newToy().Network, cam.Options{})
 	x := picture(1, 4, 6)
 	maps, err := e.ClassMaps(t.Context(), x)
 	if err != nil {
@@ -286,24 +288,24 @@ func TestScoreCAMByHand(t *testing.T) {
 	var scores []float32
 	for k := range maps.Channels {
 		act := maps.Act[k*z:][:z]
-		large, err := e.Upsample(&cam.Result{N: 1, NumClasses: 1, Class: []int{0}, Height: maps.Height, Width: maps.Width, Maps: act}, x.Height, x.Width, cam.HalfPixel)
+		large, err := images.Map{H: maps.Height, W: maps.Width, Values: act}.Resize(x.Height, x.Width, images.HalfPixel)
 		if err != nil {
 			t.Fatal(err)
 		}
-		low, high := slices.Min(large.Maps), slices.Max(large.Maps)
+		low, high := large.Min(), large.Max()
 		masked := x
 		masked.Pixels = slices.Clone(x.Pixels)
 		for i := range masked.Pixels {
 			h := float32(0)
 			if high > low {
-				h = (large.Maps[i/x.Channels] - low) / (high - low)
+				h = (large.Values[i/x.Channels] - low) / (high - low)
 			}
 			masked.Pixels[i] *= h
 		}
 		scores = append(scores, explain(t, e, method(t, "cam"), masked, cam.Class(class)).Scores[class])
 	}
 	want := make([]float64, z)
-	for k, p := range cnn.Probabilities(scores) {
+	for k, p := range score.Softmax(scores) {
 		for j, a := range maps.Act[k*z:][:z] {
 			want[j] += p * float64(a)
 		}
@@ -312,10 +314,10 @@ func TestScoreCAMByHand(t *testing.T) {
 }
 
 // TestFormsOfTheScore is identities 9, 10 and 11: what the maps of a probability, of
-// a centred score and of a negative are, in terms of those of all classes' scores.
+// a centered score and of a negative are, in terms of those of all classes' scores.
 func TestFormsOfTheScore(t *testing.T) {
-	b := backend(t, camlib.PureGo)
-	e := explainer(t, b, newToy(), cam.Options{})
+	b := backendOf(t, pureGo)
+	e := explainer(t, b, newToy().Network, cam.Options{})
 	x := picture(3, 4, 6)
 	for _, m := range []cam.Method{method(t, "cam"), method(t, "hirescam"), signedGradCAM} {
 		every := explain(t, e, m, x, cam.All)
@@ -323,7 +325,7 @@ func TestFormsOfTheScore(t *testing.T) {
 		sum := func(i int, v func(c int) float64) []float64 {
 			out := make([]float64, every.Height*every.Width)
 			for c := range toyClasses {
-				for k, value := range every.Map(i, c) {
+				for k, value := range every.Map(i, c).Values {
 					out[k] += v(c) * float64(value)
 				}
 			}
@@ -338,28 +340,28 @@ func TestFormsOfTheScore(t *testing.T) {
 		const class, rival = 2, 0
 		all := explain(t, e, m, x, cam.All.Probability())
 		for i := range x.N {
-			p := cnn.Probabilities(every.Scores[i*toyClasses : (i+1)*toyClasses])
+			p := score.Softmax(every.Scores[i*toyClasses : (i+1)*toyClasses])
 			of := func(target cam.Target, v func(c int) float64) {
 				t.Helper()
-				near(t, m.Name, explain(t, e, m, x, target).Map(i, class), sum(i, v), 1e-5)
+				near(t, m.Spec().Name, explain(t, e, m, x, target).Map(i, class).Values, sum(i, v), 1e-5)
 			}
 			of(cam.Class(class).Probability(), func(c int) float64 { return p[class] * (is(c, class) - p[c]) })
 			of(cam.Contrast(class, rival).Probability(), func(c int) float64 {
 				return p[class]*(is(c, class)-p[c]) - p[rival]*(is(c, rival)-p[c])
 			})
-			of(cam.Class(class).Centred(), func(c int) float64 { return is(c, class) - 1.0/toyClasses })
-			of(cam.Contrast(class, rival).Centred(), func(c int) float64 { return is(c, class) - is(c, rival) })
+			of(cam.Class(class).Centered(), func(c int) float64 { return is(c, class) - 1.0/toyClasses })
+			of(cam.Contrast(class, rival).Centered(), func(c int) float64 { return is(c, class) - is(c, rival) })
 			of(cam.Class(class).Counterfactual(), func(c int) float64 { return -is(c, class) })
 			of(cam.Class(class).Probability().Counterfactual(), func(c int) float64 { return -p[class] * (is(c, class) - p[c]) })
 			of(cam.Class(class).Counterfactual().Counterfactual(), func(c int) float64 { return is(c, class) })
 			for k := range all.Height * all.Width {
 				total, largest := 0.0, 0.0
 				for c := range toyClasses {
-					v := float64(all.Map(i, c)[k])
+					v := float64(all.Map(i, c).Values[k])
 					total, largest = total+v, max(largest, math.Abs(v))
 				}
 				if math.Abs(total) > 1e-5*(1+largest) {
-					t.Errorf("%s: image %d, place %d: the probabilities' maps sum to %v, want 0", m.Name, i, k, total)
+					t.Errorf("%s: image %d, place %d: the probabilities' maps sum to %v, want 0", m.Spec().Name, i, k, total)
 				}
 			}
 		}
@@ -370,12 +372,12 @@ func TestFormsOfTheScore(t *testing.T) {
 // chain rule gives (1 − tanh² y_c)·CAM_c/Z, with the CAM of the network without
 // the tanh.
 func TestGradCAMOfAnyHead(t *testing.T) {
-	b := backend(t, camlib.PureGo)
+	b := backendOf(t, pureGo)
 	x := picture(2, 4, 6)
-	want := explain(t, explainer(t, b, newToy(), cam.Options{}), method(t, "cam"), x, cam.All)
+	want := explain(t, explainer(t, b, newToy().Network, cam.Options{}), method(t, "cam"), x, cam.All)
 	net := newToy()
 	net.head = func(y, _ *Node) *Node { return Tanh(y) }
-	got := explain(t, explainer(t, b, net, cam.Options{}), signedGradCAM, x, cam.All)
+	got := explain(t, explainer(t, b, net.Network, cam.Options{}), signedGradCAM, x, cam.All)
 	const z = 2 * 3
 	for i := range want.Maps {
 		y := float64(got.Scores[i/z])
@@ -388,7 +390,7 @@ func TestGradCAMOfAnyHead(t *testing.T) {
 // to all images at once.
 func TestOneCompilationPerShape(t *testing.T) {
 	net := newToy()
-	e := explainer(t, backend(t, camlib.PureGo), net, cam.Options{Batch: 4})
+	e := explainer(t, backendOf(t, pureGo), net.Network, cam.Options{Batch: 4})
 	for range 5 {
 		for _, target := range []cam.Target{cam.Predicted, cam.Class(1), cam.ClassNamed("doe")} {
 			explain(t, e, method(t, "cam"), picture(9, 4, 6), target) // batches of 4, 4 and the last 4
@@ -401,7 +403,7 @@ func TestOneCompilationPerShape(t *testing.T) {
 	if got := net.built.Load(); got != 2 {
 		t.Errorf("built %d times, want once more for fewer images than a batch", got)
 	}
-	whole := explainer(t, backend(t, camlib.PureGo), newToy(), cam.Options{Batch: 9})
+	whole := explainer(t, backendOf(t, pureGo), newToy().Network, cam.Options{Batch: 9})
 	for _, name := range []string{"cam", "gradcam", "scorecam"} {
 		got, want := explain(t, e, method(t, name), picture(9, 4, 6), cam.All), explain(t, whole, method(t, name), picture(9, 4, 6), cam.All)
 		near(t, name+": maps", got.Maps, want.Maps, 1e-6)
@@ -419,11 +421,11 @@ func TestOneCompilationPerShape(t *testing.T) {
 func TestConcurrentUse(t *testing.T) {
 	onEach(t, func(t *testing.T, b compute.Backend) {
 		net := newToy()
-		alone := explainer(t, b, newToy(), cam.Options{})
-		both := []*cam.Explainer{explainer(t, b, net, cam.Options{}), explainer(t, b, net, cam.Options{Batch: 2})}
+		alone := explainer(t, b, newToy().Network, cam.Options{})
+		both := []*cam.Explainer{explainer(t, b, net.Network, cam.Options{}), explainer(t, b, net.Network, cam.Options{Batch: 2})}
 		targets := []cam.Target{cam.Predicted, cam.Class(2), cam.All}
 		methods := cam.Methods()
-		if !camlib.IsPureGo(b) { // compiling all takes minutes under the race detector
+		if !isPureGo(b) { // compiling all takes minutes under the race detector
 			methods = nil
 			for _, name := range []string{"cam", "gradcam++", "scorecam", "smoothgrad"} {
 				methods = append(methods, method(t, name))
@@ -446,9 +448,6 @@ func TestConcurrentUse(t *testing.T) {
 					if d := distance(t, got.Maps, want.Maps); d > 1e-5 { // batches of other sizes round otherwise
 						t.Errorf("worker %d: map off by %.2g", worker, d)
 					}
-					if _, err := both[worker%2].Upsample(got, 4, 9, cam.HalfPixel); err != nil {
-						return err
-					}
 				}
 				return nil
 			})
@@ -461,12 +460,12 @@ func TestConcurrentUse(t *testing.T) {
 }
 
 func TestModelStaysAsItIs(t *testing.T) {
-	model := cnn.New(3)
+	model := article.New(3)
 	before, err := model.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := explainer(t, backend(t, camlib.XLACPU), model, cam.Options{})
+	e := explainer(t, backendOf(t, xlaCPU), model, cam.Options{})
 	for _, name := range []string{"cam", "gradcam", "scorecam", "fullgrad"} {
 		explain(t, e, method(t, name), picture(1, 4, 4), cam.Predicted)
 	}
@@ -484,9 +483,9 @@ func TestModelStaysAsItIs(t *testing.T) {
 // alone.
 func TestMemoryStaysFlat(t *testing.T) {
 	onEach(t, func(t *testing.T, b compute.Backend) {
-		e, x := explainer(t, b, newToy(), cam.Options{Batch: 8}), picture(16, 16, 16)
+		e, x := explainer(t, b, newToy().Network, cam.Options{Batch: 8}), picture(16, 16, 16)
 		calls := 10_000
-		if camlib.IsPureGo(b) {
+		if isPureGo(b) {
 			calls = 500 // it runs the same code, fifty times slower
 		}
 		targets := []cam.Target{cam.Predicted, cam.Class(1), cam.All, cam.Class(2).Probability()}
@@ -536,8 +535,8 @@ func memory(t *testing.T) (heap, process uint64) {
 // TestBFloat16 is half precision in the network's first part: near the maps of single
 // precision, and not the same.
 func TestBFloat16(t *testing.T) {
-	b := backend(t, camlib.XLACPU)
-	model, err := cnn.Pretrained()
+	b := backendOf(t, xlaCPU)
+	model, err := article.Pretrained()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -545,14 +544,14 @@ func TestBFloat16(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := cam.FromDataset(ds)
+	x := batch(t, ds)
 	single, half := explainer(t, b, model, cam.Options{}), explainer(t, b, model, cam.Options{Type: dtypes.BFloat16})
 	for _, name := range []string{"cam", "gradcam", "gradcam++"} {
 		want := explain(t, single, method(t, name), x, cam.Predicted)
 		got := explain(t, half, method(t, name), x, cam.Classes(want.Class...))
 		worst := 0.0
 		for i, c := range want.Class {
-			worst = max(worst, distance(t, got.Map(i, c), want.Map(i, c)))
+			worst = max(worst, distance(t, got.Map(i, c).Values, want.Map(i, c).Values))
 		}
 		t.Logf("%s: bfloat16 is at most %.2g of an image's largest value off float32", name, worst)
 		if worst == 0 || worst > 0.1 { // 8 bits of mantissa through five layers
@@ -570,33 +569,15 @@ func TestStopsBetweenBatches(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	net := newToy()
 	net.features = func(a *Node) *Node { cancel(); return a } // while the first batch is compiled
-	e := explainer(t, backend(t, camlib.PureGo), net, cam.Options{Batch: 2})
+	e := explainer(t, backendOf(t, pureGo), net.Network, cam.Options{Batch: 2})
 	_, err := e.Explain(ctx, method(t, "cam"), picture(5, 2, 2), cam.Predicted)
 	if want := "cam: cam: stopped after 2 of 5 images: context canceled"; !errors.Is(err, context.Canceled) || err.Error() != want {
 		t.Errorf("error %v, want %q", err, want)
 	}
 }
 
-func TestUpsampleFails(t *testing.T) {
-	e := explainer(t, backend(t, camlib.PureGo), newToy(), cam.Options{})
-	r := explain(t, e, method(t, "cam"), picture(1, 4, 6), cam.All)
-	if _, err := e.Upsample(r, 4, 7, cam.Replicate); err == nil || !strings.Contains(err.Error(), "replicate from 3 to 7, want at least 1, and for replicate a multiple") {
-		t.Errorf("error %v, want one that names 3, 7 and the rule", err)
-	}
-	large, err := e.Upsample(r, 4, 6, cam.Replicate)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff([]int{1, toyClasses, 4, 6}, large.Shape()); diff != "" {
-		t.Errorf("shape (-want +got):\n%s", diff)
-	}
-	if r.Height != 2 || len(r.Maps) != toyClasses*6 {
-		t.Error("Upsample changed its argument")
-	}
-}
-
 func TestMapOfAnotherClassPanics(t *testing.T) {
-	e := explainer(t, backend(t, camlib.PureGo), newToy(), cam.Options{})
+	e := explainer(t, backendOf(t, pureGo), newToy().Network, cam.Options{})
 	r := explain(t, e, method(t, "cam"), picture(1, 4, 6), cam.Class(2))
 	defer func() {
 		if err, _ := recover().(error); !errors.Is(err, cam.ErrClass) {
@@ -607,67 +588,25 @@ func TestMapOfAnotherClassPanics(t *testing.T) {
 }
 
 func TestNewFails(t *testing.T) {
-	b := backend(t, camlib.PureGo)
+	b, net := backendOf(t, pureGo), newToy().Network
+	without := newToy().Network
+	without.Head = nil
 	for _, test := range []struct {
 		rule string
 		b    compute.Backend
-		net  cam.Network
+		net  *network.Network
 		opts cam.Options
 		want string
 	}{
-		{"no backend", nil, newToy(), cam.Options{}, "cam: new: no backend or no network, want both"},
-		{"no network", b, nil, cam.Options{}, "cam: new: no backend or no network, want both"},
-		{"negative batch", b, newToy(), cam.Options{Batch: -1}, "cam: new: batch of -1, want 0 or more"},
-		{"negative samples", b, newToy(), cam.Options{Samples: -2}, "cam: new: samples of -2, want 0 or more"},
-		{"half precision of another kind", b, newToy(), cam.Options{Type: dtypes.Float16}, "cam: new: type Float16, want Float32 or BFloat16"},
+		{"no backend", nil, net, cam.Options{}, "cam: new: no backend, want one"},
+		{"no network", b, nil, cam.Options{}, "cam: new: network: none, want one"},
+		{"no head", b, without, cam.Options{}, "cam: new: network: toy: no head, want a function from activations to scores"},
+		{"negative batch", b, net, cam.Options{Batch: -1}, "cam: new: batch of -1, want 0 or more"},
+		{"negative chunk", b, net, cam.Options{Chunk: -2}, "cam: new: chunk of -2, want 0 or more"},
+		{"half precision of another kind", b, net, cam.Options{Type: dtypes.Float16}, "cam: new: type Float16, want Float32 or BFloat16"},
 	} {
 		if _, err := cam.New(test.b, test.net, test.opts); err == nil || err.Error() != test.want {
 			t.Errorf("%s: error %v, want %q", test.rule, err, test.want)
 		}
-	}
-}
-
-func TestFromImages(t *testing.T) {
-	img := image.NewNRGBA(image.Rect(5, 5, 8, 7)) // 3 wide, 2 high, not at the origin
-	copy(img.Pix[img.PixOffset(6, 6):], []byte{51, 102, 255, 255})
-	copy(img.Pix[img.PixOffset(7, 6):], []byte{51, 102, 255, 128}) // half of it white
-	copy(img.Pix[img.PixOffset(5, 5):], []byte{51, 102, 255, 0})
-	x, err := cam.FromImages(img, img)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if x.N != 2 || x.Height != 2 || x.Width != 3 || x.Channels != 3 {
-		t.Errorf("shape %d×%d×%d×%d, want 2×2×3×3", x.N, x.Height, x.Width, x.Channels)
-	}
-	// pixel (1, 1) is the fifth of each image
-	near(t, "pixel", x.Pixels[12:15], []float64{0.2, 0.4, 1}, 1e-6)
-	near(t, "pixel of the second image", x.Pixels[30:33], []float64{0.2, 0.4, 1}, 1e-6)
-	near(t, "half a pixel", x.Pixels[15:18], []float64{153. / 255, 178. / 255, 1}, 1e-6)
-	near(t, "a pixel that is not seen", x.Pixels[:3], []float64{1, 1, 1}, 1e-6)
-	for i, none := range []image.Image{nil, (*image.NRGBA)(nil), image.NewNRGBA(image.Rectangle{}), cifar10.Sample().Image(5000)} {
-		if _, err := cam.FromImages(img, none); !errors.Is(err, cam.ErrShape) || !strings.HasPrefix(err.Error(), "cam: images: image 1: ") {
-			t.Errorf("no image, %d: error %v, want of kind %q", i, err, cam.ErrShape)
-		}
-	}
-	if _, err := cam.FromImages(img, image.NewNRGBA(image.Rect(0, 0, 2, 3))); !errors.Is(err, cam.ErrShape) {
-		t.Errorf("error %v, want of kind %q", err, cam.ErrShape)
-	}
-	if _, err := cam.FromImages(); !errors.Is(err, cam.ErrNoImages) {
-		t.Errorf("error %v, want of kind %q", err, cam.ErrNoImages)
-	}
-}
-
-func TestFromDataset(t *testing.T) {
-	ds, err := cifar10.Sample().Select(4, 9)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := cam.FromDataset(ds)
-	want, err := cam.FromImages(ds.Image(0), ds.Image(1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("the images of a data set differ from its pictures (-want +got):\n%s", diff)
 	}
 }

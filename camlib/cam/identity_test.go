@@ -9,17 +9,16 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"pgregory.net/rapid"
 
-	"github.com/camlab-go/camlab/camlib"
+	"github.com/camlab-go/camlab/camlib/article"
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/cifar10"
-	"github.com/camlab-go/camlab/camlib/cnn"
 )
 
 // signedGradCAM is Grad-CAM before its ReLU as a method.
-var signedGradCAM = cam.Method{
+var signedGradCAM = of(cam.Spec{
 	Name: "signedgradcam", Signed: true,
-	Map: func(p *cam.Pass) *Node { return cam.SignedGradCAM(p.Act, p.Grad()) },
-}
+	Map: func(p *cam.Pass) *Node { return cam.GradCAM{}.Signed(p.Act, p.Grad()) },
+})
 
 // exact is the rounding of float64 in sums of a few hundred products.
 const exact = 1e-12
@@ -56,7 +55,7 @@ func head(act, weights, bias *Node) *Node {
 // equalNodes checks that the two results of f, of equal shape, have equal
 // values for any layer, on the pure-Go backend, which needs no compilation.
 func equalNodes(t *testing.T, f func(act, weights, bias *Node) (got, want *Node)) {
-	b := backend(t, camlib.PureGo)
+	b := backendOf(t, pureGo)
 	rapid.Check(t, func(rt *rapid.T) {
 		l := drawLayer(rt)
 		out, err := ExecOnce(b, func(act, weights, bias *Node) *Node {
@@ -80,7 +79,7 @@ func equalNodes(t *testing.T, f func(act, weights, bias *Node) (got, want *Node)
 // TestMeanOfCAMIsScoreWithoutBias is identity 1, mean_ij CAM_c + b_c = y_c.
 func TestMeanOfCAMIsScoreWithoutBias(t *testing.T) {
 	equalNodes(t, func(act, weights, bias *Node) (got, want *Node) {
-		return Add(ReduceMean(cam.CAM(act, weights), 2, 3), bias), head(act, weights, bias)
+		return Add(ReduceMean(cam.CAM{}.Equation(act, weights), 2, 3), bias), head(act, weights, bias)
 	})
 }
 
@@ -95,9 +94,9 @@ func TestGradCAMIsCAM(t *testing.T) {
 			one := make([]float64, y.Shape().Dim(1))
 			one[c] = 1
 			score := ReduceAllSum(Mul(y, ConstAs(y, [][]float64{one})))
-			each = append(each, MulScalar(cam.SignedGradCAM(act, Gradient(score, act)[0]), z))
+			each = append(each, MulScalar(cam.GradCAM{}.Signed(act, Gradient(score, act)[0]), z))
 		}
-		return Stack(each, 1), cam.CAM(act, weights)
+		return Stack(each, 1), cam.CAM{}.Equation(act, weights)
 	})
 }
 
@@ -113,7 +112,7 @@ func ofFirstClass(act, weights, bias *Node) (grad, w *Node) {
 
 // firstCAM is CAM of the first class times c/Z.
 func firstCAM(act, weights *Node, c float64) *Node {
-	m := Slice(cam.CAM(act, weights), AxisRange(), AxisElem(0))
+	m := Slice(cam.CAM{}.Equation(act, weights), AxisRange(), AxisElem(0))
 	z := float64(act.Shape().Dim(1) * act.Shape().Dim(2))
 	return MulScalar(Squeeze(m, 1), c/z)
 }
@@ -124,7 +123,7 @@ func TestHiResCAMAndXGradCAMAreCAM(t *testing.T) {
 	equalNodes(t, func(act, weights, bias *Node) (got, want *Node) {
 		grad, _ := ofFirstClass(act, weights, bias)
 		m := firstCAM(act, weights, 1)
-		return Stack([]*Node{cam.HiResCAM(act, grad), cam.XGradCAM(act, grad)}, 0), Stack([]*Node{m, MaxScalar(m, 0)}, 0)
+		return Stack([]*Node{cam.HiResCAM{}.Equation(act, grad), cam.XGradCAM{}.Equation(act, grad)}, 0), Stack([]*Node{m, MaxScalar(m, 0)}, 0)
 	})
 }
 
@@ -136,7 +135,7 @@ func TestGradCAMPlusPlusInClosedForm(t *testing.T) {
 		w = MaxScalar(w, 0)
 		w = BroadcastPrefix(w, act.Shape().Dim(0))
 		alpha := Div(w, AddScalar(Mul(w, ReduceMean(act, 1, 2)), 2))
-		return cam.GradCAMPlusPlus(act, grad), Einsum("bhwk,bk->bhw", act, alpha)
+		return cam.GradCAMPlusPlus{}.Equation(act, grad), Einsum("bhwk,bk->bhw", act, alpha)
 	})
 }
 
@@ -144,7 +143,7 @@ func TestGradCAMPlusPlusInClosedForm(t *testing.T) {
 func TestLayerCAMIsCAMOfPositiveWeights(t *testing.T) {
 	equalNodes(t, func(act, weights, bias *Node) (got, want *Node) {
 		grad, _ := ofFirstClass(act, weights, bias)
-		return cam.LayerCAM(act, grad), firstCAM(act, MaxScalar(weights, 0), 1)
+		return cam.LayerCAM{}.Equation(act, grad), firstCAM(act, MaxScalar(weights, 0), 1)
 	})
 }
 
@@ -162,12 +161,12 @@ func TestGradientsThatVary(t *testing.T) {
 		f    func(act, grad *Node) *Node
 		want []float64
 	}{
-		{"HiResCAM", cam.HiResCAM, []float64{0, 3, 3, 0}},
-		{"LayerCAM", cam.LayerCAM, []float64{2, 3, 3, 0}},
-		{"XGradCAM", cam.XGradCAM, []float64{5.0/6 + 2.0/3, 1.0 / 3, 15.0 / 6, 10.0 / 6}},
-		{"GradCAMPlusPlus", cam.GradCAMPlusPlus, []float64{w0 + 2*w1, w1, 3 * w0, 2 * w0}},
+		{"HiResCAM", cam.HiResCAM{}.Equation, []float64{0, 3, 3, 0}},
+		{"LayerCAM", cam.LayerCAM{}.Equation, []float64{2, 3, 3, 0}},
+		{"XGradCAM", cam.XGradCAM{}.Equation, []float64{5.0/6 + 2.0/3, 1.0 / 3, 15.0 / 6, 10.0 / 6}},
+		{"GradCAMPlusPlus", cam.GradCAMPlusPlus{}.Equation, []float64{w0 + 2*w1, w1, 3 * w0, 2 * w0}},
 	} {
-		out, err := ExecOnce(backend(t, camlib.PureGo), test.f, act, grad)
+		out, err := ExecOnce(backendOf(t, pureGo), test.f, act, grad)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -184,7 +183,7 @@ func TestGradientsThatVary(t *testing.T) {
 func TestSilentChannelHasNoWeight(t *testing.T) {
 	act := [][][][]float64{{{{0, 1}, {0, 2}}}}
 	grad := [][][][]float64{{{{5, 1}, {7, 4}}}}
-	out, err := ExecOnce(backend(t, camlib.PureGo), cam.XGradCAM, act, grad)
+	out, err := ExecOnce(backendOf(t, pureGo), cam.XGradCAM{}.Equation, act, grad)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +196,7 @@ func TestSilentChannelHasNoWeight(t *testing.T) {
 func TestGradCAMIsPositivePartOfSigned(t *testing.T) {
 	equalNodes(t, func(act, weights, bias *Node) (got, want *Node) {
 		grad := Sub(Sin(MulScalar(act, 7)), ScalarOne(act.Graph(), act.DType())) // of both signs, and not constant over the map
-		return cam.GradCAM(act, grad), MaxScalar(cam.SignedGradCAM(act, grad), 0)
+		return cam.GradCAM{}.Equation(act, grad), MaxScalar(cam.GradCAM{}.Signed(act, grad), 0)
 	})
 }
 
@@ -206,18 +205,18 @@ func TestGradCAMIsPositivePartOfSigned(t *testing.T) {
 func TestGaugeLeavesCentredCAM(t *testing.T) {
 	equalNodes(t, func(act, weights, _ *Node) (got, want *Node) {
 		gauge := Slice(Sin(MulScalar(weights, 5)), AxisRange(), AxisRange(0, 1)) // [channels, 1]
-		centred := func(w *Node) *Node {
-			m := cam.CAM(act, w)
+		centered := func(w *Node) *Node {
+			m := cam.CAM{}.Equation(act, w)
 			return Sub(m, ReduceAndKeep(m, ReduceMean, 1))
 		}
-		return centred(Add(weights, gauge)), centred(weights)
+		return centered(Add(weights, gauge)), centered(weights)
 	})
 }
 
 // TestScaleCancels is identity 12: A→sA, w→w/s changes nothing.
 func TestScaleCancels(t *testing.T) {
 	equalNodes(t, func(act, weights, _ *Node) (got, want *Node) {
-		return cam.CAM(MulScalar(act, 4), DivScalar(weights, 4)), cam.CAM(act, weights)
+		return cam.CAM{}.Equation(MulScalar(act, 4), DivScalar(weights, 4)), cam.CAM{}.Equation(act, weights)
 	})
 }
 
@@ -255,12 +254,12 @@ func TestMapFollowsImage(t *testing.T) {
 			func(r, c int) (int, int) { return (r + 1) % (h / 2), (c + 2) % (w / 2) },
 		},
 	}
-	e := explainer(t, backend(t, camlib.PureGo), newToy(), cam.Options{})
+	e := explainer(t, backendOf(t, pureGo), newToy().Network, cam.Options{})
 	x := picture(1, h, w)
 	for _, m := range cam.Methods() {
 		before := explain(t, e, m, x, cam.Class(1))
 		for _, moved := range moves {
-			if notMoving[m.Name] || notWrapping[m.Name] && moved.name != "flip" {
+			if notMoving[m.Spec().Name] || notWrapping[m.Spec().Name] && moved.name != "flip" {
 				continue
 			}
 			y := x
@@ -270,7 +269,7 @@ func TestMapFollowsImage(t *testing.T) {
 			if before.Height == h {
 				from = moved.image
 			}
-			near(t, m.Name+", "+moved.name, after.Maps, move(before.Maps, before.Height, before.Width, 1, from), 1e-6)
+			near(t, m.Spec().Name+", "+moved.name, after.Maps, move(before.Maps, before.Height, before.Width, 1, from), 1e-6)
 		}
 	}
 }
@@ -278,9 +277,9 @@ func TestMapFollowsImage(t *testing.T) {
 // TestMapAndBiasAreTheScore is the completeness of CAM, mean_ij M_c + b_c = y_c,
 // with the bias that ClassMaps finds.
 func TestMapAndBiasAreTheScore(t *testing.T) {
-	b := backend(t, camlib.PureGo)
+	b := backendOf(t, pureGo)
 	x := picture(3, 4, 6)
-	maps, err := explainer(t, b, newToy(), cam.Options{Batch: 2}).ClassMaps(t.Context(), x)
+	maps, err := explainer(t, b, newToy().Network, cam.Options{Batch: 2}).ClassMaps(t.Context(), x)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -290,7 +289,7 @@ func TestMapAndBiasAreTheScore(t *testing.T) {
 	sums := make([]float32, len(maps.Scores))
 	for i := range sums {
 		sums[i] = maps.Bias[i%toyClasses]
-		for _, v := range maps.Map(i/toyClasses, i%toyClasses) {
+		for _, v := range maps.At(i).Values {
 			sums[i] += v / float32(maps.Height*maps.Width)
 		}
 	}
@@ -301,13 +300,13 @@ func TestMapAndBiasAreTheScore(t *testing.T) {
 // weights of the article's, real images, all classes, the gradient automatic.
 func TestRealModelIdentities(t *testing.T) {
 	onEach(t, func(t *testing.T, b compute.Backend) {
-		model := cnn.New(7)
+		model := article.New(7)
 		ds, err := cifar10.Sample().Select(0, 500)
 		if err != nil {
 			t.Fatal(err)
 		}
 		e := explainer(t, b, model, cam.Options{})
-		x := cam.FromDataset(ds)
+		x := batch(t, ds)
 		maps, err := e.ClassMaps(t.Context(), x)
 		if err != nil {
 			t.Fatal(err)
@@ -319,7 +318,7 @@ func TestRealModelIdentities(t *testing.T) {
 		}
 		near(t, "Z·Grad-CAM", grads.Maps, maps.Maps, 1e-5)
 
-		weights, biases, err := model.HeadWeights()
+		weights, biases, err := article.HeadWeights(model)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -327,13 +326,13 @@ func TestRealModelIdentities(t *testing.T) {
 		for i := range x.N {
 			for c := range maps.NumClasses {
 				mean, byHand := 0.0, make([]float64, z)
-				for j, v := range maps.Map(i, c) {
+				for j, v := range maps.Map(i, c).Values {
 					mean += float64(v) / float64(z)
 					for k := range maps.Channels {
 						byHand[j] += float64(maps.Act[(i*maps.Channels+k)*z+j]) * float64(weights[k*maps.NumClasses+c])
 					}
 				}
-				near(t, "CAM by hand", maps.Map(i, c), byHand, 1e-5)
+				near(t, "CAM by hand", maps.Map(i, c).Values, byHand, 1e-5)
 				score := float64(maps.Scores[i*maps.NumClasses+c])
 				if d := mean + float64(biases[c]) - score; d > 1e-5 || d < -1e-5 {
 					t.Errorf("image %d, class %d: mean of the map and bias are %.2g over the score %.4g", i, c, d, score)

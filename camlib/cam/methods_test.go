@@ -14,32 +14,33 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 	"gonum.org/v1/gonum/mat"
 
-	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/cam"
+	"github.com/camlab-go/camlab/camlib/images"
+	"github.com/camlab-go/camlab/camlib/network"
 )
 
 // TestClosedFormsAreTheGeneralPath is identities 4 to 7 through the explainer: for a
 // linear head every method with a closed form makes the same maps without it.
 func TestClosedFormsAreTheGeneralPath(t *testing.T) {
-	b := backend(t, camlib.PureGo)
-	closed := explainer(t, b, newToy(), cam.Options{})
-	general := explainer(t, b, newToy(), cam.Options{General: true})
+	b := backendOf(t, pureGo)
+	closed := explainer(t, b, newToy().Network, cam.Options{})
+	general := explainer(t, b, newToy().Network, cam.Options{General: true})
 	x := picture(3, 4, 6)
 	targets := map[string]cam.Target{
-		"all": cam.All, "contrast": cam.Contrast(2, 0), "centred": cam.Class(1).Centred(),
+		"all": cam.All, "contrast": cam.Contrast(2, 0), "centered": cam.Class(1).Centered(),
 		"probability": cam.Class(1).Probability(), "squares": cam.Func(func(y *Node) *Node { return ReduceSum(Square(y), -1) }),
 	}
 	tested := 0
 	for _, m := range cam.Methods() {
-		if m.Linear == nil {
+		if m.Spec().Linear == nil {
 			continue
 		}
 		tested++
 		for name, target := range targets {
-			if m.Name == "finercam" && name == "squares" {
+			if m.Spec().Name == "finercam" && name == "squares" {
 				continue // has no nearest classes
 			}
-			near(t, m.Name+" of "+name, explain(t, closed, m, x, target).Maps, explain(t, general, m, x, target).Maps, 2e-5)
+			near(t, m.Spec().Name+" of "+name, explain(t, closed, m, x, target).Maps, explain(t, general, m, x, target).Maps, 2e-5)
 		}
 	}
 	if tested < 8 {
@@ -50,7 +51,7 @@ func TestClosedFormsAreTheGeneralPath(t *testing.T) {
 // TestClosedFormsGiveWay is that a head that is not linear is found out, and the
 // general path taken, for the first image or a later one.
 func TestClosedFormsGiveWay(t *testing.T) {
-	b := backend(t, camlib.PureGo)
+	b := backendOf(t, pureGo)
 	x := picture(3, 4, 6)
 	for name, head := range map[string]func(y, act *Node) *Node{
 		"tanh":                func(y, _ *Node) *Node { return Tanh(y) },
@@ -59,8 +60,8 @@ func TestClosedFormsGiveWay(t *testing.T) {
 	} {
 		net, other := newToy(), newToy()
 		net.head, other.head = head, head
-		got := explainer(t, b, net, cam.Options{Batch: 1})
-		want := explainer(t, b, other, cam.Options{General: true})
+		got := explainer(t, b, net.Network, cam.Options{Batch: 1})
+		want := explainer(t, b, other.Network, cam.Options{General: true})
 		for _, m := range []string{"gradcam", "ablationcam"} {
 			near(t, m+", "+name, explain(t, got, method(t, m), x, cam.All).Maps, explain(t, want, method(t, m), x, cam.All).Maps, 1e-5)
 		}
@@ -104,8 +105,8 @@ func TestEigenCAMIsTheSingularVector(t *testing.T) {
 			}
 			in := tensors.FromFlatDataAndDimensions(signed, 1, h, w, k)
 			one := tensors.FromScalar(1.0)
-			out := MustExecOnce(backend(t, camlib.PureGo), func(act, one *Node) *Node {
-				return Stack([]*Node{cam.EigenCAM(act), cam.EigenGradCAM(act, BroadcastToDims(one, 1, h, w, k))}, 0)
+			out := MustExecOnce(backendOf(t, pureGo), func(act, one *Node) *Node {
+				return Stack([]*Node{cam.EigenCAM{}.Equation(act), cam.EigenGradCAM{}.Equation(act, BroadcastToDims(one, 1, h, w, k))}, 0)
 			}, in, one)
 			got := tensors.MustCopyFlatData[float64](out)
 			for p := range got {
@@ -118,7 +119,7 @@ func TestEigenCAMIsTheSingularVector(t *testing.T) {
 			t.Errorf("eigencam of activations that are not negative: %v, want none below 0", want)
 		}
 	}
-	zero := MustExecOnce(backend(t, camlib.PureGo), cam.EigenCAM, [][][][]float32{{{{0, 0}, {0, 0}}}})
+	zero := MustExecOnce(backendOf(t, pureGo), cam.EigenCAM{}.Equation, [][][][]float32{{{{0, 0}, {0, 0}}}})
 	if got := tensors.MustCopyFlatData[float32](zero); got[0] != 0 || got[1] != 0 {
 		t.Errorf("map of no activations: %v, want zeros", got)
 	}
@@ -143,13 +144,13 @@ func TestSmoothGradCAMPlusPlus(t *testing.T) {
 	}
 	w0 := weight(6, [2]float64{2, 0}, [2]float64{-1, -1}, [2]float64{1, 3}, [2]float64{0, 0})
 	w1 := weight(3, [2]float64{-1, -3}, [2]float64{3, 1}, [2]float64{1, 1}, [2]float64{-2, 4})
-	b := backend(t, camlib.PureGo)
-	got := tensors.MustCopyFlatData[float64](MustExecOnce(b, cam.SmoothGradCAMPlusPlus, act, grads))
+	b := backendOf(t, pureGo)
+	got := tensors.MustCopyFlatData[float64](MustExecOnce(b, cam.SmoothGradCAMPlusPlus{}.Equation, act, grads))
 	near(t, "by hand", got, []float64{w0 + 2*w1, w1, 3 * w0, 2 * w0}, 1e-12)
 
 	same := tensors.MustCopyFlatData[float64](MustExecOnce(b, func(act, grads *Node) *Node {
 		one := Slice(grads, AxisRange(), AxisRange(0, 1))
-		return Sub(cam.SmoothGradCAMPlusPlus(act, Concatenate([]*Node{one, one}, 1)), cam.GradCAMPlusPlus(act, Squeeze(one, 1)))
+		return Sub(cam.SmoothGradCAMPlusPlus{}.Equation(act, Concatenate([]*Node{one, one}, 1)), cam.GradCAMPlusPlus{}.Equation(act, Squeeze(one, 1)))
 	}, act, grads))
 	near(t, "without noise less Grad-CAM++", same, make([]float64, 4), 1e-12)
 }
@@ -158,15 +159,15 @@ func TestSmoothGradCAMPlusPlus(t *testing.T) {
 // where the gradient depends on the image the noise matters, and the same again gives
 // the same map.
 func TestSmoothedGradientsNeedACurve(t *testing.T) {
-	b := backend(t, camlib.PureGo)
+	b := backendOf(t, pureGo)
 	net := newToy()
 	net.head = func(y, _ *Node) *Node { return Square(y) }
 	x := picture(2, 4, 6)
-	e := explainer(t, b, net, cam.Options{})
+	e := explainer(t, b, net.Network, cam.Options{})
 	for _, m := range []string{"smoothgradcam++", "smoothgrad"} {
 		r := explain(t, e, method(t, m), x, cam.Class(1))
 		near(t, m+" again", explain(t, e, method(t, m), x, cam.Class(1)).Maps, r.Maps, 0)
-		other := explain(t, explainer(t, b, net, cam.Options{Samples: 3}), method(t, m), x, cam.Class(1))
+		other := explain(t, e, cam.WithSamples(method(t, m), 3), x, cam.Class(1))
 		if d := distance(t, other.Maps, r.Maps); d < 1e-4 || d > 1 {
 			t.Errorf("%s: another number of noises changes the map by %.2g of its largest value, want some of it", m, d)
 		}
@@ -179,30 +180,24 @@ func TestSmoothedGradientsNeedACurve(t *testing.T) {
 }
 
 // linearToy is a network without a ReLU: its score is linear in the image.
-func linearToy() *affine {
-	return &affine{toy: newToy()}
+func linearToy() *network.Network {
+	net := *newToy().Network
+	net.Layers = []network.Layer{{Name: "linear", Build: func(scope *model.Scope, x *Node) *Node {
+		return AddScalar(Einsum("bhwc,ck->bhwk", x, variable(scope, "point", x)), 9) // of one sign, so that masks differ
+	}}}
+	return &net
 }
-
-type affine struct{ toy *toy }
-
-func (a *affine) Store() *model.Store { return a.toy.store }
-
-func (a *affine) Features(scope *model.Scope, x *Node) *Node {
-	return AddScalar(Einsum("bhwc,ck->bhwk", x, variable(scope, "point", x)), 9) // of one sign, so that masks differ
-}
-
-func (a *affine) Head(scope *model.Scope, act *Node) *Node { return a.toy.Head(scope, act) }
 
 // TestLinearNetworks is what the pixel methods and the smoothed masks come to where the
 // score is linear in the image, y = Σ u x + c.
 func TestLinearNetworks(t *testing.T) {
-	b := backend(t, camlib.PureGo)
+	b := backendOf(t, pureGo)
 	net, x := linearToy(), picture(2, 4, 6)
 	e := explainer(t, b, net, cam.Options{})
 	const class, z = 1, 4 * 6
 	// u_c of every pixel and colour, by differences of the score.
-	score := func(x cam.Images) []float32 { return explain(t, e, method(t, "cam"), x, cam.Class(class)).Score }
-	dark := cam.Images{N: 3, Height: 4, Width: 6, Channels: 3, Pixels: make([]float32, 3*z*3)}
+	score := func(x images.Batch) []float32 { return explain(t, e, method(t, "cam"), x, cam.Class(class)).Score }
+	dark := images.Batch{N: 3, Height: 4, Width: 6, Channels: 3, Pixels: make([]float32, 3*z*3)}
 	light := dark
 	light.Pixels = make([]float32, 3*z*3)
 	for c := range 3 {
@@ -225,8 +220,8 @@ func TestLinearNetworks(t *testing.T) {
 				flat[p] += math.Abs(u[c])
 			}
 		}
-		near(t, "integrated gradients are ∇·x", ig.Map(i, class), want, 1e-4)
-		near(t, "smoothgrad is |∇|", saliency.Map(i, class), flat, 1e-4)
+		near(t, "integrated gradients are ∇·x", ig.Map(i, class).Values, want, 1e-4)
+		near(t, "smoothgrad is |∇|", saliency.Map(i, class).Values, flat, 1e-4)
 		if r := ig.Residual[i]; math.Abs(float64(r)) > 1e-4 {
 			t.Errorf("integrated gradients: residual %v, want 0", r)
 		}
@@ -243,28 +238,30 @@ func TestLinearNetworks(t *testing.T) {
 // TestIntegratedMasks is IS-CAM: one step is Score-CAM, and two are the mean of the
 // scores of half the masked image and of all of it.
 func TestIntegratedMasks(t *testing.T) {
-	b := backend(t, camlib.PureGo)
+	b := backendOf(t, pureGo)
 	x := picture(2, 4, 6)
-	score := explain(t, explainer(t, b, newToy(), cam.Options{}), method(t, "scorecam"), x, cam.All)
-	one := explain(t, explainer(t, b, newToy(), cam.Options{Samples: 1}), method(t, "iscam"), x, cam.All)
+	score := explain(t, explainer(t, b, newToy().Network, cam.Options{}), method(t, "scorecam"), x, cam.All)
+	e := explainer(t, b, newToy().Network, cam.Options{})
+	one := explain(t, e, cam.ISCAM{Steps: 1}, x, cam.All)
 	near(t, "one step", one.Maps, score.Maps, 1e-6)
 
-	half := cam.Method{Name: "halfscorecam", Map: method(t, "scorecam").Map, Trials: &cam.Trials{
-		Count: method(t, "scorecam").Trials.Count,
+	scoreCAM := cam.ScoreCAM{}.Spec()
+	half := of(cam.Spec{Name: "halfscorecam", Map: scoreCAM.Map, Perturbations: &cam.Perturbations{
+		Count: scoreCAM.Perturbations.Count,
 		Scores: func(p *cam.Pass, which *Node) *Node {
-			full := method(t, "scorecam").Trials.Scores(p, which)
+			full := scoreCAM.Perturbations.Scores(p, which)
 			q := *p
 			q.Images = MulScalar(p.Images, 0.5)
-			return MulScalar(Add(full, method(t, "scorecam").Trials.Scores(&q, which)), 0.5)
+			return MulScalar(Add(full, scoreCAM.Perturbations.Scores(&q, which)), 0.5)
 		},
-	}}
-	want := explain(t, explainer(t, b, newToy(), cam.Options{}), half, x, cam.All)
-	two := explain(t, explainer(t, b, newToy(), cam.Options{Samples: 2}), method(t, "iscam"), x, cam.All)
+	}})
+	want := explain(t, e, half, x, cam.All)
+	two := explain(t, e, cam.ISCAM{Steps: 2}, x, cam.All)
 	near(t, "two steps", two.Maps, want.Maps, 1e-5)
 	if d := distance(t, two.Maps, score.Maps); d < 1e-4 {
 		t.Errorf("two steps are Score-CAM to %.2g, want a difference", d)
 	}
-	noisy := explain(t, explainer(t, b, newToy(), cam.Options{}), method(t, "sscam"), x, cam.All)
+	noisy := explain(t, explainer(t, b, newToy().Network, cam.Options{}), method(t, "sscam"), x, cam.All)
 	if d := distance(t, noisy.Maps, score.Maps); d < 1e-5 || d > 0.5 {
 		t.Errorf("SS-CAM is %.2g off Score-CAM on a network that bends, want a little", d)
 	}
@@ -273,18 +270,18 @@ func TestIntegratedMasks(t *testing.T) {
 // TestLiveliestChannels is Score-CAM with fewer channels: those of the largest
 // variance, as if the others were not there.
 func TestLiveliestChannels(t *testing.T) {
-	b := backend(t, camlib.PureGo)
+	b := backendOf(t, pureGo)
 	x := picture(2, 4, 6)
-	full := explain(t, explainer(t, b, newToy(), cam.Options{}), method(t, "scorecam"), x, cam.Class(1))
-	all := explain(t, explainer(t, b, newToy(), cam.Options{Channels: 99}), method(t, "scorecam"), x, cam.Class(1))
+	full := explain(t, explainer(t, b, newToy().Network, cam.Options{}), method(t, "scorecam"), x, cam.Class(1))
+	all := explain(t, explainer(t, b, newToy().Network, cam.Options{}), cam.ScoreCAM{Channels: 99}, x, cam.Class(1))
 	near(t, "more than there are", all.Maps, full.Maps, 0)
 
-	maps, err := explainer(t, b, newToy(), cam.Options{}).ClassMaps(t.Context(), x)
+	maps, err := explainer(t, b, newToy().Network, cam.Options{}).ClassMaps(t.Context(), x)
 	if err != nil {
 		t.Fatal(err)
 	}
 	// One channel: its weight is softmax of one score, 1, so the map is the channel.
-	one := explain(t, explainer(t, b, newToy(), cam.Options{Channels: 1}), method(t, "scorecam"), x, cam.Class(1))
+	one := explain(t, explainer(t, b, newToy().Network, cam.Options{}), cam.ScoreCAM{Channels: 1}, x, cam.Class(1))
 	z := maps.Height * maps.Width
 	for i := range x.N {
 		best, largest := 0, -1.0
@@ -298,11 +295,11 @@ func TestLiveliestChannels(t *testing.T) {
 				best, largest = k, v
 			}
 		}
-		near(t, "one channel", one.Map(i, 1), maps.Act[(i*maps.Channels+best)*z:][:z], 1e-6)
+		near(t, "one channel", one.Map(i, 1).Values, maps.Act[(i*maps.Channels+best)*z:][:z], 1e-6)
 	}
 	// As many as there are, but picked: the order does not matter.
 	for n := 2; n <= toyChannels-1; n++ {
-		r := explain(t, explainer(t, b, newToy(), cam.Options{Channels: n, Chunk: 3}), method(t, "scorecam"), x, cam.Class(1))
+		r := explain(t, explainer(t, b, newToy().Network, cam.Options{Chunk: 3}), cam.ScoreCAM{Channels: n}, x, cam.Class(1))
 		if d := distance(t, r.Maps, full.Maps); d == 0 || d > 100 {
 			t.Errorf("%d channels: %.2g off all of them, want something", n, d)
 		}
@@ -312,8 +309,8 @@ func TestLiveliestChannels(t *testing.T) {
 // TestFullGradIsComplete is that the map sums to the score less the head's bias, for
 // every class, and that the parts lie where they belong: by hand on one pixel.
 func TestFullGradIsComplete(t *testing.T) {
-	b := backend(t, camlib.PureGo)
-	e := explainer(t, b, newToy(), cam.Options{})
+	b := backendOf(t, pureGo)
+	e := explainer(t, b, newToy().Network, cam.Options{})
 	x := picture(3, 4, 6)
 	r := explain(t, e, method(t, "fullgrad"), x, cam.All)
 	maps, err := e.ClassMaps(t.Context(), x)
@@ -323,7 +320,7 @@ func TestFullGradIsComplete(t *testing.T) {
 	for i := range x.N {
 		for c := range toyClasses {
 			sum := 0.0
-			for _, v := range r.Map(i, c) {
+			for _, v := range r.Map(i, c).Values {
 				sum += float64(v)
 			}
 			score := float64(r.Scores[i*toyClasses+c])
@@ -350,23 +347,23 @@ func TestFullGradIsComplete(t *testing.T) {
 // TestShapleyCAMOfSquares is a score that is a square, s², s linear in A: then g − ½HA
 // is (s + b) times the gradient of s, b the bias, and the map that much of CAM.
 func TestShapleyCAMOfSquares(t *testing.T) {
-	b := backend(t, camlib.PureGo)
+	b := backendOf(t, pureGo)
 	x := picture(2, 4, 6)
-	maps, err := explainer(t, b, newToy(), cam.Options{}).ClassMaps(t.Context(), x)
+	maps, err := explainer(t, b, newToy().Network, cam.Options{}).ClassMaps(t.Context(), x)
 	if err != nil {
 		t.Fatal(err)
 	}
 	net := newToy()
 	net.head = func(y, _ *Node) *Node { return Square(y) }
-	r := explain(t, explainer(t, b, net, cam.Options{}), method(t, "shapleycam"), x, cam.All)
+	r := explain(t, explainer(t, b, net.Network, cam.Options{}), method(t, "shapleycam"), x, cam.All)
 	for i := range x.N {
 		for c := range toyClasses {
 			s := float64(maps.Scores[i*toyClasses+c])
 			var want []float64
-			for _, v := range maps.Map(i, c) {
+			for _, v := range maps.Map(i, c).Values {
 				want = append(want, max(0, (s+float64(maps.Bias[c]))*float64(v)/6))
 			}
-			near(t, fmt.Sprintf("image %d, class %d", i, c), r.Map(i, c), want, 1e-4)
+			near(t, fmt.Sprintf("image %d, class %d", i, c), r.Map(i, c).Values, want, 1e-4)
 		}
 	}
 }
@@ -374,8 +371,8 @@ func TestShapleyCAMOfSquares(t *testing.T) {
 // TestFinerCAM is identity 11: before the ReLU, (CAM_c − γ mean CAM_d)/Z over the three
 // classes with the nearest scores, or all others where there are not as many.
 func TestFinerCAM(t *testing.T) {
-	b := backend(t, camlib.PureGo)
-	e := explainer(t, b, newToy(), cam.Options{})
+	b := backendOf(t, pureGo)
+	e := explainer(t, b, newToy().Network, cam.Options{})
 	x := picture(3, 4, 6)
 	every := explain(t, e, method(t, "cam"), x, cam.All)
 	for sign, target := range map[float64]cam.Target{1: cam.All, -1: cam.All.Counterfactual()} {
@@ -388,14 +385,14 @@ func TestFinerCAM(t *testing.T) {
 					if d == c {
 						v = 1
 					}
-					for p, m := range every.Map(i, d) {
+					for p, m := range every.Map(i, d).Values {
 						want[p] += sign * v * float64(m) / 6
 					}
 				}
 				for p := range want {
 					want[p] = max(want[p], 0)
 				}
-				near(t, fmt.Sprintf("image %d, class %d", i, c), r.Map(i, c), want, 1e-5)
+				near(t, fmt.Sprintf("image %d, class %d", i, c), r.Map(i, c).Values, want, 1e-5)
 			}
 		}
 	}
@@ -406,7 +403,7 @@ func TestFinerCAM(t *testing.T) {
 
 // TestFinerCAMTakesTheNearest is the choice among more classes than it compares with.
 func TestFinerCAMTakesTheNearest(t *testing.T) {
-	b := backend(t, camlib.PureGo)
+	b := backendOf(t, pureGo)
 	net := newToy()
 	scores := []float64{5, 1, 4, 9, 5.5, 7} // from 5: nearest 4 (index 2), 5.5 (4), 7 (5)
 	net.head = func(_, act *Node) *Node {
@@ -416,7 +413,7 @@ func TestFinerCAMTakesTheNearest(t *testing.T) {
 		return Add(Sub(y, StopGradient(y)), ConstAs(act, [][]float64{scores}))
 	}
 	x := picture(1, 4, 6)
-	e := explainer(t, b, net, cam.Options{})
+	e := explainer(t, b, net.Network, cam.Options{})
 	r := explain(t, e, method(t, "finercam"), x, cam.Class(3)) // 9: nearest are 7, 5.5, 5: gradients 32, 16, 1
 	ref := explain(t, e, signedGradCAM, x, cam.Class(0))
 	for p, v := range ref.Maps {
@@ -438,24 +435,14 @@ func TestFinerCAMTakesTheNearest(t *testing.T) {
 
 // TestSeveralLayers is LayerCAM fused and RefineCAM, made by hand of each layer's map.
 func TestSeveralLayers(t *testing.T) {
-	b := backend(t, camlib.PureGo)
+	b := backendOf(t, pureGo)
 	const class = 3
 	x := picture(2, 4, 6)
-	at := func(layer, name string) *cam.Result {
-		net, err := cam.At(newToy(), layer)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return explain(t, explainer(t, b, net, cam.Options{}), method(t, name), x, cam.Class(class))
+	ofLayer := func(layer, name string) *cam.Result {
+		return explain(t, explainer(t, b, at(t, newToy().Network, layer), cam.Options{}), method(t, name), x, cam.Class(class))
 	}
-	e := explainer(t, b, newToy(), cam.Options{})
-	enlarged := func(r *cam.Result) *cam.Result {
-		large, err := e.Upsample(r, 4, 6, cam.HalfPixel)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return large
-	}
+	e := explainer(t, b, newToy().Network, cam.Options{})
+	enlarged := func(r *cam.Result) *cam.Result { return resized(t, r, 4, 6, images.HalfPixel) }
 	relative := func(m []float32, low bool) []float64 {
 		out, a, b := make([]float64, len(m)), float64(0), float64(slices.Max(m))
 		if low {
@@ -466,31 +453,31 @@ func TestSeveralLayers(t *testing.T) {
 		}
 		return out
 	}
-	early, late := at("point", "layercam"), enlarged(at("deep", "layercam"))
+	early, late := ofLayer("point", "layercam"), enlarged(ofLayer("deep", "layercam"))
 	fused := explain(t, e, method(t, "layercam-fused"), x, cam.Class(class))
 	for i := range x.N {
-		want := relative(early.Map(i, class), false)
-		for p, v := range relative(late.Map(i, class), false) {
+		want := relative(early.Map(i, class).Values, false)
+		for p, v := range relative(late.Map(i, class).Values, false) {
 			want[p] = max(math.Tanh(2*want[p]), v)
 		}
-		near(t, "layercam-fused", fused.Map(i, class), want, 1e-5)
+		near(t, "layercam-fused", fused.Map(i, class).Values, want, 1e-5)
 	}
-	first, last := at("point", "gradcam++"), at("deep", "gradcam++")
+	first, last := ofLayer("point", "gradcam++"), ofLayer("deep", "gradcam++")
 	refined := explain(t, e, method(t, "refinecam"), x, cam.Class(class))
 	scaled := *last
 	scaled.Maps = nil
 	for i := range x.N {
-		for _, v := range relative(last.Map(i, class), true) {
+		for _, v := range relative(last.Map(i, class).Values, true) {
 			scaled.Maps = append(scaled.Maps, float32(v))
 		}
 	}
 	large := enlarged(&scaled)
 	for i := range x.N {
-		want := relative(first.Map(i, class), true)
-		for p, v := range large.Map(i, class) {
+		want := relative(first.Map(i, class).Values, true)
+		for p, v := range large.Map(i, class).Values {
 			want[p] *= float64(v)
 		}
-		near(t, "refinecam", refined.Map(i, class), want, 1e-5)
+		near(t, "refinecam", refined.Map(i, class).Values, want, 1e-5)
 	}
 }
 
@@ -498,16 +485,16 @@ func TestSeveralLayers(t *testing.T) {
 // and explainers, between −1 and 1, so that the map is no larger than the activations'
 // sum.
 func TestRandomCAMKnowsNoClass(t *testing.T) {
-	b := backend(t, camlib.PureGo)
-	e, x := explainer(t, b, newToy(), cam.Options{}), picture(2, 4, 6)
+	b := backendOf(t, pureGo)
+	e, x := explainer(t, b, newToy().Network, cam.Options{}), picture(2, 4, 6)
 	every := explain(t, e, method(t, "randomcam"), x, cam.All)
-	near(t, "class 3", every.Map(0, 3), every.Map(0, 0), 0)
+	near(t, "class 3", every.Map(0, 3).Values, every.Map(0, 0).Values, 0)
 	maps, err := e.ClassMaps(t.Context(), x)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range x.N {
-		for p, v := range every.Map(i, 0) {
+		for p, v := range every.Map(i, 0).Values {
 			sum := float32(0)
 			for k := range maps.Channels {
 				sum += maps.Act[(i*maps.Channels+k)*6+p]
@@ -517,10 +504,7 @@ func TestRandomCAMKnowsNoClass(t *testing.T) {
 			}
 		}
 	}
-	early, err := cam.At(newToy(), "point")
-	if err != nil {
-		t.Fatal(err)
-	}
+	early := at(t, newToy().Network, "point")
 	if r := explain(t, explainer(t, b, early, cam.Options{}), method(t, "randomcam"), x, cam.All); slices.Max(r.Maps) == 0 {
 		t.Error("map of zeros")
 	}
@@ -528,10 +512,10 @@ func TestRandomCAMKnowsNoClass(t *testing.T) {
 
 // TestOcclusionByHand hides the windows outside the library.
 func TestOcclusionByHand(t *testing.T) {
-	b := backend(t, camlib.PureGo)
-	e, x := explainer(t, b, newToy(), cam.Options{Chunk: 5}), picture(1, 8, 14)
+	b := backendOf(t, pureGo)
+	e, x := explainer(t, b, newToy().Network, cam.Options{Chunk: 5}), picture(1, 8, 14)
 	const class = 2
-	score := func(x cam.Images) float64 {
+	score := func(x images.Batch) float64 {
 		return float64(explain(t, e, method(t, "cam"), x, cam.Class(class)).Score[0])
 	}
 	// A quarter of 8 and 14 is 2 and 3; half of those steps 1 and 1.
@@ -560,9 +544,9 @@ func TestOcclusionByHand(t *testing.T) {
 
 // TestRISEByHand masks the images outside the library.
 func TestRISEByHand(t *testing.T) {
-	b := backend(t, camlib.PureGo)
+	b := backendOf(t, pureGo)
 	const n, class, size = 24, 1, 8 * 14
-	e, x := explainer(t, b, newToy(), cam.Options{Samples: n, Chunk: 10}), picture(1, 8, 14)
+	e, x := explainer(t, b, newToy().Network, cam.Options{Chunk: 10}), picture(1, 8, 14)
 	masks := cam.RISEMasks(b, n, 8, 14)
 	if low, high := slices.Min(masks), slices.Max(masks); low < 0 || high > 1 || high-low < 0.9 {
 		t.Errorf("masks from %v to %v, want 0 to 1", low, high)
@@ -584,7 +568,7 @@ func TestRISEByHand(t *testing.T) {
 	for p := range sum {
 		sum[p] = sum[p]/kept[p] - mean
 	}
-	near(t, "rise", explain(t, e, method(t, "rise"), x, cam.Class(class)).Maps, sum, 1e-4)
+	near(t, "rise", explain(t, e, cam.RISE{Masks: n}, x, cam.Class(class)).Maps, sum, 1e-4)
 
 	many := cam.RISEMasks(b, 2000, 9, 9)
 	mean = 0
@@ -598,74 +582,42 @@ func TestRISEByHand(t *testing.T) {
 
 // TestLayers is the choice of a layer: At a layer is the network split there by hand.
 func TestLayers(t *testing.T) {
-	b := backend(t, camlib.PureGo)
+	b := backendOf(t, pureGo)
 	x := picture(2, 4, 6)
-	early, err := cam.At(newToy(), "point")
-	if err != nil {
-		t.Fatal(err)
-	}
-	byHand := &pointSplit{newToy()}
+	early, byHand := at(t, newToy().Network, "point"), newToy()
+	point, deep, rest := byHand.Layers[0], byHand.Layers[1].Build, byHand.Network.Head
+	byHand.Layers = []network.Layer{point}
+	byHand.Network.Head = func(scope *model.Scope, act *Node) *Node { return rest(scope, deep(scope, act)) }
 	for _, m := range []string{"gradcam", "layercam", "ablationcam", "scorecam", "hirescam"} {
 		got := explain(t, explainer(t, b, early, cam.Options{}), method(t, m), x, cam.Class(1))
-		want := explain(t, explainer(t, b, byHand, cam.Options{}), method(t, m), x, cam.Class(1))
+		want := explain(t, explainer(t, b, byHand.Network, cam.Options{}), method(t, m), x, cam.Class(1))
 		if got.Height != 4 || got.Width != 6 {
 			t.Errorf("%s: map %d×%d, want 4×6", m, got.Height, got.Width)
 		}
 		near(t, m, got.Maps, want.Maps, 1e-5)
 	}
-	late, err := cam.At(early, "deep") // from a network that is split already
-	if err != nil {
-		t.Fatal(err)
-	}
+	late := at(t, early, "deep") // of a network that is explained elsewhere already
 	near(t, "deep", explain(t, explainer(t, b, late, cam.Options{}), method(t, "cam"), x, cam.All).Maps,
-		explain(t, explainer(t, b, newToy(), cam.Options{}), method(t, "cam"), x, cam.All).Maps, 0)
-	if got := cam.ClassNames(early); len(got) != toyClasses {
-		t.Errorf("classes %v of a network that is split, want its own", got)
-	}
-}
-
-// pointSplit is the toy split after its first layer, with nothing but the methods of
-// a Network.
-type pointSplit struct{ toy *toy }
-
-func (s *pointSplit) Store() *model.Store { return s.toy.store }
-
-func (s *pointSplit) Features(scope *model.Scope, x *Node) *Node {
-	return s.toy.Through(scope, "", "point", x)
-}
-
-func (s *pointSplit) Head(scope *model.Scope, act *Node) *Node {
-	return s.toy.Head(scope, s.toy.Through(scope, "point", "deep", act))
+		explain(t, explainer(t, b, newToy().Network, cam.Options{}), method(t, "cam"), x, cam.All).Maps, 0)
 }
 
 func TestLayerErrors(t *testing.T) {
-	b := backend(t, camlib.PureGo)
-	early, err := cam.At(newToy(), "point")
-	if err != nil {
-		t.Fatal(err)
-	}
-	explained := func(net cam.Network, name string) error {
-		_, err := explainer(t, b, net, cam.Options{}).Explain(t.Context(), method(t, name), picture(1, 4, 6), cam.Predicted)
-		return err
-	}
-	split := func(net cam.Network, layer string) error {
-		_, err := cam.At(net, layer)
-		return err
-	}
+	b := backendOf(t, pureGo)
+	early := at(t, newToy().Network, "point")
 	for _, test := range []struct {
 		rule string
-		err  error
+		net  *network.Network
 		want string
 	}{
-		{"no such layer", split(newToy(), "conv9"), `cam: layer "conv9", want one of point, deep`},
-		{"no layers", split(linearToy(), "conv9"), `cam: layer "conv9": the network has no methods Layers and Through; have its Features end at that layer instead`},
-		{"fused without layers", explained(linearToy(), "layercam-fused"), "cam: layercam-fused: the network names no layers, want one with the methods Layers and Through"},
-		{"refined without layers", explained(linearToy(), "refinecam"), "cam: refinecam: the network names no layers, want one with the methods Layers and Through"},
-		{"fullgrad without biases", explained(linearToy(), "fullgrad"), "cam: fullgrad: the network does not give its layers' biases, want one with the methods Layers, Through and Bias, split at its last layer"},
-		{"fullgrad of an early layer", explained(early, "fullgrad"), "cam: fullgrad: the network does not give its layers' biases, want one with the methods Layers, Through and Bias, split at its last layer"},
+		{"without biases", linearToy(), `cam: fullgrad: layer "linear" of the network has no Bias, want one of every layer`},
+		{"of an early layer", early, `cam: fullgrad: layer "point" is explained, want the network's last, "deep": what follows has biases too`},
 	} {
-		if !errors.Is(test.err, cam.ErrLayer) || !strings.Contains(test.err.Error(), test.want) {
-			t.Errorf("%s: error %v, want of kind %q with text %q", test.rule, test.err, cam.ErrLayer, test.want)
+		_, err := explainer(t, b, test.net, cam.Options{}).Explain(t.Context(), method(t, "fullgrad"), picture(1, 4, 6), cam.Predicted)
+		if !errors.Is(err, cam.ErrLayer) || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("fullgrad %s: error %v, want of kind %q with text %q", test.rule, err, cam.ErrLayer, test.want)
 		}
+	}
+	if _, err := newToy().At("conv9"); !errors.Is(err, cam.ErrLayer) {
+		t.Errorf("no such layer: error %v, want of kind %q", err, cam.ErrLayer)
 	}
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 
-	"github.com/camlab-go/camlab/camlib"
+	"github.com/camlab-go/camlab/camlib/article"
 	"github.com/camlab-go/camlab/camlib/cam"
-	"github.com/camlab-go/camlab/camlib/cnn"
+	"github.com/camlab-go/camlab/camlib/network"
 )
 
 // wantOverflow fails unless err is of kind cam.ErrNotFinite and names a part.
@@ -25,15 +25,19 @@ func wantOverflow(t *testing.T, what string, r *cam.Result, err error, image, pa
 
 // fill sets a toy's variable to values in turn.
 func (t *toy) fill(name string, values ...float32) {
-	v := t.store.GetVariable(name)
+	v := t.Store.GetVariable(name)
 	all := slices.Repeat(values, v.Shape().Size())[:v.Shape().Size()]
 	if err := v.SetValue(tensors.FromFlatDataAndDimensions(all, v.Shape().Dimensions...)); err != nil {
 		panic(err)
 	}
 }
 
-// plain hides a network's layers.
-type plain struct{ cam.Network }
+// plain is a network with one layer for all of another's.
+func plain(net *network.Network) *network.Network {
+	one := *net
+	one.Layers = []network.Layer{{Name: "features", Build: net.Features}}
+	return &one
+}
 
 // TestEveryMethodNamesThePart that overflows, of a network that names its layers and
 // of one that does not, in every way that a method runs it.
@@ -46,28 +50,28 @@ func TestEveryMethodNamesThePart(t *testing.T) {
 			weights     []float32
 			part, plain string
 		}{
-			{"point", []float32{1, -3e38}, "point", "the features"}, // every other one −∞ before the ReLU
-			{"deep", []float32{1, 3e38}, "deep", "the features"},
+			{"point", []float32{1, -3e38}, "point", "features"}, // every other one −∞ before the ReLU
+			{"deep", []float32{1, 3e38}, "deep", "features"},
 			{"dense", []float32{1, -3e38}, "the head", "the head"},
 		} {
 			net := newToy()
 			net.fill("point", 1)
 			net.fill(c.variable, c.weights...)
-			e, of := explainer(t, b, net, cam.Options{}), explainer(t, b, plain{net}, cam.Options{})
+			e, of := explainer(t, b, net.Network, cam.Options{}), explainer(t, b, plain(net.Network), cam.Options{})
 			for _, m := range cam.Methods() {
-				if !camlib.IsPureGo(b) && (c.variable != "point" || !slices.Contains(some, m.Name)) {
+				if !isPureGo(b) && (c.variable != "point" || !slices.Contains(some, m.Spec().Name)) {
 					continue // compiling all takes minutes
 				}
 				r, err := e.Explain(t.Context(), m, x, cam.Predicted)
-				wantOverflow(t, c.variable+" "+m.Name, r, err, "cam: "+m.Name+": image 0", c.part)
+				wantOverflow(t, c.variable+" "+m.Spec().Name, r, err, "cam: "+m.Spec().Name+": image 0", c.part)
 				switch {
-				case m.Name == "layercam-fused", m.Name == "refinecam", m.Name == "fullgrad": // need layers
+				case m.Spec().Name == "fullgrad": // needs a bias of every layer
 					continue
 				case c.variable != "point":
 					continue
 				}
 				r, err = of.Explain(t.Context(), m, x, cam.Predicted)
-				wantOverflow(t, c.variable+" plain "+m.Name, r, err, "cam: "+m.Name+": image 0", c.plain)
+				wantOverflow(t, c.variable+" plain "+m.Spec().Name, r, err, "cam: "+m.Spec().Name+": image 0", c.plain)
 			}
 		}
 	})
@@ -83,11 +87,11 @@ func TestOverflowOfACopy(t *testing.T) {
 		net := newToy()
 		net.fill("point", 3e38)
 		net.fill("deep", 10)
-		e := explainer(t, b, net, cam.Options{General: true})
+		e := explainer(t, b, net.Network, cam.Options{General: true})
 		explain(t, e, method(t, "gradcam"), x, cam.Predicted)
 		for name, part := range map[string]string{"occlusion": "point", "smoothgrad": "deep", "smoothgradcam++": "deep"} {
 			targets := []cam.Target{cam.Predicted}
-			if camlib.IsPureGo(b) {
+			if isPureGo(b) {
 				targets = append(targets, cam.Top(2), cam.Class(1).Probability())
 			}
 			for _, target := range targets {
@@ -106,14 +110,11 @@ func TestGradientOverflow(t *testing.T) {
 		for name, v := range map[string]float32{"point": 1e-20, "point_bias": 0, "deep": 1e20, "deep_bias": 0, "dense": 1e25} {
 			net.fill(name, v)
 		}
-		at, err := cam.At(net, "point")
-		if err != nil {
-			t.Fatal(err)
-		}
-		e := explainer(t, b, at, cam.Options{})
+		early := at(t, net.Network, "point")
+		e := explainer(t, b, early, cam.Options{})
 		explain(t, e, method(t, "eigencam"), x, cam.Predicted) // takes no gradient
 		names := []string{"gradcam", "layercam-fused", "smoothgradcam++"}
-		if camlib.IsPureGo(b) { // which compiles nothing
+		if isPureGo(b) { // which compiles nothing
 			names = append(names, "gradcam++", "xgradcam", "hirescam", "layercam", "eigengradcam", "shapleycam", "finercam", "refinecam")
 		}
 		for _, name := range names {
@@ -135,11 +136,8 @@ func TestQuotientsDoNotHideOverflow(t *testing.T) {
 		}
 		// The first channel's part of a score of 1e36 is a thousand times that, the second takes it away.
 		net.fill("deep", slices.Concat(slices.Repeat([]float32{1e-17}, 5), slices.Repeat([]float32{-9.99e-18}, 5), make([]float32, 15))...)
-		at, err := cam.At(net, "point")
-		if err != nil {
-			t.Fatal(err)
-		}
-		e := explainer(t, b, at, cam.Options{})
+		early := at(t, net.Network, "point")
+		e := explainer(t, b, early, cam.Options{})
 		explain(t, e, method(t, "hirescam"), x, cam.Class(0))
 		for _, name := range []string{"gradcam++", "smoothgradcam++"} {
 			if r, err := e.Explain(t.Context(), method(t, name), x, cam.Class(0)); r != nil || !errors.Is(err, cam.ErrNotFinite) {
@@ -155,11 +153,11 @@ func TestArticleNamesTheLayer(t *testing.T) {
 	x := picture(1, 8, 8)
 	onEach(t, func(t *testing.T, b compute.Backend) {
 		for _, broken := range []string{"conv2", "conv5"} {
-			if camlib.IsPureGo(b) != (broken == "conv5") {
+			if isPureGo(b) != (broken == "conv5") {
 				continue // one on each, since this takes many seconds
 			}
-			model := cnn.New(1)
-			v := model.Store().GetVariable("/" + broken + "/weights")
+			model := article.New(1)
+			v := model.Store.GetVariable("/" + broken + "/weights")
 			w := tensors.MustCopyFlatData[float32](v.MustValue())
 			for i := 5; i < len(w); i += v.Shape().Dim(-1) {
 				w[i] = -3e38
@@ -168,22 +166,19 @@ func TestArticleNamesTheLayer(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, c := range []struct {
-				layer, method string
-				opts          cam.Options
+				layer  string
+				method cam.Method
+				opts   cam.Options
 			}{
-				{"conv1", "eigencam", cam.Options{}},
-				{"conv5", "scorecam", cam.Options{Channels: 2}},
-				{"conv5", "cam", cam.Options{Type: dtypes.BFloat16}},
+				{"conv1", cam.EigenCAM{}, cam.Options{}},
+				{"conv5", cam.ScoreCAM{Channels: 2}, cam.Options{}},
+				{"conv5", cam.CAM{}, cam.Options{Type: dtypes.BFloat16}},
 			} {
-				if camlib.IsPureGo(b) && c.opts.Type != 0 {
+				if isPureGo(b) && c.opts.Type != 0 {
 					continue // has no such products
 				}
-				at, err := cam.At(model, c.layer)
-				if err != nil {
-					t.Fatal(err)
-				}
-				r, err := explainer(t, b, at, c.opts).Explain(t.Context(), method(t, c.method), x, cam.Predicted)
-				wantOverflow(t, broken+" "+c.layer+" "+c.method, r, err, "image 0", broken)
+				r, err := explainer(t, b, at(t, model, c.layer), c.opts).Explain(t.Context(), c.method, x, cam.Predicted)
+				wantOverflow(t, broken+" "+c.layer+" "+c.method.Spec().Name, r, err, "image 0", broken)
 			}
 		}
 	})

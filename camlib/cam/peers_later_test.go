@@ -9,13 +9,13 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
-	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/cam"
+	"github.com/camlab-go/camlab/camlib/images"
 )
 
-// centred takes each channel's mean over the places off, as pytorch-grad-cam does
+// centered takes each channel's mean over the places off, as pytorch-grad-cam does
 // before it decomposes; Eigen-CAM's paper does not.
-func centred(a *Node) *Node { return Sub(a, ReduceAndKeep(a, ReduceMean, 1, 2)) }
+func centered(a *Node) *Node { return Sub(a, ReduceAndKeep(a, ReduceMean, 1, 2)) }
 
 // TestLaterMethodsOfThePeers compares where the peers' settings are ours, or ours can be
 // set to theirs.
@@ -23,7 +23,7 @@ func TestLaterMethodsOfThePeers(t *testing.T) {
 	const differences = 1e-4 // of nearly equal scores or probabilities
 	for _, name := range []string{"linear", "relu", "tanh", "flat", "signed"} {
 		p, net := peers(t), newPeerNet(t, name)
-		e := explainer(t, backend(t, camlib.XLACPU), net, cam.Options{Samples: 50}) // captum's steps of the integral
+		e := explainer(t, backendOf(t, xlaCPU), net.Network, cam.Options{}) // captum's steps of the integral
 		for _, row := range []struct {
 			method      cam.Method
 			theirs      string
@@ -36,17 +36,17 @@ func TestLaterMethodsOfThePeers(t *testing.T) {
 			{method: method(t, "shapleycam"), theirs: "pgc.shapleycam.probability", probability: true, tolerance: differences},
 			{method: method(t, "occlusion"), theirs: "captum.occlusion", tolerance: differences},
 			{
-				method: cam.Method{
-					Name: "centred eigencam", Signed: true,
-					Map: func(p *cam.Pass) *Node { return cam.EigenCAM(centred(p.Act)) },
-				},
+				method: of(cam.Spec{
+					Name: "centered eigencam", Signed: true,
+					Map: func(p *cam.Pass) *Node { return cam.EigenCAM{}.Equation(centered(p.Act)) },
+				}),
 				theirs: "pgc.eigencam", sign: true,
 			},
 			{
-				method: cam.Method{
-					Name: "centred eigengradcam", Signed: true,
-					Map: func(p *cam.Pass) *Node { return cam.EigenCAM(centred(Mul(p.Grad(), p.Act))) },
-				},
+				method: of(cam.Spec{
+					Name: "centered eigengradcam", Signed: true,
+					Map: func(p *cam.Pass) *Node { return cam.EigenCAM{}.Equation(centered(Mul(p.Grad(), p.Act))) },
+				}),
 				theirs: "pgc.eigengradcam", sign: true,
 			},
 			{method: method(t, "integratedgradients"), theirs: "captum.integratedgradients", tolerance: differences},
@@ -56,7 +56,7 @@ func TestLaterMethodsOfThePeers(t *testing.T) {
 				continue // pixels of two networks only
 			}
 			if len(p.Arrays[name+"/"+row.theirs].Shape) == 4 {
-				theirs = sumOfColours(theirs)
+				theirs = sumOfColors(theirs)
 			}
 			target := p.target()
 			if row.probability {
@@ -66,24 +66,24 @@ func TestLaterMethodsOfThePeers(t *testing.T) {
 			size := ours.Height * ours.Width
 			for i, c := range p.Classes {
 				want := theirs[i*size : (i+1)*size]
-				if !row.method.Signed {
+				if !row.method.Spec().Signed {
 					want = positivePart(want)
 				}
-				d := distance(t, ours.Map(i, c), want)
+				d := distance(t, ours.Map(i, c).Values, want)
 				if row.sign {
-					d = min(d, distance(t, ours.Map(i, c), negative(want)))
+					d = min(d, distance(t, ours.Map(i, c).Values, negative(want)))
 				}
-				t.Logf("%-7s %-22s %-28s image %d: %.1e", name, row.method.Name, row.theirs, i, d)
+				t.Logf("%-7s %-22s %-28s image %d: %.1e", name, row.method.Spec().Name, row.theirs, i, d)
 				if d > max(row.tolerance, rounding) {
-					t.Errorf("%s: %s: image %d: off by %.2g", name, row.method.Name, i, d)
+					t.Errorf("%s: %s: image %d: off by %.2g", name, row.method.Spec().Name, i, d)
 				}
 			}
 		}
 	}
 }
 
-// sumOfColours makes maps of [..., 3].
-func sumOfColours(v []float32) []float32 {
+// sumOfColors makes maps of [..., 3].
+func sumOfColors(v []float32) []float32 {
 	sum := make([]float32, len(v)/3)
 	for i := range v {
 		sum[i/3] += v[i]
@@ -103,7 +103,7 @@ func negative(m []float32) []float32 {
 func TestShapleyCAMOfTheirUtility(t *testing.T) {
 	p, x := peers(t), peers(t).images(t)
 	for _, name := range []string{"linear", "tanh", "signed"} {
-		e := explainer(t, backend(t, camlib.PureGo), newPeerNet(t, name), cam.Options{})
+		e := explainer(t, backendOf(t, pureGo), newPeerNet(t, name).Network, cam.Options{})
 		for i, c := range p.Classes {
 			one := x
 			one.N, one.Pixels = 1, x.Pixels[i*12*16*3:(i+1)*12*16*3]
@@ -125,9 +125,9 @@ func TestSmoothGradCAMPlusPlusOfTorchcam(t *testing.T) {
 	p, net := peers(t), newPeerNet(t, "flat/first")
 	images := tensors.FromFlatDataAndDimensions(slices.Clone(p.array(t, "flat/first/tc.smoothgradcam++.images")), 3, 4, 12, 16, 3)
 	clean := tensors.FromFlatDataAndDimensions(slices.Clone(p.array(t, "images")), 3, 12, 16, 3)
-	exec, err := model.NewExec(backend(t, camlib.XLACPU), net.store, func(scope *model.Scope, in []*Node) []*Node {
+	exec, err := model.NewExec(backendOf(t, xlaCPU), net.Store, func(scope *model.Scope, in []*Node) []*Node {
 		acts := net.Features(scope, Reshape(in[0], 12, 12, 16, 3))
-		y := net.Head(scope, acts)
+		y := net.Scores(scope, acts)
 		own := OneHot(Const(in[0].Graph(), []int32{2, 2, 2, 2, 4, 4, 4, 4, 1, 1, 1, 1}), 5, y.DType())
 		grads := Reshape(Gradient(ReduceAllSum(Mul(y, own)), acts)[0], 3, 4, 12, 16, 6)
 		act := net.Features(scope, in[1])
@@ -137,7 +137,7 @@ func TestSmoothGradCAMPlusPlusOfTorchcam(t *testing.T) {
 		den := AddScalar(Add(MulScalar(d2, 2), ReduceAndKeep(Mul(d3, act), ReduceSum, 1, 2)), 1e-8)
 		w := ReduceSum(Mul(Div(d2, den), rectify(last(grads))), 1, 2)
 		theirs := rectify(Einsum("bhwk,bk->bhw", last(Reshape(acts, 3, 4, 12, 16, 6)), w))
-		return []*Node{theirs, cam.SmoothGradCAMPlusPlus(act, grads)}
+		return []*Node{theirs, cam.SmoothGradCAMPlusPlus{}.Equation(act, grads)}
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -161,19 +161,19 @@ func TestOfTwoLayers(t *testing.T) {
 	first := tensors.FromFlatDataAndDimensions(slices.Clone(p.array(t, "flat/first/tc.layercam")), 3, 12, 16)
 	second := tensors.FromFlatDataAndDimensions(slices.Clone(p.array(t, "flat/tc.layercam")), 3, 6, 8)
 	run := func(f func(a, b *Node) *Node) []float32 {
-		out, err := ExecOnce(backend(t, camlib.PureGo), f, first, second)
+		out, err := ExecOnce(backendOf(t, pureGo), f, first, second)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return tensors.MustCopyFlatData[float32](out)
 	}
-	near(t, "RefineCAM of LayerCAM", run(func(a, b *Node) *Node { return cam.RefineCAM(a, b) }), p.array(t, "flat/tc.refinecam.layercam"), rounding)
+	near(t, "RefineCAM of LayerCAM", run(func(a, b *Node) *Node { return cam.RefineCAM{}.Equation(a, b) }), p.array(t, "flat/tc.refinecam.layercam"), rounding)
 	// torchcam's fusion has tanh on the last layer too, and takes the lowest value off.
 	scale := func(m *Node) *Node {
 		low := ReduceAndKeep(m, ReduceMin, 1, 2)
 		return Tanh(MulScalar(Div(Sub(m, low), ReduceAndKeep(Sub(m, low), ReduceMax, 1, 2)), 2))
 	}
-	theirs := run(func(a, b *Node) *Node { return Max(scale(a), cam.Upsample(scale(b), 12, 16, cam.HalfPixel)) })
+	theirs := run(func(a, b *Node) *Node { return Max(scale(a), cam.Upsample(scale(b), 12, 16, images.HalfPixel)) })
 	near(t, "torchcam's fusion", theirs, p.array(t, "flat/tc.layercam.fused"), rounding)
 }
 
@@ -182,7 +182,7 @@ func TestSSCAMOfTorchcam(t *testing.T) {
 	p := peers(t)
 	act := tensors.FromFlatDataAndDimensions(slices.Clone(p.array(t, "linear/act")), 3, 6, 8, 8)
 	scores := tensors.FromFlatDataAndDimensions(slices.Clone(p.array(t, "flat/tc.sscam.scores")), 3, 2, 8)
-	out, err := ExecOnce(backend(t, camlib.PureGo), func(a, y *Node) *Node { return cam.ScoreCAM(a, ReduceMean(y, 1)) }, act, scores)
+	out, err := ExecOnce(backendOf(t, pureGo), func(a, y *Node) *Node { return cam.ScoreCAM{}.Equation(a, ReduceMean(y, 1)) }, act, scores)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,13 +195,13 @@ func TestISCAMOfTorchcam(t *testing.T) {
 		low, high := ReduceAndKeep(m, ReduceMin, -2, -1), ReduceAndKeep(m, ReduceMax, -2, -1)
 		return Div(Sub(m, low), AddScalar(Sub(high, low), 1e-8))
 	}
-	m := cam.Method{
+	m := of(cam.Spec{
 		Name: "accumulated",
 		Map: func(p *cam.Pass) *Node {
-			y := p.Value(p.Tried)
-			return cam.ScoreCAM(p.Act, ReduceMean(Reshape(y, y.Shape().Dim(0), -1, 10), -1))
+			y := p.Value(p.Perturbed)
+			return cam.ScoreCAM{}.Equation(p.Act, ReduceMean(Reshape(y, y.Shape().Dim(0), -1, 10), -1))
 		},
-		Trials: &cam.Trials{
+		Perturbations: &cam.Perturbations{
 			Count: func(p *cam.Pass) int { return 10 * p.Channels() },
 			Scores: func(p *cam.Pass, which *Node) *Node {
 				channel := DivScalar(which, 10)
@@ -209,16 +209,16 @@ func TestISCAMOfTorchcam(t *testing.T) {
 				factor := DivScalar(Mul(step, AddScalar(step, 1)), 20)
 				d := p.Images.Shape().Dimensions
 				channels := Einsum("bhwk,nk->bnhw", p.Act, OneHot(channel, p.Channels(), p.Act.DType()))
-				masks := Mul(cam.Upsample(toOne(channels), d[1], d[2], cam.HalfPixel), InsertAxes(factor, 0, -1, -1))
+				masks := Mul(cam.Upsample(toOne(channels), d[1], d[2], images.HalfPixel), InsertAxes(factor, 0, -1, -1))
 				masked := Mul(InsertAxes(p.Images, 1), InsertAxes(masks, -1))
 				n := masked.Shape().Dim(1)
 				return Reshape(p.Network(Reshape(masked, d[0]*n, d[1], d[2], d[3])), d[0], n, -1)
 			},
 		},
-	}
+	})
 	p := peers(t)
 	for _, name := range []string{"linear", "relu", "tanh", "flat", "signed"} {
-		e := explainer(t, backend(t, camlib.PureGo), newPeerNet(t, name), cam.Options{})
+		e := explainer(t, backendOf(t, pureGo), newPeerNet(t, name).Network, cam.Options{})
 		each(t, p, explain(t, e, m, p.images(t), p.target()), name+"/tc.iscam", func(i int, ours, theirs []float32) {
 			near(t, fmt.Sprintf("%s: image %d", name, i), ours, theirs, 5e-5)
 		})

@@ -18,8 +18,9 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 	"pgregory.net/rapid"
 
-	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/cam"
+	"github.com/camlab-go/camlab/camlib/images"
+	"github.com/camlab-go/camlab/camlib/network"
 )
 
 // fixture is what testdata/peers/record.py wrote: maps that other libraries made of
@@ -78,9 +79,9 @@ func (p *fixture) array(tb testing.TB, name string) []float32 {
 	return v
 }
 
-func (p *fixture) images(tb testing.TB) cam.Images {
+func (p *fixture) images(tb testing.TB) images.Batch {
 	d := p.Arrays["images"].Shape
-	return cam.Images{N: d[0], Height: d[1], Width: d[2], Channels: d[3], Pixels: p.array(tb, "images")}
+	return images.Batch{N: d[0], Height: d[1], Width: d[2], Channels: d[3], Pixels: p.array(tb, "images")}
 }
 
 // target is the class of each image for which the peers' maps are.
@@ -92,7 +93,7 @@ var networks = []string{"linear", "relu", "tanh", "flat", "signed", "flat/first"
 
 // peerNet is record.py's Net.
 type peerNet struct {
-	store   *model.Store
+	*network.Network
 	head    string
 	explain string // second, before (its ReLU) or first
 
@@ -102,66 +103,42 @@ type peerNet struct {
 
 func newPeerNet(tb testing.TB, name string) *peerNet {
 	tb.Helper()
-	p, n := peers(tb), &peerNet{store: model.NewStore(), head: name, explain: "second"}
+	p, n := peers(tb), &peerNet{head: name, explain: "second"}
 	switch name {
 	case "signed":
 		n.head, n.explain = "linear", "before"
 	case "flat/first":
 		n.head, n.explain = "flat", "first"
 	}
+	n.Network = &network.Network{
+		Name: name, Store: model.NewStore(), Head: n.scores,
+		Layers: []network.Layer{{Name: "first", Build: n.first, Bias: bias("conv1.bias")}, {Name: "second", Build: n.second}},
+	}
+	if n.explain != "before" {
+		n.Layers[1].Bias = bias("conv2.bias")
+	}
 	for name, a := range p.Arrays {
 		own, ok := strings.CutPrefix(name, n.head+"/head.")
 		if !ok && !strings.HasPrefix(name, "conv") {
 			continue
 		}
+		values := slices.Clone(p.values[name])
 		if ok {
 			name = "head." + own
 		}
-		n.store.VariableWithValue(name, tensors.FromFlatDataAndDimensions(slices.Clone(p.values[n.arrayName(name)]), a.Shape...))
+		n.Store.VariableWithValue(name, tensors.FromFlatDataAndDimensions(values, a.Shape...))
+	}
+	if n.explain == "first" {
+		n.Network = at(tb, n.Network, "first")
 	}
 	return n
 }
 
-// arrayName is where the fixture has a weight.
-func (n *peerNet) arrayName(weight string) string {
-	if strings.HasPrefix(weight, "head.") {
-		return n.head + "/" + weight
-	}
-	return weight
-}
-
-func (n *peerNet) Store() *model.Store { return n.store }
-
-func (n *peerNet) Features(scope *model.Scope, x *Node) *Node {
-	layers := n.Layers()
-	return n.Through(scope, "", layers[len(layers)-1], x)
-}
-
-// Layers are those up to the explained one.
-func (n *peerNet) Layers() []string {
-	if n.explain == "first" {
-		return []string{"first"}
-	}
-	return []string{"first", "second"}
-}
-
-// Through builds the layers after from, up to the layer to.
-func (n *peerNet) Through(scope *model.Scope, from, to string, x *Node) *Node {
-	if from == "" {
-		n.mu.Lock()
-		n.batches = append(n.batches, x.Shape().Dim(0))
-		n.mu.Unlock()
-		x = rectify(convolution(scope, "conv1", x))
-	}
-	if to == "first" {
-		return x
-	}
-	return n.second(scope, x)
-}
-
-// Bias is what a layer adds before its ReLU, [channels].
-func (n *peerNet) Bias(scope *model.Scope, layer string, like *Node) *Node {
-	return variable(scope, map[string]string{"first": "conv1", "second": "conv2"}[layer]+".bias", like)
+func (n *peerNet) first(scope *model.Scope, x *Node) *Node {
+	n.mu.Lock()
+	n.batches = append(n.batches, x.Shape().Dim(0))
+	n.mu.Unlock()
+	return rectify(convolution(scope, "conv1", x))
 }
 
 func (n *peerNet) second(scope *model.Scope, x *Node) *Node {
@@ -173,12 +150,9 @@ func (n *peerNet) second(scope *model.Scope, x *Node) *Node {
 	return rectify(x)
 }
 
-func (n *peerNet) Head(scope *model.Scope, act *Node) *Node {
-	switch n.explain {
-	case "before":
+func (n *peerNet) scores(scope *model.Scope, act *Node) *Node {
+	if n.explain == "before" {
 		act = rectify(act)
-	case "first":
-		act = n.second(scope, act)
 	}
 	if n.head == "flat" {
 		return linearLayer(scope, "head.1", Reshape(act, act.Shape().Dim(0), -1))
@@ -213,7 +187,7 @@ func each(tb testing.TB, p *fixture, ours *cam.Result, theirs string, f func(ima
 		tb.Fatalf("%s: %v, want %d×%d×%d", theirs, p.Arrays[theirs].Shape, ours.N, ours.Height, ours.Width)
 	}
 	for i := range ours.N {
-		f(i, ours.Map(i, ours.Class[i]), want[i*size:(i+1)*size])
+		f(i, ours.Map(i, ours.Class[i]).Values, want[i*size:(i+1)*size])
 	}
 }
 
@@ -280,11 +254,11 @@ func TestPeers(t *testing.T) {
 		p := peers(t)
 		x := p.images(t)
 		for _, name := range networks {
-			if name == "flat/first" && camlib.IsPureGo(b) {
+			if name == "flat/first" && isPureGo(b) {
 				continue // it has no gradient of a convolution
 			}
 			t.Run(name, func(t *testing.T) {
-				e := explainer(t, b, newPeerNet(t, name), cam.Options{})
+				e := explainer(t, b, newPeerNet(t, name).Network, cam.Options{})
 				if scores, ok := p.values[name+"/scores"]; ok {
 					near(t, "scores", explain(t, e, method(t, "gradcam"), x, p.target()).Scores, scores, rounding)
 				}
@@ -303,15 +277,15 @@ func TestPeers(t *testing.T) {
 					}
 					ours := explain(t, e, row.method, x, target)
 					each(t, p, ours, theirs, func(i int, ours, theirs []float32) {
-						if !row.method.Signed {
+						if !row.method.Spec().Signed {
 							theirs = positivePart(theirs)
 						}
 						worst = max(worst, distance(t, ours, theirs))
 					})
 					if !(worst <= tolerance) {
-						t.Errorf("%s: off from %s by %.2g of the largest value, want at most %.0g", row.method.Name, row.theirs, worst, tolerance)
+						t.Errorf("%s: off from %s by %.2g of the largest value, want at most %.0g", row.method.Spec().Name, row.theirs, worst, tolerance)
 					}
-					t.Logf("%-15s %-25s %.1e", row.method.Name, row.theirs, worst)
+					t.Logf("%-15s %-25s %.1e", row.method.Spec().Name, row.theirs, worst)
 				}
 			})
 		}
@@ -326,7 +300,7 @@ func positivePart(m []float32) []float32 {
 	return m
 }
 
-// shown is a map as the peers colour it, brought to 0 to 1.
+// shown is a map as the peers color it, brought to 0 to 1.
 func shown(m []float32) []float64 {
 	low, high := float64(slices.Min(m)), float64(slices.Max(m))
 	s := make([]float64, len(m))
@@ -389,10 +363,10 @@ func TestGradCAMPlusPlusOfThePeers(t *testing.T) {
 	} {
 		t.Run(test.rule, func(t *testing.T) {
 			p := peers(t)
-			e := explainer(t, backend(t, camlib.PureGo), newPeerNet(t, test.network), cam.Options{})
+			e := explainer(t, backendOf(t, pureGo), newPeerNet(t, test.network).Network, cam.Options{})
 			x := p.images(t)
 			ours := explain(t, e, method(t, "gradcam++"), x, p.target())
-			wrong := explain(t, e, cam.Method{Name: "wrong", Map: test.wrong}, x, p.target())
+			wrong := explain(t, e, of(cam.Spec{Name: "wrong", Map: test.wrong}), x, p.target())
 			if test.theirs != "" {
 				each(t, p, wrong, test.network+"/"+test.theirs, func(i int, wrong, theirs []float32) {
 					near(t, fmt.Sprintf("image %d: the wrong formula", i), positivePart(wrong), positivePart(theirs), 1e-4) // 1e-6 is small beside 1 in float32
@@ -400,7 +374,7 @@ func TestGradCAMPlusPlusOfThePeers(t *testing.T) {
 			}
 			most := 0.0
 			for i, c := range p.Classes {
-				a, b := shown(ours.Map(i, c)), shown(positivePart(wrong.Map(i, c)))
+				a, b := shown(ours.Map(i, c).Values), shown(positivePart(wrong.Map(i, c).Values))
 				for j := range a {
 					most = max(most, math.Abs(a[j]-b[j]))
 				}
@@ -409,12 +383,12 @@ func TestGradCAMPlusPlusOfThePeers(t *testing.T) {
 			if most < test.least {
 				t.Errorf("ours shows the same within %.3g, want a difference of %.3g or more", most, test.least)
 			}
-			right := explain(t, e, cam.Method{Name: "right", Map: func(p *cam.Pass) *Node {
+			right := explain(t, e, of(cam.Spec{Name: "right", Map: func(p *cam.Pass) *Node {
 				all := ReduceAndKeep(p.Act, ReduceSum, 1, 2)
 				return rectify(plusPlus(p, func(g2, g3 *Node) *Node { return Add(MulScalar(g2, 2), Mul(g3, all)) }, sum))
-			}}, x, p.target())
+			}}), x, p.target())
 			for i, c := range p.Classes {
-				near(t, fmt.Sprintf("image %d: equation 19", i), ours.Map(i, c), right.Map(i, c), rounding)
+				near(t, fmt.Sprintf("image %d: equation 19", i), ours.Map(i, c).Values, right.Map(i, c).Values, rounding)
 			}
 		})
 	}
@@ -428,15 +402,15 @@ func TestLargeScores(t *testing.T) {
 		x := picture(2, 4, 6)
 		large := newToy()
 		large.head = func(y, _ *Node) *Node { return AddScalar(y, 128) }
-		small, e := explainer(t, b, newToy(), cam.Options{}), explainer(t, b, large, cam.Options{})
-		theirs := cam.Method{Name: "tf-keras-vis", Map: func(p *cam.Pass) *Node {
+		small, e := explainer(t, b, newToy().Network, cam.Options{}), explainer(t, b, large.Network, cam.Options{})
+		theirs := of(cam.Spec{Name: "tf-keras-vis", Map: func(p *cam.Pass) *Node {
 			g := p.Grad()
 			first := Mul(InsertAxes(Exp(p.Score()), -1, -1, -1), g)
 			second := Mul(first, g)
 			alpha := Div(second, Add(MulScalar(second, 2), Mul(Mul(second, g), ReduceAndKeep(p.Act, ReduceSum, 1, 2))))
 			relu := func(x *Node) *Node { return Max(x, ZerosLike(x)) } // keeps a NaN, as TensorFlow's
 			return relu(weightedBy(p, ReduceSum(Mul(alpha, relu(first)), 1, 2)))
-		}}
+		}})
 		if _, err := e.Explain(t.Context(), theirs, x, cam.Class(1)); err == nil {
 			t.Error("exp(y) stays finite, want an example where it does not")
 		}
@@ -462,13 +436,13 @@ func TestScoreCAMOfThePeers(t *testing.T) {
 		theirs string
 		masks  func(m *Node, height, width int) *Node
 	}{
-		{"pgc.scorecam", func(m *Node, h, w int) *Node { return toOne(cam.Upsample(m, h, w, cam.AlignCorners)) }},
-		{"tc.scorecam", func(m *Node, h, w int) *Node { return cam.Upsample(toOne(m), h, w, cam.HalfPixel) }},
+		{"pgc.scorecam", func(m *Node, h, w int) *Node { return toOne(cam.Upsample(m, h, w, images.AlignCorners)) }},
+		{"tc.scorecam", func(m *Node, h, w int) *Node { return cam.Upsample(toOne(m), h, w, images.HalfPixel) }},
 	} {
-		m := cam.Method{
+		m := of(cam.Spec{
 			Name: test.theirs,
-			Map:  func(p *cam.Pass) *Node { return cam.ScoreCAM(p.Act, p.Value(p.Tried)) },
-			Trials: &cam.Trials{
+			Map:  func(p *cam.Pass) *Node { return cam.ScoreCAM{}.Equation(p.Act, p.Value(p.Perturbed)) },
+			Perturbations: &cam.Perturbations{
 				Count: (*cam.Pass).Channels,
 				Scores: func(p *cam.Pass, which *Node) *Node {
 					channels := Einsum("bhwk,nk->bnhw", p.Act, OneHot(which, p.Channels(), p.Act.DType()))
@@ -478,10 +452,10 @@ func TestScoreCAMOfThePeers(t *testing.T) {
 					return Reshape(p.Network(Reshape(masked, d[0]*n, d[1], d[2], d[3])), d[0], n, -1)
 				},
 			},
-		}
+		})
 		p := peers(t)
 		for _, name := range []string{"linear", "relu", "tanh", "flat", "signed"} {
-			e := explainer(t, backend(t, camlib.PureGo), newPeerNet(t, name), cam.Options{})
+			e := explainer(t, backendOf(t, pureGo), newPeerNet(t, name).Network, cam.Options{})
 			each(t, p, explain(t, e, m, p.images(t), p.target()), name+"/"+test.theirs, func(i int, ours, theirs []float32) {
 				near(t, fmt.Sprintf("%s: %s: image %d", name, test.theirs, i), ours, positivePart(theirs), rounding)
 			})
@@ -499,7 +473,7 @@ func TestMistakesAreErrors(t *testing.T) {
 		t.Fatalf("the peer's map of the image without a target is %v and its error swallowed: %v; want zeros and true", zero, p.Faults.IndexErrorSwallowed)
 	}
 	onEach(t, func(t *testing.T, b compute.Backend) {
-		e := explainer(t, b, newPeerNet(t, "linear"), cam.Options{})
+		e := explainer(t, b, newPeerNet(t, "linear").Network, cam.Options{})
 		for _, test := range []struct {
 			rule   string
 			target cam.Target
@@ -526,13 +500,13 @@ func TestNetworkStaysAsItIs(t *testing.T) {
 	net := newPeerNet(t, "linear")
 	values := func() map[string][]float32 {
 		v := make(map[string][]float32)
-		for variable := range net.store.IterVariables() {
+		for variable := range net.Store.IterVariables() {
 			v[variable.Path()] = tensors.MustCopyFlatData[float32](variable.MustValue())
 		}
 		return v
 	}
 	before := values()
-	e := explainer(t, backend(t, camlib.XLACPU), net, cam.Options{})
+	e := explainer(t, backendOf(t, xlaCPU), net.Network, cam.Options{})
 	for _, m := range cam.Methods() {
 		explain(t, e, m, p.images(t), p.target())
 	}
@@ -553,7 +527,7 @@ func TestTrialsAreBounded(t *testing.T) {
 	p := peers(t)
 	for _, chunk := range []int{1, 3, 8, 100} {
 		net := newPeerNet(t, "linear")
-		e := explainer(t, backend(t, camlib.PureGo), net, cam.Options{Chunk: chunk})
+		e := explainer(t, backendOf(t, pureGo), net.Network, cam.Options{Chunk: chunk})
 		explain(t, e, method(t, "scorecam"), p.images(t), p.target())
 		if most, all := slices.Max(net.batches), 3*8; most > min(max(chunk, 1), all) {
 			t.Errorf("chunk of %d: %d images at once, want at most the chunk and %d", chunk, most, all)
@@ -566,7 +540,7 @@ func TestTrialsAreBounded(t *testing.T) {
 // against the class, and there alone.
 func TestAblationCAMAtANegativeScore(t *testing.T) {
 	p := peers(t)
-	e := explainer(t, backend(t, camlib.PureGo), newPeerNet(t, "linear"), cam.Options{})
+	e := explainer(t, backendOf(t, pureGo), newPeerNet(t, "linear").Network, cam.Options{})
 	evidence := explain(t, e, method(t, "hirescam"), p.images(t), p.target())
 	each(t, p, evidence, "linear/pgc.ablationcam", func(i int, evidence, theirs []float32) {
 		y := p.array(t, "linear/scores")[i*5+p.Classes[i]]
@@ -584,12 +558,12 @@ func TestAblationCAMAtANegativeScore(t *testing.T) {
 func TestNothingPositive(t *testing.T) {
 	p := peers(t)
 	onEach(t, func(t *testing.T, b compute.Backend) {
-		e := explainer(t, b, newPeerNet(t, "linear"), cam.Options{})
-		if evidence := explain(t, e, method(t, "hirescam"), p.images(t), p.target()).Map(0, p.Classes[0]); slices.Max(evidence) > 0 {
+		e := explainer(t, b, newPeerNet(t, "linear").Network, cam.Options{})
+		if evidence := explain(t, e, method(t, "hirescam"), p.images(t), p.target()).Map(0, p.Classes[0]).Values; slices.Max(evidence) > 0 {
 			t.Fatalf("evidence of %v for the class of image 0, want none", slices.Max(evidence))
 		}
 		for _, name := range []string{"gradcam", "xgradcam"} {
-			m := explain(t, e, method(t, name), p.images(t), p.target()).Map(0, p.Classes[0])
+			m := explain(t, e, method(t, name), p.images(t), p.target()).Map(0, p.Classes[0]).Values
 			if slices.Max(m) != 0 || slices.Min(m) != 0 {
 				t.Errorf("%s: from %v to %v, want 0 everywhere", name, slices.Min(m), slices.Max(m))
 			}
@@ -607,14 +581,14 @@ func TestResizedMapKeepsItsRange(t *testing.T) {
 	if slices.Min(cubic) > -0.05 || slices.Max(cubic) < 1.05 {
 		t.Fatalf("the peer's map goes from %v to %v, want beyond 0 and 1", slices.Min(cubic), slices.Max(cubic))
 	}
-	b := backend(t, camlib.PureGo)
+	b := backendOf(t, pureGo)
 	rapid.Check(t, func(rt *rapid.T) {
 		h, w := rapid.IntRange(1, 5).Draw(rt, "h"), rapid.IntRange(1, 5).Draw(rt, "w")
 		times, across := rapid.IntRange(1, 4).Draw(rt, "times"), rapid.IntRange(1, 4).Draw(rt, "across")
 		m := rapid.SliceOfN(rapid.Float32Range(-1e3, 1e3), h*w, h*w).Draw(rt, "values")
 		low, high := slices.Min(m), slices.Max(m)
 		const ulps = 1e3 * 1e-6 // two interpolations of float32
-		for _, resize := range []cam.Resize{cam.AlignCorners, cam.HalfPixel, cam.Replicate} {
+		for _, resize := range []images.Resize{images.AlignCorners, images.HalfPixel, images.Replicate} {
 			out, err := ExecOnce(b, func(m *Node) *Node { return cam.Upsample(m, times*h, across*w, resize) }, tensors.FromFlatDataAndDimensions(m, h, w))
 			if err != nil {
 				rt.Fatal(err)

@@ -150,3 +150,12 @@ func (d *Dataset) Select(positions ...int) (*Dataset, error) {
 	}
 	return s, nil
 }
+
+// First returns the first n images of d, or all where it has fewer. They share d's memory.
+func (d *Dataset) First(n int) *Dataset {
+	n = max(0, min(n, d.Len()))
+	if n == 0 {
+		return &Dataset{}
+	}
+	return &Dataset{Split: d.Split, Pixels: d.Pixels[:n*imageSize], Labels: d.Labels[:n], Index: d.Index[:n]}
+}

@@ -8,32 +8,32 @@ import (
 	"github.com/camlab-go/camlab/camlib/images"
 )
 
-// Tile is one picture of a Grid, drawn at its own size.
-type Tile struct {
-	Image   image.Image
-	Caption string // below the picture; empty for none
-}
-
-// Row is one row of a Grid.
-type Row struct {
-	Label string // left of the tiles, such as "frog  p=0.98"; "\n" begins a new line
-	Tiles []Tile
-}
-
 // Grid is rows of pictures under column headings, with one colour bar for all of
 // them. All rows have the same number of tiles; smaller tiles are centred.
 type Grid struct {
 	Title   string
 	Columns []string // the headings, one per column, or none
 	Rows    []Row
-	Bar     *Shading // what the colours of the maps mean; nil for no colour bar
-	Alt     string   // the alternative text; empty is made of the words in the grid and of where its maps are largest
+	// Bar is what the colours of the maps mean; nil for no colour bar. Where it has the zero
+	// Scale, or there are maps of tiles and no Bar, it is the Diverging scale of them all.
+	Bar *Shading
+	// Relative colours every map of a tile relative to its own largest magnitude instead.
+	Relative bool
+	Side     int    // every pixel and every value is drawn as a square, as many pixels wide as make a tile about so large; 0 is one pixel each
+	Alt      string // the alternative text; empty is made of the words in the grid and of where its maps are largest
 }
+
+// Add adds a row.
+func (g *Grid) Add(label string, tiles ...Tile) { g.Rows = append(g.Rows, Row{label, tiles}) }
 
 // Draw returns the picture. It fails if there is no tile, if the rows or headings
 // differ in number of columns, and if an image is missing or empty. Texts that are
 // too long for the layout are shortened in their middle with "…".
 func (g Grid) Draw() (*Picture, error) {
+	g, err := g.drawn()
+	if err != nil {
+		return nil, err
+	}
 	if err := g.check(); err != nil {
 		return nil, err
 	}
@@ -74,7 +74,6 @@ func (g Grid) Draw() (*Picture, error) {
 	var bar *Picture
 	barW, barH := 0, 0
 	if g.Bar != nil {
-		var err error
 		if bar, err = (ColorBar{Shading: *g.Bar, Height: tilesH - capH[len(capH)-1]}).Draw(); err != nil {
 			return nil, fmt.Errorf("figure: grid: %w", err)
 		}
@@ -146,7 +145,7 @@ func (g Grid) short(f face) Grid {
 	for i, row := range g.Rows {
 		rows[i] = Row{Label: cut(row.Label, 0)}
 		for _, tile := range row.Tiles {
-			rows[i].Tiles = append(rows[i].Tiles, Tile{tile.Image, cut(tile.Caption, tile.Image.Bounds().Dx())})
+			rows[i].Tiles = append(rows[i].Tiles, Tile{Image: tile.Image, Caption: cut(tile.Caption, tile.Image.Bounds().Dx())})
 		}
 	}
 	g.Columns, g.Rows = columns, rows

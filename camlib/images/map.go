@@ -81,3 +81,12 @@ func (m Map) Max() float32 {
 	}
 	return hi
 }
+
+// Mean returns the mean of all values, summed in float64, 0 for a Map without values.
+func (m Map) Mean() float64 {
+	sum := 0.0
+	for _, v := range m.Values {
+		sum += float64(v)
+	}
+	return sum / float64(max(1, len(m.Values)))
+}

@@ -9,14 +9,16 @@ import (
 	"testing"
 
 	"github.com/camlab-go/camlab/camlib"
+	"github.com/camlab-go/camlab/camlib/article"
 	"github.com/camlab-go/camlab/camlib/cifar10"
-	"github.com/camlab-go/camlab/camlib/cnn"
+	"github.com/camlab-go/camlab/camlib/images"
+	"github.com/camlab-go/camlab/camlib/score"
 	"github.com/camlab-go/camlab/internal/backendtest"
 )
 
 func testExplorer(t *testing.T) *explorer {
 	t.Helper()
-	network, err := cnn.Pretrained()
+	network, err := article.Pretrained()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +28,7 @@ func testExplorer(t *testing.T) *explorer {
 	}
 	// Of two sizes: the images of an explorer are explained one by one.
 	small := cifar10.Sample().Image(5)
-	e, err := newExplorer(model, []image.Image{small, camlib.Square(small, 64)})
+	e, err := newExplorer(model, []image.Image{small, images.Square(small, 64)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +52,7 @@ func TestExplorerSaysWhatThePictureShows(t *testing.T) {
 		not  string
 	}{
 		{"predicted", question{Class: "predicted", Method: "cam"}, []string{
-			fmt.Sprintf("<b>frog</b>: score %+.2f, probability %.3f", frog, cnn.Probabilities(maps.Scores)[6]), "Red spoke for <b>frog</b>, blue against it"}, "network says"},
+			fmt.Sprintf("<b>frog</b>: score %+.2f, probability %.3f", frog, score.Softmax(maps.Scores)[6]), "Red spoke for <b>frog</b>, blue against it"}, "network says"},
 		{"another class", question{Class: "dog", Method: "cam"}, []string{
 			fmt.Sprintf("<b>dog</b>: score %+.2f", dog), "the network says <b>frog</b>", "Red spoke for <b>dog</b>"}, "difference"},
 		{"contrast", question{Class: "dog", Rival: "frog", Method: "cam"}, []string{

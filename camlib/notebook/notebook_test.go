@@ -10,7 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/camlab-go/camlab/camlib/cnn"
+	"github.com/camlab-go/camlab/camlib/article"
+	"github.com/camlab-go/camlab/camlib/train"
 )
 
 // TestCheckEndsTheCell runs Check in a process of its own, as in a cell.
@@ -48,15 +49,15 @@ func TestQuick(t *testing.T) {
 }
 
 func TestChartsShowEveryEpochAndClass(t *testing.T) {
-	h, err := cnn.PretrainedHistory()
+	h, err := article.Log()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cost, f1 := charts(h.Epochs)
-	if len(cost.Series) != 2 || len(f1.Series) != 11 {
-		t.Fatalf("%d cost and %d F1 curves, want 2 and 11: macro and ten classes", len(cost.Series), len(f1.Series))
+	loss, f1 := charts(h.Epochs)
+	if len(loss.Series) != 2 || len(f1.Series) != 11 {
+		t.Fatalf("%d loss and %d F1 curves, want 2 and 11: macro and ten classes", len(loss.Series), len(f1.Series))
 	}
-	for _, s := range append(cost.Series, f1.Series...) {
+	for _, s := range append(loss.Series, f1.Series...) {
 		if len(s.Y) != len(h.Epochs) {
 			t.Errorf("curve %s has %d points, want one per epoch, %d", s.Name, len(s.Y), len(h.Epochs))
 		}
@@ -76,11 +77,11 @@ func TestChartsShowEveryEpochAndClass(t *testing.T) {
 
 func TestAbandonedSaysWhereToGoOn(t *testing.T) {
 	dir := t.TempDir()
-	epochs := []cnn.Epoch{{Epoch: 1}, {Epoch: 2}}
+	epochs := []train.Epoch{{Epoch: 1}, {Epoch: 2}}
 	for _, row := range []struct {
 		dir    string
 		file   bool
-		epochs []cnn.Epoch
+		epochs []train.Epoch
 		want   string
 	}{
 		{"", false, nil, "no checkpoint folder was given: set Dir to keep one"},
@@ -89,7 +90,7 @@ func TestAbandonedSaysWhereToGoOn(t *testing.T) {
 		{dir, true, epochs, "train again with the same settings and folder " + dir + " to go on from that one, epoch 2"},
 	} {
 		if row.file {
-			if err := os.WriteFile(filepath.Join(dir, cnn.TrainingFile), nil, 0o644); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, train.TrainingFile), nil, 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -100,24 +101,24 @@ func TestAbandonedSaysWhereToGoOn(t *testing.T) {
 }
 
 func TestComparisonGivesARunOneColour(t *testing.T) {
-	h, err := cnn.PretrainedHistory()
+	h, err := article.Log()
 	if err != nil {
 		t.Fatal(err)
 	}
 	short := *h
 	short.Epochs = h.Epochs[:3]
-	cost, f1, err := comparison([]string{"long", "short"}, []*cnn.History{h, &short})
+	loss, f1, err := comparison([]string{"long", "short"}, []*train.History{h, &short})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(cost.Series) != 4 || len(f1.Series) != 2 {
-		t.Fatalf("%d cost and %d F1 curves, want 4 and 2", len(cost.Series), len(f1.Series))
+	if len(loss.Series) != 4 || len(f1.Series) != 2 {
+		t.Fatalf("%d loss and %d F1 curves, want 4 and 2", len(loss.Series), len(f1.Series))
 	}
-	test, train := cost.Series[2], cost.Series[3]
-	if test.Name != "short" || len(test.Y) != 3 || test.Y[2] != short.Epochs[2].Test.Cost || train.Y[2] != short.Epochs[2].TrainCost {
-		t.Errorf("curves %s of %v and %s of %v, want the short run's test and train cost", test.Name, test.Y, train.Name, train.Y)
+	test, train := loss.Series[2], loss.Series[3]
+	if test.Name != "short" || len(test.Y) != 3 || test.Y[2] != short.Epochs[2].Test.Loss || train.Y[2] != short.Epochs[2].TrainLoss {
+		t.Errorf("curves %s of %v and %s of %v, want the short run's test and train loss", test.Name, test.Y, train.Name, train.Y)
 	}
-	if test.Color != train.Color || test.Color != f1.Series[1].Color || test.Color == cost.Series[0].Color {
+	if test.Color != train.Color || test.Color != f1.Series[1].Color || test.Color == loss.Series[0].Color {
 		t.Error("want one colour for all curves of a run, and another for the other run")
 	}
 	if _, _, err := comparison([]string{"one"}, nil); err == nil || err.Error() != "notebook: compare: 1 names for 0 histories, want one for each" {

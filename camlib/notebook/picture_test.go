@@ -50,11 +50,11 @@ func TestPicturesCarryTheirWords(t *testing.T) {
 	if got := inlineImage("image/png", file); !strings.HasPrefix(got, `<img alt="a frog, &#34;seen&#34; &amp; &lt;alive&gt;" src="data:image/png;base64,`) {
 		t.Errorf("in HTML: %.90s", got)
 	}
-	svg, err := curve.Cost([]float64{3, 1}, []float64{3, 2}).SVG()
+	svg, err := curve.Loss([]float64{3, 1}, []float64{3, 2}).SVG()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := inlineImage("image/svg+xml", svg); !strings.HasPrefix(got, `<img alt="Cost: line chart of cost (nats) over epoch 1 to 2. train falls from 3 to 1. test falls`) {
+	if got := inlineImage("image/svg+xml", svg); !strings.HasPrefix(got, `<img alt="Loss: line chart of loss (nats) over epoch 1 to 2. train falls from 3 to 1. test falls`) {
 		t.Errorf("in HTML: %.120s", got)
 	}
 	if got := alternative("image/svg+xml", []byte("<svg/>")); got != "picture" {

@@ -51,7 +51,7 @@ func (t *training) prepare() error {
 	if err := prepare(t.backend, t.net, t.train, t.config.Seed); err != nil {
 		return fmt.Errorf("train: %w", err)
 	}
-	t.holds = content{t.net.Name, parameters(t.net.Store)}
+	t.holds = content{t.net.Name, parameters(t.net)}
 	return nil
 }
 

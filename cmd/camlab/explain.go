@@ -17,9 +17,9 @@ import (
 	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/images"
+	"github.com/camlab-go/camlab/camlib/train/progress"
 	"github.com/camlab-go/camlab/internal/lock"
 	"github.com/camlab-go/camlab/internal/outdir"
-	"github.com/camlab-go/camlab/camlib/train/progress"
 )
 
 type explainFlags struct {

@@ -627,7 +627,8 @@ func TestExplainTransparent(t *testing.T) {
 		}
 		scores := m.Maps[0].Score
 		for i := range 3 {
-			if scores[i] != scores[same] {
+			// The pure-Go backend adds up the last rows of a matrix in another order.
+			if math.Abs(float64(scores[i]-scores[same])) > 1e-5 {
 				t.Errorf("background %q: %s scores %v, want %v as %s", background, m.Images[i].Name, scores[i], scores[same], m.Images[same].Name)
 			}
 		}

@@ -19,10 +19,10 @@ import (
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/figure"
 	"github.com/camlab-go/camlab/camlib/images"
+	"github.com/camlab-go/camlab/camlib/train/progress"
 	"github.com/camlab-go/camlab/internal/atomicfile"
 	"github.com/camlab-go/camlab/internal/exec"
 	"github.com/camlab-go/camlab/internal/legible"
-	"github.com/camlab-go/camlab/camlib/train/progress"
 )
 
 // explaining is a run over all images, in chunks, of which one is in memory. A chunk
@@ -137,7 +137,7 @@ func (w *explaining) unit(ctx context.Context, k int) error {
 
 // explain makes the maps and draws them.
 func (w *explaining) explain(ctx context.Context, k int, u *unit) error {
-	var labels []uint8
+	var labels []int
 	for _, i := range w.chunk.which {
 		if w.labels != nil {
 			labels = append(labels, w.labels[i])

@@ -15,6 +15,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/camlab-go/camlab/internal/atomicfile"
 )
 
 // journal is what a run of explain has done so far, so that the next one goes on:
@@ -242,7 +244,7 @@ func (j *journal) finish(n, classes int, m *manifest) error {
 			return err
 		}
 	}
-	if err := writeFile(filepath.Join(j.dir, manifestFile), func(w io.Writer) error { return printJSON(w, m) }); err != nil {
+	if err := atomicfile.Write(filepath.Join(j.dir, manifestFile), func(w io.Writer) error { return printJSON(w, m) }); err != nil {
 		return err
 	}
 	return j.remove()

@@ -30,7 +30,7 @@ func (k Kind) OnCPU() bool { return k == PureGo || k == XLACPU }
 func Go() (compute.Backend, error) {
 	return once("go", PureGo, func() (compute.Backend, string, error) {
 		b, err := gobackend.New("ops_sequential")
-		return b, gobackend.BackendName, err
+		return b, "GoMLX in pure Go", err
 	})
 }
 

@@ -62,13 +62,16 @@ func draw(dir string) (string, error) {
 				direct = append(direct, to)
 			}
 		}
-		if line := room; len(direct) > 0 {
-			fmt.Fprintf(t, "%s\t→ %s\n", line, strings.Join(direct, ", "))
+		if len(direct) > 0 {
+			fmt.Fprintf(t, "%s\t→ %s\n", room, strings.Join(direct, ", "))
 		} else {
-			fmt.Fprintln(t, line)
+			fmt.Fprintln(t, room)
 		}
 	}
-	return b.String(), t.Flush()
+	if err := t.Flush(); err != nil {
+		return "", err
+	}
+	return b.String(), nil
 }
 
 // load returns what each package of camlib imports of camlib.

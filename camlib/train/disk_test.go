@@ -1,6 +1,6 @@
 //go:build unix
 
-package cnn
+package train
 
 import (
 	"errors"
@@ -31,10 +31,7 @@ func TestFullDisk(t *testing.T) {
 		f()
 	}
 	config, ds, c := made(t)
-	f, err := openFolder(config.Dir, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	f, err := open(t, config.Dir), error(nil)
 	for range 2 {
 		if err := f.save(c); err != nil {
 			t.Fatal(err)
@@ -45,15 +42,15 @@ func TestFullDisk(t *testing.T) {
 	}
 	before := written(t, config.Dir)
 	next := *c
-	next.Position = position{Epoch: 2, Step: 1, CostSum: 1, Seconds: 1}
+	next.Position = position{Epoch: 2, Step: 1, LossSum: 1, Seconds: 1}
 	next.model = append([]byte{0}, c.model...)
-	for _, size := range []uint64{0, 1 << 10, 1 << 20, 5 << 20} {
+	for _, size := range []uint64{0, 1 << 10, 8 << 10, 20 << 10} {
 		limited(size, func() { err = f.save(&next) })
-		if !errors.Is(err, syscall.EFBIG) || !strings.HasPrefix(err.Error(), "cnn: checkpoint: write ") || !maps.Equal(written(t, config.Dir), before) {
+		if !errors.Is(err, syscall.EFBIG) || !strings.HasPrefix(err.Error(), "train: checkpoint: write ") || !maps.Equal(written(t, config.Dir), before) {
 			t.Errorf("files of at most %d bytes: error %v, want that of the write and the folder as it was", size, err)
 		}
 	}
-	limited(1<<20, func() { err = f.publish(&next) })
+	limited(4<<10, func() { err = f.publish(&next) })
 	if !errors.Is(err, syscall.EFBIG) || !maps.Equal(written(t, config.Dir), before) {
 		t.Errorf("model: error %v, want that of the write and the folder as it was", err)
 	}

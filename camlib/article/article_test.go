@@ -180,7 +180,7 @@ func TestFeaturesRefusesWrongImages(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, dims := range [][]int{{1, 32, 31, 3}, {1, 32, 32, 1}, {32, 32, 3}} {
-		_, err := exec.Call(tensor(1, dims...))
+		_, err := exec.Exec(tensor(1, dims...))
 		if err == nil || !strings.Contains(err.Error(), "want floats [batch, even height, even width, 3]") {
 			t.Errorf("images shaped %v: error %v, want one that says the shape", dims, err)
 		}

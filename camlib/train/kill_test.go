@@ -1,4 +1,4 @@
-package cnn
+package train
 
 import (
 	"bufio"
@@ -13,25 +13,38 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/ml/model"
 
+	"github.com/camlab-go/camlab/camlib/network"
 	"github.com/camlab-go/camlab/internal/backendtest"
 )
 
 // TestKilledTrainings trains in processes of its own that it kills with SIGKILL at
 // random moments, in half of them after a second training was started in the same
 // folder, until one comes to its end, and again from the start, until there were
-// as many kills as CAMLAB_TEST_KILLS says. All ends have the bits of a training that
-// was never killed. CAMLAB_TEST_KILLS_ON=go takes the pure-Go backend.
+// as many kills as CAMLAB_TEST_KILLS says, or a few. All ends have the bits of a training
+// that was never killed, in every variable: the network has batch normalization and
+// dropout. CAMLAB_TEST_KILLS_ON=xla takes XLA instead of pure Go.
 func TestKilledTrainings(t *testing.T) {
 	if dir := os.Getenv("CAMLAB_TEST_TRAIN_IN"); dir != "" {
 		trainToBeKilled(t, dir)
 		return
 	}
-	kills, err := strconv.Atoi(os.Getenv("CAMLAB_TEST_KILLS"))
-	if err != nil {
-		t.Skip("kills trainings for minutes: set CAMLAB_TEST_KILLS=100")
+	if testing.Short() {
+		t.Skip("trains in many processes")
 	}
+	kills := 4
+	if text := os.Getenv("CAMLAB_TEST_KILLS"); text != "" {
+		var err error
+		if kills, err = strconv.Atoi(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	net := own()
+	if err := prepare(backendtest.Go(t), net, patterns(t, 4), 0); err != nil {
+		t.Fatal(err)
+	}
+	holds := content{net.Name, parameters(net)}
 	whole := t.TempDir()
 	lines, err := startTraining(t, whole, -1)
 	if err != nil {
@@ -54,18 +67,19 @@ func TestKilledTrainings(t *testing.T) {
 		}
 		if err == nil {
 			ends++
-			sameEnd(t, dir, whole)
+			sameEnd(t, holds, dir, whole)
 			if err := os.RemoveAll(dir); err != nil {
 				t.Fatal(err)
 			}
 			continue
 		}
 		killed++
-		if _, err := Load(dir); err != nil && !strings.Contains(err.Error(), "no such file") {
+		if err := net.Load(dir); err != nil && !strings.Contains(err.Error(), "no such file") {
 			t.Errorf("after kill %d: %v", killed, err)
 		}
-		newest, errNewest := readCheckpoint(filepath.Join(dir, TrainingFile))
-		if _, err := readCheckpoint(filepath.Join(dir, PreviousFile)); errNewest != nil && !os.IsNotExist(errNewest) || err != nil && !os.IsNotExist(err) {
+		f := &folder{dir: dir, holds: holds}
+		newest, errNewest := f.read(TrainingFile)
+		if _, err := f.read(PreviousFile); errNewest != nil && !os.IsNotExist(errNewest) || err != nil && !os.IsNotExist(err) {
 			t.Errorf("after kill %d: %v, %v", killed, errNewest, err)
 		}
 		if newest != nil && newest.Position.Step > 0 {
@@ -75,25 +89,26 @@ func TestKilledTrainings(t *testing.T) {
 	if _, err := startTraining(t, dir, -1); err != nil {
 		t.Fatal(err)
 	}
-	sameEnd(t, dir, whole)
+	sameEnd(t, holds, dir, whole)
 	t.Logf("%d kills, %d of them left a checkpoint within an epoch; %d double starts, %d ends", killed, mid, doubles, ends+1)
 }
 
 // trainToBeKilled writes a line for each step and epoch, and checkpoints after every step.
 func trainToBeKilled(t *testing.T, dir string) {
-	var backend compute.Backend
-	if os.Getenv("CAMLAB_TEST_KILLS_ON") == "go" {
-		backend = backendtest.Go(t)
-	} else {
+	backend := backendtest.Go(t)
+	if os.Getenv("CAMLAB_TEST_KILLS_ON") == "xla" {
 		backend = backendtest.XLA(t)
 	}
 	fmt.Println("training")
-	ds := few(t, 4)
-	if _, err := Train(t.Context(), backend, New(1), ds, ds, TrainConfig{
-		Epochs: 3, BatchSize: 1, Augment: FlipCrop, Seed: 5, Step: Plain, Dir: dir, CheckpointEvery: 1,
-		OnStep:  func(p Progress) { fmt.Println("training") },
-		OnEpoch: func(Epoch) { fmt.Println("training") },
-	}); err != nil {
+	config := ownConfig()
+	config.Dir, config.CheckpointEvery = dir, 1
+	config.OnStep = func(Progress) {
+		fmt.Println("training")
+		time.Sleep(5 * time.Millisecond) // so that it can be killed within a step
+	}
+	config.OnEpoch = func(Epoch) { fmt.Println("training") }
+	ds := patterns(t, 20)
+	if _, err := Train(t.Context(), backend, own(), ds, ds, config); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -151,11 +166,11 @@ func startTraining(t *testing.T, dir string, after int, then ...func()) (lines i
 }
 
 // sameEnd compares all of two finished trainings but their times.
-func sameEnd(t *testing.T, dir, whole string) {
+func sameEnd(t *testing.T, holds content, dir, whole string) {
 	t.Helper()
 	var ends [2][]byte
 	for i, d := range []string{dir, whole} {
-		c, err := readCheckpoint(filepath.Join(d, TrainingFile))
+		c, err := (&folder{dir: d, holds: holds}).read(TrainingFile)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -163,9 +178,12 @@ func sameEnd(t *testing.T, dir, whole string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		model, err := os.ReadFile(filepath.Join(d, ModelFile))
+		weights, err := os.ReadFile(filepath.Join(d, network.ModelFile))
 		if err != nil {
 			t.Fatal(err)
+		}
+		if state, ok := c.values[model.RNGStateVariableName]; ok {
+			clear(state.Data()[drawn:])
 		}
 		for e := range c.History.Epochs {
 			c.History.Epochs[e].Seconds, log.Epochs[e].Seconds = 0, 0
@@ -178,7 +196,7 @@ func sameEnd(t *testing.T, dir, whole string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ends[i] = bytes.Join([][]byte{data, text, model}, nil)
+		ends[i] = bytes.Join([][]byte{data, text, weights}, nil)
 	}
 	if !bytes.Equal(ends[0], ends[1]) {
 		t.Errorf("%s ended in other bits than the training that was not killed", dir)

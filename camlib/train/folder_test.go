@@ -1,4 +1,4 @@
-package cnn
+package train
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/camlab-go/camlab/camlib/network"
 	"github.com/camlab-go/camlab/internal/backendtest"
 	"github.com/camlab-go/camlab/internal/lock"
 )
@@ -24,7 +25,7 @@ func TestFolderWithoutACheckpoint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other := encode(t, New(3))
+	other := encode(t, tiny(3))
 	changed := func(change func(*History)) []byte {
 		h := c.History
 		h.Epochs = slices.Clone(h.Epochs)
@@ -62,7 +63,7 @@ func TestFolderWithoutACheckpoint(t *testing.T) {
 			config := config
 			config.Dir, config.Epochs = t.TempDir(), row.epochs
 			if row.model != nil {
-				put(t, config.Dir, ModelFile, row.model)
+				put(t, config.Dir, network.ModelFile, row.model)
 			}
 			if row.log != nil {
 				put(t, config.Dir, LogFile, row.log)
@@ -91,29 +92,6 @@ func TestFolderWithoutACheckpoint(t *testing.T) {
 	}
 }
 
-// TestShippedRunIsFinished: the two files that are shipped make a finished run.
-func TestShippedRunIsFinished(t *testing.T) {
-	h, err := PretrainedHistory()
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := h.encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(text) != string(articleLog) {
-		t.Error("the shipped log is not what a training writes")
-	}
-	dir := t.TempDir()
-	put(t, dir, ModelFile, articleModel)
-	put(t, dir, LogFile, articleLog)
-	f := &folder{dir: dir}
-	log, m, err := f.finished(h, 15)
-	if err != nil || len(log.Epochs) != 15 || !slices.Equal(encode(t, m), articleModel) {
-		t.Errorf("error %v, want the 15 epochs and the model", err)
-	}
-}
-
 // TestModelAndLogAreRepaired: beside a good checkpoint a training leaves its model and
 // log, whatever was there; what is not its own is kept under another name.
 func TestModelAndLogAreRepaired(t *testing.T) {
@@ -126,7 +104,7 @@ func TestModelAndLogAreRepaired(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	older := encode(t, New(3))
+	older := encode(t, tiny(3))
 	h := c.History
 	h.Epochs, h.ModelData = h.Epochs[:1], hash(older)
 	olderLog, err := h.encode()
@@ -157,7 +135,7 @@ func TestModelAndLogAreRepaired(t *testing.T) {
 			var notices []string
 			config.OnNotice = func(text string) { notices = append(notices, text) }
 			put(t, config.Dir, TrainingFile, data)
-			for name, content := range map[string][]byte{ModelFile: row.model, LogFile: row.log} {
+			for name, content := range map[string][]byte{network.ModelFile: row.model, LogFile: row.log} {
 				if content != nil {
 					put(t, config.Dir, name, content)
 				}
@@ -167,7 +145,7 @@ func TestModelAndLogAreRepaired(t *testing.T) {
 				t.Fatalf("error %v, want the two epochs", err)
 			}
 			after := written(t, config.Dir)
-			if after[ModelFile] != string(c.model) || after[LogFile] != string(log) || after[TrainingFile] != string(data) {
+			if after[network.ModelFile] != string(c.model) || after[LogFile] != string(log) || after[TrainingFile] != string(data) {
 				t.Error("want model, log and checkpoint of the training")
 			}
 			if len(after) != 3+len(row.kept) || len(notices) != len(row.kept) {
@@ -203,12 +181,12 @@ func TestFolderThatCannotBeWritten(t *testing.T) {
 		"link":       "",
 		"new/deep":   "",
 	} {
-		err := TrainConfig{Dir: filepath.Join(top, dir)}.Check()
-		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "cnn: train: checkpoint folder "+top)) {
+		err := Config{Dir: filepath.Join(top, dir)}.Check()
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "train: checkpoint folder "+top)) {
 			t.Errorf("%s: error %v, want one that says %q", dir, err, want)
 		}
 	}
-	if err := (TrainConfig{Epochs: -1, Dir: filepath.Join(top, "never")}).Check(); err == nil {
+	if err := (Config{Epochs: -1, Dir: filepath.Join(top, "never")}).Check(); err == nil {
 		t.Error("-1 epochs: no error")
 	}
 	if _, err := os.Stat(filepath.Join(top, "never")); err == nil {
@@ -223,10 +201,7 @@ func TestLeftOverFilesAreRemoved(t *testing.T) {
 	for _, name := range append([]string{".training.safetensors123", ".model.safetensors9", ".log.json77"}, keep...) {
 		put(t, dir, name, nil)
 	}
-	f, err := openFolder(dir, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := open(t, dir)
 	defer f.close()
 	left := slices.Sorted(maps.Keys(written(t, dir)))
 	slices.Sort(keep)
@@ -240,21 +215,18 @@ func TestLeftOverFilesAreRemoved(t *testing.T) {
 func TestOneTrainingAFolder(t *testing.T) {
 	const variable = "CAMLAB_TEST_HOLD"
 	if dir := os.Getenv(variable); dir != "" {
-		_, err := openFolder(dir, nil)
+		_, err := openFolder(dir, holds(), nil)
 		fmt.Println(err)
 		fmt.Scanln() //nolint:errcheck // waits to be killed
 		return
 	}
 	dir := t.TempDir()
-	f, err := openFolder(dir, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := open(t, dir)
 	config, ds, _ := made(t)
 	config.Dir = dir
 	put(t, dir, ".model.safetensors9", nil) // of the running one, perhaps
-	_, _, err = run(t, config, ds)
-	want := fmt.Sprintf("cnn: train: checkpoint folder %s: in use by process %d on ", dir, os.Getpid())
+	_, _, err := run(t, config, ds)
+	want := fmt.Sprintf("train: checkpoint folder %s: in use by process %d on ", dir, os.Getpid())
 	if err == nil || !strings.HasPrefix(err.Error(), want) || !strings.HasSuffix(err.Error(), "; wait for its end or choose another folder") {
 		t.Errorf("second training: error %v, want one that begins with %q", err, want)
 	}
@@ -279,14 +251,14 @@ func TestOneTrainingAFolder(t *testing.T) {
 	if _, err := fmt.Fscanln(out, &said); err != nil || said != "<nil>" {
 		t.Errorf("the other process: %q, error %v", said, err)
 	}
-	if err := (TrainConfig{Dir: dir}).Check(); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("in use by process %d on ", cmd.Process.Pid)) {
+	if err := (Config{Dir: dir}).Check(); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("in use by process %d on ", cmd.Process.Pid)) {
 		t.Errorf("while another process has the folder: error %v", err)
 	}
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	cmd.Wait() //nolint:errcheck // killed
-	if err := (TrainConfig{Dir: dir}).Check(); err != nil {
+	if err := (Config{Dir: dir}).Check(); err != nil {
 		t.Errorf("after it was killed: %v", err)
 	}
 }
@@ -297,83 +269,12 @@ func TestStoppedBeforeTheFirstStep(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
 	for range 2 {
-		if _, err := Train(ctx, backendtest.Go(t), New(1), ds, ds, config); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "stopped in epoch 1 after 0 steps; train again") {
+		if _, err := Train(ctx, backendtest.Go(t), tiny(1), ds, ds, config); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "stopped in epoch 1 after 0 steps; train again") {
 			t.Errorf("error %v, want one that says how to go on", err)
 		}
 	}
-	c, err := readCheckpoint(filepath.Join(config.Dir, TrainingFile))
+	c, err := (&folder{dir: config.Dir, holds: holds()}).read(TrainingFile)
 	if err != nil || c.Position != (position{}) || len(written(t, config.Dir)) != 2 {
 		t.Errorf("error %v, want a checkpoint at the beginning, the same before it, and no model or log", err)
-	}
-}
-
-// TestEpochWarning: a training that has not learned says so, one that has does not.
-func TestEpochWarning(t *testing.T) {
-	score := func(n, right int) Evaluation { // ten classes, n images of each, of which so many are right
-		e := Evaluation{Images: 10 * n, Cost: 2, Accuracy: float64(right) / float64(n), Confusion: make([][]int, 10)}
-		for class := range e.Confusion {
-			e.Confusion[class] = make([]int, 10)
-			e.Confusion[class][class] = right
-			e.Confusion[class][(class+1)%10] += n - right
-		}
-		return e
-	}
-	costs := func(train, test float64, e Evaluation) Epoch {
-		e.Cost = test
-		return Epoch{TrainCost: train, Test: e}
-	}
-	oneClass := score(10, 10)
-	for class := 1; class < 10; class++ {
-		oneClass.Confusion[class] = make([]int, 10)
-	}
-	oneClass.Images = 10
-	for _, row := range []struct {
-		what string
-		Epoch
-		want string
-	}{
-		{"the article's first epoch", costs(1.42, 1.10, score(1000, 603)), ""},
-		{"an accuracy just above chance", costs(2.3, 2.3, score(1000, 107)), ""},
-		{"chance", costs(2.3026, 2.3026, score(1000, 100)), "accuracy 0.1000 on 10000 test images, no better than guessing"},
-		{"two standard deviations above", costs(2.3, 2.3, score(1000, 106)), "accuracy 0.1060"},
-		{"below chance", costs(2.3, 2.3, score(1000, 0)), "accuracy 0.0000"},
-		{"chance of a few images", costs(2.3, 2.3, score(2, 0)), "accuracy 0.0000 on 20 test images"},
-		{"a learning rate of 100", costs(1e23, 1e21, score(1000, 100)), "train cost 1e+23, far above that of guessing, 2.303"},
-		{"wild at the end of the epoch", costs(1.5, 1e20, score(1000, 300)), "test cost 1e+20, far above that of guessing, 2.303"},
-		{"overfitted", costs(0.01, 5, score(1000, 600)), ""},
-		{"a single class", costs(0.1, 0.1, oneClass), ""},
-	} {
-		got := row.warning(100)
-		if row.want == "" && got != "" || !strings.HasPrefix(got, row.want) || row.want != "" && !strings.HasSuffix(got, "try a smaller learning rate than 100") {
-			t.Errorf("%s: warning %q, want %q", row.what, got, row.want)
-		}
-	}
-}
-
-// TestTrainingGoneWrongIsSaid trains with learning rates that are too large.
-func TestTrainingGoneWrongIsSaid(t *testing.T) {
-	ds := few(t, 20)
-	config := TrainConfig{Epochs: 3, BatchSize: 10, LearningRate: 100, Augment: None, Step: Plain, Dir: t.TempDir()}
-	var seen []Epoch
-	config.OnEpoch = func(e Epoch) { seen = append(seen, e) }
-	h, err := Train(t.Context(), backendtest.XLA(t), New(1), ds, ds, config)
-	if err == nil {
-		log, err := ReadHistory(config.Dir)
-		if err != nil || len(seen) != 3 || !strings.HasSuffix(h.Epochs[0].Warning, "try a smaller learning rate than 100") ||
-			seen[0].Warning != h.Epochs[0].Warning || log.Epochs[0].Warning != h.Epochs[0].Warning {
-			t.Errorf("learning rate 100: error %v, epochs %+v, want a warning in the log and for OnEpoch", err, seen)
-		}
-	} else if !strings.Contains(err.Error(), "want") {
-		t.Error(err)
-	}
-	config.LearningRate, config.Dir = 1e10, t.TempDir()
-	_, err = Train(t.Context(), backendtest.XLA(t), New(1), ds, ds, config)
-	if err == nil || !strings.Contains(err.Error(), "try a smaller learning rate than 1e+10") {
-		t.Errorf("learning rate 1e10: error %v", err)
-	}
-	if _, err := os.Stat(filepath.Join(config.Dir, ModelFile)); err == nil {
-		if _, err := Load(config.Dir); err != nil {
-			t.Errorf("a model that cannot be loaded was published: %v", err)
-		}
 	}
 }

@@ -1,10 +1,9 @@
-package cnn
+package train
 
 import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"math"
 	"os"
@@ -15,77 +14,9 @@ import (
 
 	"github.com/nlpodyssey/safetensors"
 
-	"github.com/camlab-go/camlab/camlib/cifar10"
+	"github.com/camlab-go/camlab/camlib/network"
 	"github.com/camlab-go/camlab/internal/backendtest"
-	"github.com/camlab-go/camlab/internal/lock"
 )
-
-// made returns the settings, data and last checkpoint of a training of two epochs of
-// two steps that has ended. It is made up, which takes no time, but keeps all rules.
-func made(t *testing.T) (TrainConfig, *cifar10.Dataset, *checkpoint) {
-	t.Helper()
-	ds := few(t, 20)
-	m := New(1)
-	values, err := m.trained()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range parameters() {
-		if p.moment > 0 {
-			for i := range values[p.String()] {
-				values[p.String()][i] = float32(i%7) / 8
-			}
-		}
-	}
-	model := encode(t, m)
-	h := History{Architecture: Architecture, Images: 20, Augment: FlipCrop, BatchSize: 10, LearningRate: 0.001, Seed: 5, Step: Plain,
-		Backend: "made up", TrainData: hash(ds.Pixels, ds.Labels), TestData: hash(ds.Pixels, ds.Labels), ModelData: hash(model)}
-	for e := 1; e <= 2; e++ {
-		h.Epochs = append(h.Epochs, Epoch{Epoch: e, TrainCost: 2, Test: Evaluation{Images: 20, Cost: 2, Accuracy: 0.5}, Seconds: 1})
-	}
-	config := TrainConfig{Epochs: 2, BatchSize: 10, Augment: FlipCrop, Seed: 5, Dir: t.TempDir(),
-		OnStep: func(Progress) { t.Error("a step was made") }}
-	return config, ds, &checkpoint{state{position{Epoch: 2}, h}, values, model}
-}
-
-// run takes the folder of a made training.
-func run(t *testing.T, config TrainConfig, ds *cifar10.Dataset) (*Model, *History, error) {
-	t.Helper()
-	m := New(99)
-	h, err := Train(t.Context(), backendtest.Go(t), m, ds, ds, config)
-	return m, h, err
-}
-
-// written returns the contents of a folder's files, except the lock's.
-func written(t *testing.T, dir string) map[string]string {
-	t.Helper()
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := make(map[string]string)
-	for _, e := range entries {
-		if e.Name() == lock.File {
-			continue
-		}
-		all[e.Name()] = "folder"
-		if !e.IsDir() {
-			data, err := os.ReadFile(filepath.Join(dir, e.Name()))
-			if err != nil {
-				t.Fatal(err)
-			}
-			all[e.Name()] = string(data)
-		}
-	}
-	return all
-}
-
-func put(t *testing.T, dir, name string, data []byte) {
-	t.Helper()
-	if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
 
 // TestDamagedCheckpointsAreRefused: none of them is gone on from, by itself none
 // makes a training begin anew over what is there, and beside a good one before
@@ -192,7 +123,7 @@ func TestDamagedCheckpointsAreRefused(t *testing.T) {
 		return func() []byte {
 			s := *c
 			s.model = nil
-			s.Position, s.History.Epochs, s.History.ModelData = position{Step: 1, CostSum: 20, Seconds: 1}, nil, ""
+			s.Position, s.History.Epochs, s.History.ModelData = position{Step: 1, LossSum: 20, Seconds: 1}, nil, ""
 			change(&s.state)
 			data, err := s.encode()
 			if err != nil {
@@ -220,25 +151,25 @@ func TestDamagedCheckpointsAreRefused(t *testing.T) {
 		{"zeros", raw(func(d []byte) []byte { return make([]byte, len(d)) }), "no checksum"},
 		{"a bit of the header's length", flip(func() int { return 0 }), sum},
 		{"a high bit of the header's length", flip(func() int { return 7 }), cut},
-		{"a bit of a tensor's name", inHeader("conv4/weights_"), sum},
+		{"a bit of a tensor's name", inHeader("conv2/weights_"), sum},
 		{"a bit of a type", inHeader(`"F32"`), sum},
 		{"a bit of an offset", inHeader(`"data_offsets":[0,`), sum},
-		{"a bit of the architecture", inHeader(Architecture), sum},
+		{"a bit of the architecture", inHeader(`"tiny"`), sum},
 		{"a bit of the position", inHeader(`cost_sum\":`), sum},
 		{"a bit of the log", inHeader(`macro_f1\":0`), sum},
 		{"a bit of the checksum", flip(func() int { return bytes.Index(good, []byte(meta.Metadata()[checksum])) }), sum},
 		{"a bit of the checksum's name", inHeader(`"` + checksum + `":"`), "no checksum"},
-		{"a bit of the weights", inTensor("conv5/weights"), sum},
+		{"a bit of the weights", inTensor("conv2/weights"), sum},
 		{"a bit of a bias", inTensor("dense/weights"), sum},
 		{"a bit of a first moment", inTensor("AdamOptimizer/conv2/weights_1st_moment"), sum},
-		{"a bit of a second moment", inTensor("AdamOptimizer/conv3/weights_2nd_moment"), sum},
-		{"a bit of the model", inTensor(ModelFile), sum},
+		{"a bit of a second moment", inTensor("AdamOptimizer/conv1/weights_2nd_moment"), sum},
+		{"a bit of the model", inTensor(network.ModelFile), sum},
 		{"the last bit", flip(func() int { return len(good) - 1 }), sum},
-		{"a page of zeros", raw(func(d []byte) []byte { clear(d[1<<20:][:4096]); return d }), sum},
+		{"a page of zeros", raw(func(d []byte) []byte { clear(d[len(d)/4:][:512]); return d }), sum},
 		{"two pages exchanged", raw(func(d []byte) []byte {
-			a := slices.Clone(d[1<<20:][:4096])
-			copy(d[1<<20:], d[2<<20:][:4096])
-			copy(d[2<<20:], a)
+			a := slices.Clone(d[len(d)/4:][:512])
+			copy(d[len(d)/4:], d[len(d)/2:][:512])
+			copy(d[len(d)/2:], a)
 			return d
 		}), sum},
 		{"the model in its place", func() []byte { return c.model }, "no checksum"},
@@ -246,52 +177,52 @@ func TestDamagedCheckpointsAreRefused(t *testing.T) {
 		{"a folder in its place", nil, "is a directory"},
 
 		{"no checksum, as before there was one", sealed(func(_ map[string]safetensors.TensorView, meta map[string]string) { delete(meta, checksum) }), "no checksum"},
-		{"another architecture", noted("architecture", "resnet18"), `architecture "resnet18", want "article-gap-cnn"`},
+		{"another architecture", noted("architecture", "resnet18"), `architecture "resnet18", want "tiny"`},
 		{"no position and log", noted("training", ""), "its settings and position"},
 		{"a position and log of other types", noted("training", `{"position":[]}`), "its settings and position"},
 		{"an empty position and log", noted("training", `{}`), `architecture "", want`},
-		{"a cost of no size", sealed(func(_ map[string]safetensors.TensorView, meta map[string]string) {
+		{"a loss of no size", sealed(func(_ map[string]safetensors.TensorView, meta map[string]string) {
 			meta["training"] = strings.Replace(meta["training"], `"cost_sum":0`, `"cost_sum":1e999`, 1)
 		}), "cannot unmarshal number 1e999"},
 		{"no tensors", without(""), `no tensor "conv1/weights"`},
-		{"no weights of a layer", without("conv3/weights"), `no tensor "conv3/weights"`},
+		{"no weights of a layer", without("conv2/weights"), `no tensor "conv2/weights"`},
 		{"no bias", without("dense/biases"), `no tensor "dense/biases"`},
 		{"no moments", without("AdamOptimizer"), `no tensor "AdamOptimizer/conv1/weights_1st_moment"`},
 		{"no first moment", without("conv2/biases_1st"), `no tensor "AdamOptimizer/conv2/biases_1st_moment"`},
 		{"no second moment", without("conv2/biases_2nd"), `no tensor "AdamOptimizer/conv2/biases_2nd_moment"`},
-		{"no model", without(ModelFile), "model there: false after 2 whole epochs"},
+		{"no model", without(network.ModelFile), "model there: false after 2 whole epochs"},
 		{"a tensor too many", shaped("conv6/weights", safetensors.F32, 2), `tensor "conv6/weights", want only`},
-		{"weights of another shape", shaped("conv4/biases", safetensors.F32, 64), `tensor "conv4/biases": shape [64], want [128]`},
-		{"weights transposed", shaped("dense/weights", safetensors.F32, 10, 128), `tensor "dense/weights": shape [10 128], want [128 10]`},
-		{"weights of another type", shaped("conv4/biases", safetensors.F16, 128), `tensor "conv4/biases": type F16, want F32`},
+		{"weights of another shape", shaped("conv2/biases", safetensors.F32, 8), `tensor "conv2/biases": shape [8], want [16]`},
+		{"weights transposed", shaped("dense/weights", safetensors.F32, 10, 16), `tensor "dense/weights": shape [10 16], want [16 10]`},
+		{"weights of another type", shaped("conv2/biases", safetensors.F16, 16), `tensor "conv2/biases": type F16, want F32`},
 		{"a weight that is NaN", value("conv1/weights", float32(math.NaN())), `tensor "conv1/weights": value 1 is NaN, want finite`},
 		{"a weight that is infinite", value("dense/weights", float32(math.Inf(-1))), `tensor "dense/weights": value 1 is -Inf, want finite`},
 		{"a first moment that is NaN", value("AdamOptimizer/dense/biases_1st_moment", float32(math.NaN())), "value 1 is NaN"},
 		{"a second moment that is infinite", value("AdamOptimizer/dense/biases_2nd_moment", float32(math.Inf(1))), "value 1 is +Inf"},
-		{"a second moment that is negative", value("AdamOptimizer/conv5/weights_2nd_moment", -1e-30), "value 1 is -1e-30, want 0 or more"},
+		{"a second moment that is negative", value("AdamOptimizer/conv2/weights_2nd_moment", -1e-30), "value 1 is -1e-30, want 0 or more"},
 		{"step -1", stands(position{Epoch: 2, Step: -1}), "step -1, want 0 to the 2 of an epoch"},
-		{"step 99", stands(position{Epoch: 2, Step: 99, CostSum: 1}), "step 99, want 0 to the 2 of an epoch"},
+		{"step 99", stands(position{Epoch: 2, Step: 99, LossSum: 1}), "step 99, want 0 to the 2 of an epoch"},
 		{"epoch -1", stands(position{Epoch: -1}), "-1 epochs done, want the 2 of its log"},
 		{"epoch 7 of 2", stands(position{Epoch: 7}), "7 epochs done, want the 2 of its log"},
-		{"a negative cost", stands(position{Epoch: 2, Step: 1, CostSum: -1}), "cost -1 after 1 steps"},
-		{"a cost before the first step", stands(position{Epoch: 2, CostSum: 1}), "cost 1 after 0 steps"},
+		{"a negative loss", stands(position{Epoch: 2, Step: 1, LossSum: -1}), "loss -1 after 1 steps"},
+		{"a loss before the first step", stands(position{Epoch: 2, LossSum: 1}), "loss 1 after 0 steps"},
 		{"negative seconds", stands(position{Epoch: 2, Step: 1, Seconds: -1}), "-1 seconds after 1 steps"},
 		{"seconds before the first step", stands(position{Epoch: 2, Seconds: 1}), "1 seconds after 0 steps"},
 		{"a log without its epochs", stated(func(s *state) { s.History.Epochs = nil }), "2 epochs done, want the 0 of its log"},
 		{"a log with an epoch twice", stated(func(s *state) { s.History.Epochs[1].Epoch = 1 }), "epoch 1 in the place of epoch 2"},
-		{"a log with a negative cost", stated(func(s *state) { s.History.Epochs[1].Test.Cost = -1 }), "epoch 2: costs 2 and -1"},
+		{"a log with a negative loss", stated(func(s *state) { s.History.Epochs[1].Test.Loss = -1 }), "epoch 2: losses 2 and -1"},
 		{"a log with an accuracy of 7", stated(func(s *state) { s.History.Epochs[1].Test.Accuracy = 7 }), "epoch 2: accuracy 7"},
 		{"no batch", stated(func(s *state) { s.History.BatchSize = 0 }), "batch size 0"},
 		{"negative images", stated(func(s *state) { s.History.Images = -1 }), "-1 images"},
 		{"no learning rate", stated(func(s *state) { s.History.LearningRate = 0 }), "learning rate 0"},
 		{"no such augmentation", stated(func(s *state) { s.History.Augment = "mixup" }), `augmentation "mixup"`},
-		{"another model", shaped(ModelFile, safetensors.U8, 9), "want that of the log's last epoch"},
+		{"another model", shaped(network.ModelFile, safetensors.U8, 9), "want that of the log's last epoch"},
 		{"a model that is not the log's", stated(func(s *state) { s.History.ModelData = "" }), "want that of the log's last epoch"},
 		{"step -1 of the first epoch", first(func(s *state) { s.Position.Step = -1 }), "step -1, want 0 to the 2 of an epoch"},
 		{"step 3 of 2 of the first epoch", first(func(s *state) { s.Position.Step = 3 }), "step 3, want 0 to the 2 of an epoch"},
 	}
 	t.Logf("%d kinds", len(kinds))
-	m := New(99)
+	net := tiny(99)
 	for _, k := range kinds {
 		t.Run(k.what, func(t *testing.T) {
 			config := config
@@ -302,7 +233,7 @@ func TestDamagedCheckpointsAreRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			before := written(t, config.Dir)
-			_, err := Train(t.Context(), backendtest.Go(t), m, ds, ds, config)
+			_, err := Train(t.Context(), backendtest.Go(t), net, ds, ds, config)
 			for _, want := range []string{filepath.Join(config.Dir, TrainingFile), k.want, "put a good copy in its place, or choose another folder"} {
 				if err == nil || !strings.Contains(err.Error(), want) {
 					t.Errorf("error %v, want one that says %q", err, want)
@@ -313,7 +244,7 @@ func TestDamagedCheckpointsAreRefused(t *testing.T) {
 			}
 
 			put(t, config.Dir, PreviousFile, []byte("x"))
-			_, err = Train(t.Context(), backendtest.Go(t), m, ds, ds, config)
+			_, err = Train(t.Context(), backendtest.Go(t), net, ds, ds, config)
 			if err == nil || !strings.Contains(err.Error(), k.want) || !strings.Contains(err.Error(), PreviousFile+": "+cut) {
 				t.Errorf("both damaged: error %v, want one that says both", err)
 			}
@@ -321,96 +252,17 @@ func TestDamagedCheckpointsAreRefused(t *testing.T) {
 			put(t, config.Dir, PreviousFile, good)
 			var notice string
 			config.OnNotice = func(text string) { notice = text }
-			h, err := Train(t.Context(), backendtest.Go(t), m, ds, ds, config)
-			if err != nil || len(h.Epochs) != 2 || !slices.Equal(encode(t, m), c.model) {
+			h, err := Train(t.Context(), backendtest.Go(t), net, ds, ds, config)
+			if err != nil || len(h.Epochs) != 2 || !slices.Equal(encode(t, net), c.model) {
 				t.Fatalf("beside a good one before it: error %v, want the two epochs and the model of that", err)
 			}
 			if !strings.Contains(notice, k.want) || !strings.Contains(notice, "going on from the checkpoint before it, epoch 3, step 0") {
 				t.Errorf("notice %q, want what is wrong and what was done", notice)
 			}
 			after := written(t, config.Dir)
-			if after[TrainingFile] != string(good) || after["training.damaged.safetensors"] != before[TrainingFile] || after[ModelFile] != string(c.model) {
+			if after[TrainingFile] != string(good) || after["training.damaged.safetensors"] != before[TrainingFile] || after[network.ModelFile] != string(c.model) {
 				t.Error("want the good checkpoint in the place of the damaged one, that kept under another name, and the model written")
 			}
 		})
-	}
-}
-
-// TestOtherSettingsAreRefused: a whole checkpoint of another training, also of one
-// on as many other images, is neither gone on from nor overwritten.
-func TestOtherSettingsAreRefused(t *testing.T) {
-	for _, row := range []struct {
-		what   string
-		change func(*TrainConfig, *cifar10.Dataset)
-		want   string
-	}{
-		{"seed", func(c *TrainConfig, _ *cifar10.Dataset) { c.Seed = 6 }, "seed 5, this training has 6; use the same, or another folder"},
-		{"batch", func(c *TrainConfig, _ *cifar10.Dataset) { c.BatchSize = 20 }, "batch size 10, this training has 20"},
-		{"learning rate", func(c *TrainConfig, _ *cifar10.Dataset) { c.LearningRate = 0.01 }, "learning rate 0.001, this training has 0.01"},
-		{"augmentation", func(c *TrainConfig, _ *cifar10.Dataset) { c.Augment = None }, "augmentation flipcrop, this training has none"},
-		{"a pixel", func(_ *TrainConfig, ds *cifar10.Dataset) { ds.Pixels[7]++ }, "training images and labels of sha256"},
-		{"a label", func(_ *TrainConfig, ds *cifar10.Dataset) { ds.Labels[7] = 9 - ds.Labels[7] }, "training images and labels of sha256"},
-		{"an image fewer", func(_ *TrainConfig, ds *cifar10.Dataset) {
-			ds.Labels, ds.Pixels = ds.Labels[1:], ds.Pixels[len(ds.Pixels)/20:]
-		}, "training images 20, this training has 19"},
-	} {
-		t.Run(row.what, func(t *testing.T) {
-			config, ds, c := made(t)
-			data, err := c.encode()
-			if err != nil {
-				t.Fatal(err)
-			}
-			put(t, config.Dir, TrainingFile, data)
-			before := written(t, config.Dir)
-			row.change(&config, ds)
-			_, _, err = run(t, config, ds)
-			if err == nil || !strings.Contains(err.Error(), row.want) || !maps.Equal(written(t, config.Dir), before) {
-				t.Errorf("error %v, want one that says %q, and nothing changed", err, row.want)
-			}
-		})
-	}
-	config, ds, c := made(t)
-	data, err := c.encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	put(t, config.Dir, TrainingFile, data)
-	_, err = Train(t.Context(), backendtest.Go(t), New(1), ds, few(t, 10), config)
-	if err == nil || !strings.Contains(err.Error(), "test images and labels of sha256") {
-		t.Errorf("other test images: error %v", err)
-	}
-}
-
-// TestNothingBrokenIsSaved: a weight or a moment that is no finite number ends in an
-// error that says which, and the checkpoint and the model before stay.
-func TestNothingBrokenIsSaved(t *testing.T) {
-	for _, p := range parameters() {
-		config, ds, c := made(t)
-		f, err := openFolder(config.Dir, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := f.save(c); err != nil {
-			t.Fatal(err)
-		}
-		m := New(1)
-		if err := m.setTrained(c.values); err != nil {
-			t.Fatal(err)
-		}
-		c.values[p.String()][3] = float32(math.NaN())
-		if err := m.setTrained(map[string][]float32{p.String(): c.values[p.String()]}); err != nil {
-			t.Fatal(err)
-		}
-		before := written(t, config.Dir)
-		tr := &training{config: config, model: m, train: ds, folder: f, state: c.state}
-		err = tr.save()
-		want := fmt.Sprintf("cnn: train: epoch 3, step 0: tensor %q: value 3 is NaN, want finite numbers; try a smaller learning rate than", p)
-		if err == nil || !strings.HasPrefix(err.Error(), want) || !maps.Equal(written(t, config.Dir), before) {
-			t.Errorf("error %v, want one that begins with %q, and the folder as it was", err, want)
-		}
-		if _, err := m.Encode(); p.moment == 0 && err == nil {
-			t.Errorf("%s: a model with NaN was encoded", p)
-		}
-		f.close()
 	}
 }
