@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
@@ -207,18 +206,5 @@ func slide(x *Node, weight func(y, x, c int) float64) *Node {
 // splitLast returns all channels but the last, and that one.
 func splitLast(act *Node) (rest, last *Node) {
 	k := act.Shape().Dim(-1)
-	if act.Graph().Backend().Capabilities().Operations[compute.OpTypePad] {
-		return Slice(act, AxisRange().Spacer(), AxisRange(0, k-1)), Slice(act, AxisRange().Spacer(), AxisRange(k-1))
-	}
-	// The gradient of Slice is a Pad, which the pure-Go backend lacks.
-	pick := make([][]float64, k)
-	one := make([][]float64, k)
-	for i := range pick {
-		pick[i], one[i] = make([]float64, k-1), []float64{0}
-		if i < k-1 {
-			pick[i][i] = 1
-		}
-	}
-	one[k-1][0] = 1
-	return Einsum("bhwk,kc->bhwc", act, ConstAs(act, pick)), Einsum("bhwk,kc->bhwc", act, ConstAs(act, one))
+	return Slice(act, AxisRange().Spacer(), AxisRange(0, k-1)), Slice(act, AxisRange().Spacer(), AxisRange(k-1))
 }
