@@ -26,27 +26,6 @@ func Example() {
 	// coloured   {180 4 38 255} {141 176 254 255}
 }
 
-func ExampleNewMap() {
-	_, err := images.NewMap(2, 3, []float32{1, 2, 3, 4, 5})
-	fmt.Println(err)
-	// Output: images: map: 5 values, want 2×3 = 6
-}
-
-func ExampleNewMaps() {
-	// The flat data of two maps, each of one row and three columns.
-	maps, err := images.NewMaps(2, 1, 3, []float32{0, 1, 2, 3, 4, 5})
-	fmt.Println(maps, err)
-	// Output: [{1 3 [0 1 2]} {1 3 [3 4 5]}] <nil>
-}
-
-func ExampleMap_Resize() {
-	// From 2 to 4 columns, corners aligned: the ends stay, thirds lie between.
-	m, _ := images.NewMap(1, 2, []float32{0, 3})
-	wide, _ := m.Resize(1, 4, images.AlignCorners)
-	fmt.Println(wide.Values)
-	// Output: [0 1 2 3]
-}
-
 func ExampleSequential() {
 	s, _ := figure.Sequential(0, 8)
 	fmt.Println(s.At(0), s.At(2), s.At(8), s.At(9))

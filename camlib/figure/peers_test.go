@@ -62,18 +62,3 @@ func TestOverlayIsLinear(t *testing.T) {
 		}
 	})
 }
-
-// TestResizeKeepsTheRange: bilinear interpolation goes beyond no value of the map,
-// unlike the bicubic one of torchcam's overlay and xplique's maps.
-func TestResizeKeepsTheRange(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		size := rapid.IntRange(1, 6)
-		h, w := size.Draw(rt, "h"), size.Draw(rt, "w")
-		m := images.Map{H: h, W: w, Values: rapid.SliceOfN(rapid.Float32Range(-1e3, 1e3), h*w, h*w).Draw(rt, "values")}
-		large := rapid.IntRange(1, 20)
-		got := must(m.Resize(large.Draw(rt, "height"), large.Draw(rt, "width"), images.AlignCorners))
-		if got.Min() < m.Min() || got.Max() > m.Max() {
-			rt.Fatalf("from %v to %v, want within %v and %v", got.Min(), got.Max(), m.Min(), m.Max())
-		}
-	})
-}

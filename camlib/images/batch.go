@@ -103,4 +103,9 @@ func (b Batch) Part(start, end int) Batch {
 }
 
 // String describes the batch without its pixels.
-func (b Batch) String() string { return fmt.Sprintf("%d images of %s", b.N, b.Size()) }
+func (b Batch) String() string {
+	if b.N == 1 {
+		return fmt.Sprintf("1 image of %s", b.Size())
+	}
+	return fmt.Sprintf("%d images of %s", b.N, b.Size())
+}

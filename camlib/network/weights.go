@@ -2,6 +2,7 @@ package network
 
 import (
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/ml/train/optimizer"
 	"github.com/nlpodyssey/safetensors"
 
 	"github.com/camlab-go/camlab/internal/atomicfile"
@@ -25,19 +27,37 @@ type Tensor struct {
 	Axes []int
 }
 
-// tensors returns how the parameters are laid out in files.
+// tensors returns how the variables are laid out in files.
 func (n *Network) tensors() []Tensor {
 	if n.Tensors != nil {
 		return n.Tensors
 	}
 	var all []Tensor
-	for v := range n.Store.IterVariables() {
-		if _, ok := scopeOf(v); ok {
+	for v := range n.Variables() {
+		if v.DType() == dtypes.Float32 {
 			path := strings.TrimPrefix(v.Path(), model.ScopeSeparator)
 			all = append(all, Tensor{Name: path, Variable: path})
 		}
 	}
 	return all
+}
+
+// Variables returns the variables of the network, in the order in which they were made:
+// those of its store, but not those that an optimizer has there during a training. Beside
+// the weights there may be others, as the averages of batch normalization.
+func (n *Network) Variables() iter.Seq[*model.Variable] {
+	return func(yield func(*model.Variable) bool) {
+		for v := range n.Store.IterVariables() {
+			path := strings.TrimPrefix(v.Path(), model.ScopeSeparator)
+			scope, _, _ := strings.Cut(path, model.ScopeSeparator)
+			if path == optimizer.GlobalStepVariableName || scope == optimizer.Scope || scope == optimizer.AdamDefaultScope {
+				continue
+			}
+			if !yield(v) {
+				return
+			}
+		}
+	}
 }
 
 // Encode returns the weights as the contents of a .safetensors file, as Tensors says.

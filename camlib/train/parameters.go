@@ -13,6 +13,7 @@ import (
 	"github.com/gomlx/gomlx/ml/train/optimizer"
 	"github.com/nlpodyssey/safetensors"
 
+	"github.com/camlab-go/camlab/camlib/network"
 	"github.com/camlab-go/camlab/internal/weights"
 )
 
@@ -26,12 +27,9 @@ type parameter struct {
 
 func (p parameter) path() string { return model.ScopeSeparator + p.name }
 
-// parameters lists what changes in a training of the network with this store.
-func parameters(store *model.Store) (all []parameter) {
-	for v := range store.IterVariables() {
-		if ofOptimizer(v.Path()) {
-			continue
-		}
+// parameters lists what changes in a training of a network.
+func parameters(net *network.Network) (all []parameter) {
+	for v := range net.Variables() {
 		name := strings.TrimPrefix(v.Path(), model.ScopeSeparator)
 		all = append(all, parameter{name, v.Shape(), 0})
 		if v.Trainable {
@@ -41,13 +39,6 @@ func parameters(store *model.Store) (all []parameter) {
 		}
 	}
 	return all
-}
-
-// ofOptimizer reports whether a variable is not the network's but the optimizer's.
-func ofOptimizer(path string) bool {
-	path = strings.TrimPrefix(path, model.ScopeSeparator)
-	return path == optimizer.GlobalStepVariableName ||
-		strings.HasPrefix(path, optimizer.Scope+model.ScopeSeparator) || strings.HasPrefix(path, optimizer.AdamDefaultScope+model.ScopeSeparator)
 }
 
 // values are the parameters of a training, by their names.

@@ -50,7 +50,7 @@ func plainStep(b compute.Backend, net *network.Network, learningRate float64) (s
 	graph, err := model.NewExec(b, net.Store, func(scope *model.Scope, pixels, labels, picks *Node) *Node {
 		g := picks.Graph()
 		net.Store.SetTraining(g, true)
-		keep := keeper(scope, g)
+		keep := keeper(net, g)
 		x, label := pick(pixels, labels, picks)
 		loss := score.Loss(ConvertDType(net.Forward(scope, x), dtypes.Float32), label)
 		keep(loss, func() { adam(learningRate).UpdateGraph(scope, g, loss) })
@@ -98,7 +98,10 @@ func gradientsStep(b compute.Backend, net *network.Network, learningRate float64
 			}
 			sum = next
 		}
-		keeper(scope, in[0].Graph())(sum[0], func() { update(scope, learningRate, paths, sum[1:]) })
+		grads := inOrder(net, paths, sum[1:])
+		keeper(net, in[0].Graph())(sum[0], func() {
+			adam(learningRate).(withGradients).UpdateGraphWithGradients(scope, grads, dtypes.Float32)
+		})
 		return sum[0]
 	})
 	if err != nil {
@@ -145,22 +148,22 @@ func chunkSize(n int) int {
 // keeper returns a function that makes an update, but leaves the variables of the network
 // as they were when keeper was called where the loss is not finite, so that the fault can
 // be looked for in the network that has it.
-func keeper(scope *model.Scope, g *Graph) func(loss *Node, update func()) {
+func keeper(net *network.Network, g *Graph) func(loss *Node, update func()) {
 	before := make(map[*model.Variable]*Node)
-	for v := range scope.IterVariables() { // others than weights may change before the update
-		if !v.Trainable && !ofOptimizer(v.Path()) {
+	for v := range net.Variables() { // others than weights may change before the update
+		if !v.Trainable {
 			before[v] = v.NodeValue(g)
 		}
 	}
 	return func(loss *Node, update func()) {
-		for v := range scope.IterVariables() {
+		for v := range net.Variables() {
 			if v.Trainable && v.InUseByGraph(g) {
 				before[v] = v.NodeValue(g)
 			}
 		}
 		update()
 		finite := IsFinite(loss)
-		for v := range scope.IterVariables() {
+		for v := range net.Variables() {
 			if old := before[v]; old != nil && v.ChangedInGraph(g) {
 				v.SetNodeValue(Where(finite, v.NodeValue(g), old))
 			}
@@ -168,10 +171,16 @@ func keeper(scope *model.Scope, g *Graph) func(loss *Node, update func()) {
 	}
 }
 
-// update makes Adam's update, given the gradients of the variables of some paths.
-func update(scope *model.Scope, learningRate float64, paths []string, grads []*Node) {
-	var ordered []*Node // as Adam goes through them
-	for v := range scope.IterVariables() {
+// withGradients is an optimizer that is given the gradients of all weights of the graph, in
+// the store's order.
+type withGradients interface {
+	UpdateGraphWithGradients(scope *model.Scope, grads []*Node, dtype dtypes.DType)
+}
+
+// inOrder returns the gradients of the weights of some paths in the store's order, and
+// makes the weights the graph's variables.
+func inOrder(net *network.Network, paths []string, grads []*Node) (ordered []*Node) {
+	for v := range net.Variables() {
 		if !v.Trainable {
 			continue
 		}
@@ -179,15 +188,13 @@ func update(scope *model.Scope, learningRate float64, paths []string, grads []*N
 		if i < 0 {
 			panic(fmt.Errorf("the network's Gradients has none for %s, want one for each of its weights", v.Path()))
 		}
-		v.NodeValue(grads[i]) // makes it one of the graph's variables
+		v.NodeValue(grads[i])
 		ordered = append(ordered, grads[i])
 	}
 	if len(ordered) != len(paths) {
 		panic(fmt.Errorf("the network's Gradients has %d: %s; want one for each of its %d weights", len(paths), strings.Join(paths, ", "), len(ordered)))
 	}
-	adam(learningRate).(interface {
-		UpdateGraphWithGradients(scope *model.Scope, grads []*Node, dtype dtypes.DType)
-	}).UpdateGraphWithGradients(scope, ordered, dtypes.Float32)
+	return ordered
 }
 
 // execute runs a part of a step.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,25 +30,23 @@ const (
 )
 
 // openModel reads the model that --model names and returns it with the sha256
-// of its weights in their .safetensors form.
-func openModel(name string) (*network.Network, string, error) {
-	m, err := loadModel(name)
-	if err != nil {
-		return nil, "", err
-	}
-	data, err := m.Encode()
-	if err != nil {
-		return nil, "", err
-	}
-	sum := sha256.Sum256(data)
-	return m, hex.EncodeToString(sum[:]), nil
-}
-
-func loadModel(name string) (*network.Network, error) {
+// of its weights in their .safetensors form. It is the one place that knows which
+// kinds of models there are. Every one has names for its classes and the size of
+// the images that it was trained on.
+func openModel(name string) (net *network.Network, sha string, err error) {
 	if name == "article" {
-		return article.Pretrained()
+		net, err = article.Pretrained()
+	} else {
+		net, err = article.Load(name)
 	}
-	return article.Load(name)
+	if err != nil {
+		return nil, "", err
+	}
+	data, err := net.Encode()
+	if err != nil {
+		return nil, "", err
+	}
+	return net, fmt.Sprintf("%x", sha256.Sum256(data)), nil
 }
 
 func printJSON(w io.Writer, v any) error {
@@ -110,7 +107,7 @@ func (o *comparison) open(cmd *cobra.Command) (methods []cam.Method, net *networ
 	if methods, err = lookup(o.methods); err != nil {
 		return nil, nil, nil, nil, err
 	}
-	if net, err = loadModel(o.model); err != nil {
+	if net, _, err = openModel(o.model); err != nil {
 		return nil, nil, nil, nil, err
 	}
 	if ds, err = openSplit(cmd.Context(), o.split, o.data); err != nil {

@@ -28,7 +28,7 @@ func newEvaluate() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "evaluate",
-		Short: "Score a model on CIFAR-10: cost, accuracy, precision, recall and F1 of each class",
+		Short: "Score a model on CIFAR-10: loss, accuracy, precision, recall and F1 of each class",
 		Example: `  camlab evaluate --model article --data DIR
   camlab evaluate --split sample          the 1,000 test images inside camlab, no download needed`,
 		Args: cobra.NoArgs,
@@ -79,6 +79,6 @@ func (e *evaluation) print(w io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "\ncost %.4f   accuracy %.4f   macro-F1 %.4f\n", e.Loss, e.Accuracy, e.MacroF1)
+	_, err := fmt.Fprintf(w, "\nloss %.4f   accuracy %.4f   macro-F1 %.4f\n", e.Loss, e.Accuracy, e.MacroF1)
 	return err
 }

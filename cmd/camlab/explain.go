@@ -39,9 +39,10 @@ func newExplain() *cobra.Command {
 		Short: "Draw class activation maps of CIFAR-10 images or of pictures from disk",
 		Long: `Explain makes class activation maps and writes into --out
 
-  maps_<method>.npy                     the method's raw values, float32 [n,16,16], [n,10,16,16] with --class all,
-                                        [n,k,16,16] with "top k"; those of pixels, and of several layers, 32×32
-  logits.npy                            the scores before the softmax, float32 [n,10]
+  maps_<method>.npy                     the method's raw values, float32 [n,height,width], [n,classes,height,width]
+                                        with --class all, [n,k,height,width] with "top k"; as large as the layer,
+                                        those of pixels as the image, those of several layers as the largest of these
+  logits.npy                            the scores before the softmax, float32 [n,classes]
   <index or name>_<class>_<method>.png  the image beside its map
   manifest.json                         what they were made of and with, and each image's files
 
@@ -51,7 +52,7 @@ system, or another's but for case is changed and ends in ~ and a checksum; two
 pictures of one name are an error.
 A picture from disk, PNG, JPEG, GIF (its first frame), WebP, BMP or TIFF, is turned
 upright as its EXIF says, laid over --background where it is transparent, cut to
-its largest centred square and made 32×32; a folder stands for the pictures in
+its largest centered square and made as large as the network takes it; a folder stands for the pictures in
 it, in the order of their names.
 Files that are no pictures end the command before it computes; a picture that
 turns out to be broken is left out of all files, the manifest lists it, and the
@@ -64,7 +65,7 @@ With other settings, images or another build of camlab it begins anew, and says
 why. Where all is there already, nothing is computed. One run at a time works in
 a folder.
 
-With --shard i/n the images are cut into n runs of neighbours, as long as each
+With --shard i/n the images are cut into n runs of neighbors, as long as each
 other to one image, and only run i, from 0, is explained, into a folder of its
 own in --out (shard-00003-of-00008). The arrays of all shards, joined in the
 order of the folders' names, are those of one run over all images.
@@ -73,11 +74,11 @@ all else is whole.
 
 What is explained is a class's score before the softmax. --class takes
 
-  predicted, label, all, "top 3", a class's name or its digit,
+  predicted, label, all, "top 3", a class's name or its number,
   "frog not deer"         why the one and not the other
   "not frog"              what speaks against it
   "probability of frog"   the softmax's output
-  "centred frog"          the score less the mean of all classes' scores`,
+  "centered frog"         the score less the mean of all classes' scores`,
 		Example: `  camlab explain --split sample --index 3,7,11 --method cam,gradcam
   camlab explain --split sample --index 3 --method all --class "top 2"
   camlab explain --model runs/article --class frog photo.jpg
@@ -106,7 +107,7 @@ What is explained is a class's score before the softmax. --class takes
 	f.StringVar(&o.shard, "shard", "", "explain only part i of n, as in 3/8; the first is 0")
 	f.StringSliceVar(&o.methods, "method", []string{"cam"}, methodUsage())
 	f.StringVar(&o.class, "class", "predicted", "what to explain, see above")
-	f.StringVar(&o.layer, "layer", "", "layer whose activations are explained, conv1 to conv5 (default the last)")
+	f.StringVar(&o.layer, "layer", "", "layer whose activations are explained, such as conv3 (default the last)")
 	f.BoolVar(&o.smooth, "smooth", false, "average each method over the image, its mirror image, and both at 0.9 and 1.1 times the brightness")
 	f.IntVar(&o.channels, "channels", 0, "channels that Score-CAM and its kin mask, those that vary most (default all)")
 	f.IntVar(&o.samples, "samples", 0, "masks, noises or steps of the methods that average over some (default each method's own number)")
@@ -137,6 +138,9 @@ func (o *explainFlags) run(cmd *cobra.Command, files []string) (*manifest, error
 	methods, err := lookup(o.methods)
 	if err != nil {
 		return nil, err
+	}
+	if o.channels < 0 || o.samples < 0 {
+		return nil, fmt.Errorf("explain: --channels %d, --samples %d, want 0 or more", o.channels, o.samples)
 	}
 	part, err := parsePart(o.shard)
 	if err != nil {

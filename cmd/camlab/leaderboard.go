@@ -26,7 +26,7 @@ func newLeaderboard() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "leaderboard",
 		Short: "Measure every method by every metric and rank them on 2,000 images, which takes a while",
-		Long: `Leaderboard measures methods, beside random, centre-Gaussian, edge and uniform maps, and writes into --out
+		Long: `Leaderboard measures methods, beside random, center-Gaussian, edge and uniform maps, and writes into --out
 
   leaderboard.md    tables: means with bootstrap 95 % intervals, the best bold
   leaderboard.csv   one line for each method and metric

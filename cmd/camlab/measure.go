@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -120,19 +119,24 @@ func (o *measureFlags) run(cmd *cobra.Command) error {
 
 // lookupMetrics returns the metrics of those names, of "all" all.
 func lookupMetrics(names []string) (metrics []metric.Metric, err error) {
+	var known []string
+	for _, m := range metric.Metrics() {
+		known = append(known, m.Name)
+	}
+	want := "want all, or some of " + strings.Join(known, ", ")
 	for _, name := range names {
-		if name == "all" {
-			metrics = append(metrics, metric.Metrics()...)
-			continue
-		}
 		m, err := metric.Lookup(name)
-		if err != nil {
-			return nil, err
+		switch {
+		case name == "all":
+			metrics = append(metrics, metric.Metrics()...)
+		case err != nil:
+			return nil, fmt.Errorf("measure: metric %q, %s", name, want)
+		default:
+			metrics = append(metrics, m)
 		}
-		metrics = append(metrics, m)
 	}
 	if len(metrics) == 0 {
-		return nil, errors.New("measure: no metric, want all, or some of those that --help lists")
+		return nil, fmt.Errorf("measure: no metric, %s", want)
 	}
 	return metrics, nil
 }

@@ -56,7 +56,7 @@ func (p *photoFlags) read(file string, side int) (image.Image, error) {
 
 // policy says in the manifest what read does.
 func (p *photoFlags) policy(side int) string {
-	return fmt.Sprintf("upright by EXIF, over %s, the largest centred square, resized to %d×%d by Catmull-Rom", cmp.Or(p.background.name, "white"), side, side)
+	return fmt.Sprintf("upright by EXIF, over %s, the largest centered square, resized to %d×%d by Catmull-Rom", cmp.Or(p.background.name, "white"), side, side)
 }
 
 // backgroundFlag is a color as CSS writes it.

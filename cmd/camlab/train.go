@@ -34,7 +34,7 @@ case that one is damaged) and, while one is running, .lock (keeps a second
 training out). A folder with the first two of a finished run is not trained
 again; one with other files of these names is refused.
 
-A training whose cost or weights are no finite numbers ends with an error, and
+A training whose loss or weights are no finite numbers ends with an error, and
 one that is no better than guessing with a warning; the last checkpoint stays.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

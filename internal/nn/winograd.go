@@ -205,7 +205,15 @@ func unstack(x *Node, axis int) (all []*Node) {
 // shift moves x one place along an axis, to higher places when by is 1 and to lower
 // ones when it is -1, and fills up with zeros.
 func shift(x *Node, axis, by int) *Node {
+	if x.Shape().Dim(axis) == 1 {
+		return ZerosLike(x)
+	}
 	pads := make([]PadAxis, x.Rank())
-	pads[axis] = PadAxis{Start: by, End: -by}
-	return Pad(x, ScalarZero(x.Graph(), x.DType()), pads...)
+	kept := AxisRange(0, x.Shape().Dim(axis)-1)
+	if by > 0 {
+		pads[axis].Start = by
+	} else {
+		pads[axis].End, kept = -by, AxisRangeToEnd(-by)
+	}
+	return Pad(cut(x, axis, kept), ScalarZero(x.Graph(), x.DType()), pads...)
 }

@@ -1,0 +1,169 @@
+package images_test
+
+import (
+	"errors"
+	"image"
+	"image/color"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/camlab-go/camlab/camlib/images"
+)
+
+// memory is a data set of three images of 1×2 pixels in three channels.
+func memory(t *testing.T) *images.Memory {
+	t.Helper()
+	pixels := []uint8{
+		255, 0, 51, 0, 0, 0,
+		0, 102, 0, 0, 0, 255,
+		1, 2, 3, 4, 5, 6,
+	}
+	ds, err := images.NewMemory(images.Size{Height: 1, Width: 2, Channels: 3}, []string{"a", "b", "c"}, pixels, []int{2, 0, 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ds
+}
+
+func TestFromDataset(t *testing.T) {
+	b, err := images.FromDataset(memory(t), 0, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []float32{1, 0, 0.2, 0, 0, 0, 0, 0.4, 0, 0, 0, 1}
+	if b.N != 2 || b.Size() != (images.Size{Height: 1, Width: 2, Channels: 3}) || !slices.Equal(b.Pixels, want) {
+		t.Errorf("%v: %v, want %v", b, b.Pixels, want)
+	}
+	if p := b.Part(1, 2); p.N != 1 || !slices.Equal(p.Pixels, want[6:]) {
+		t.Errorf("second image %v, want %v", p.Pixels, want[6:])
+	}
+	for _, ends := range [][2]int{{-1, 1}, {2, 1}, {0, 4}} {
+		if _, err := images.FromDataset(memory(t), ends[0], ends[1]); !errors.Is(err, images.ErrNone) {
+			t.Errorf("images %v: error %v, want ErrNone", ends, err)
+		}
+	}
+	if _, err := images.FromDataset((*images.Memory)(nil), 0, 1); !errors.Is(err, images.ErrNone) {
+		t.Errorf("no data set: error %v, want ErrNone", err)
+	}
+}
+
+func TestFromImages(t *testing.T) {
+	half := image.NewNRGBA(image.Rect(5, 7, 7, 8)) // a corner elsewhere
+	half.SetNRGBA(5, 7, color.NRGBA{255, 0, 0, 255})
+	b, err := images.FromImages(half)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []float32{1, 0, 0, 1, 1, 1}; b.Height != 1 || b.Width != 2 || !slices.Equal(b.Pixels, want) {
+		t.Errorf("%v: %v, want red, and white for the transparent pixel", b, b.Pixels)
+	}
+	_, err = images.FromImages(half, image.NewGray(image.Rect(0, 0, 1, 2)))
+	checkError(t, err, "images: image 1 is 1×2, want 2×1 as image 0; images.Square makes photos one size")
+	if _, err = images.FromImages(); !errors.Is(err, images.ErrNone) {
+		t.Errorf("no images: error %v, want ErrNone", err)
+	}
+}
+
+func TestBatchCheck(t *testing.T) {
+	good := images.NewBatch(2, images.Size{Height: 1, Width: 2, Channels: 1})
+	if err := good.Check(); err != nil {
+		t.Errorf("black images: %v", err)
+	}
+	for _, c := range []struct {
+		rule string
+		b    images.Batch
+		kind error
+		want string
+	}{
+		{"some images", images.Batch{}, images.ErrNone, "images: none, want at least one"},
+		{"as many values as the shape", images.Batch{N: 2, Height: 1, Width: 2, Channels: 1, Pixels: make([]float32, 3)}, images.ErrShape, "images: 3 values, want [2, 1, 2, 1]"},
+		{"a size", images.Batch{N: 1, Height: 0, Width: 2, Channels: 1}, images.ErrShape, "images: 0 values, want [1, 0, 2, 1]"},
+		{"0 to 1", images.Batch{N: 2, Height: 1, Width: 1, Channels: 1, Pixels: []float32{1, 2}}, images.ErrRange, "images: image 1: value 2, want 0 to 1 (divide bytes by 255)"},
+		{"no NaN", images.Batch{N: 1, Height: 1, Width: 1, Channels: 1, Pixels: []float32{float32(math.NaN())}}, images.ErrRange, "images: image 0: value NaN, want 0 to 1 (divide bytes by 255)"},
+	} {
+		if err := c.b.Check(); !errors.Is(err, c.kind) || err.Error() != c.want {
+			t.Errorf("%s: error %v, want %q", c.rule, err, c.want)
+		}
+	}
+}
+
+func TestSubset(t *testing.T) {
+	ds, err := images.Subset(memory(t), 2, 0, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ds.Len() != 3 || !slices.Equal(images.Labels(ds), []int{1, 2, 1}) {
+		t.Errorf("%d images of classes %v, want 3 of 1, 2, 1", ds.Len(), images.Labels(ds))
+	}
+	pixels, err := images.Pixels(ds)
+	if want := []uint8{1, 2, 3, 4, 5, 6, 255, 0, 51, 0, 0, 0, 1, 2, 3, 4, 5, 6}; err != nil || !slices.Equal(pixels, want) {
+		t.Errorf("pixels %v (%v), want %v", pixels, err, want)
+	}
+	_, err = images.Subset(memory(t), 3)
+	checkError(t, err, "images: subset: position 3, want 0 to 2")
+}
+
+func TestImage(t *testing.T) {
+	img := images.Image(memory(t), 1)
+	if got := img.At(1, 0); got != (color.NRGBA{0, 0, 255, 255}) || img.Bounds() != image.Rect(0, 0, 2, 1) {
+		t.Errorf("pixel (1, 0) of %v is %v, want blue", img.Bounds(), got)
+	}
+	gray, err := images.NewMemory(images.Size{Height: 1, Width: 1, Channels: 1}, []string{"a"}, []uint8{9}, []int{0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := images.Image(gray, 0).At(0, 0); got != (color.NRGBA{9, 9, 9, 255}) {
+		t.Errorf("one channel: %v, want gray", got)
+	}
+	checkError(t, images.Check(images.Image(gray, 1)), "images: image 1, want 0 to 0")
+}
+
+// TestHash holds a hash to that of pixels and, after them, labels, as
+//
+//	printf '\001\002\000' | sha256sum
+func TestHash(t *testing.T) {
+	ds, err := images.NewMemory(images.Size{Height: 1, Width: 2, Channels: 1}, []string{"a"}, []uint8{1, 2}, []int{0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "d7b3d4012540102c40a23acdeee417e06a42a74a5d66c7efe59f4e4aa0537c5c"
+	if got, err := images.Hash(ds); err != nil || got != want {
+		t.Errorf("%s (%v), want %s", got, err, want)
+	}
+}
+
+func TestMemoryErrors(t *testing.T) {
+	size := images.Size{Height: 1, Width: 1, Channels: 1}
+	for _, c := range []struct {
+		classes []string
+		pixels  []uint8
+		labels  []int
+		kind    error
+		want    string
+	}{
+		{[]string{"a"}, []uint8{1, 2}, []int{0}, images.ErrShape, "images: data set: 2 values and 1 labels, want 1×1×1 values for each label"},
+		{[]string{"a"}, []uint8{1}, []int{1}, images.ErrRange, "images: data set: image 0: label 1, want 0 to 0"},
+		{[]string{"a"}, nil, nil, images.ErrNone, "images: data set without images, want at least one"},
+	} {
+		if _, err := images.NewMemory(size, c.classes, c.pixels, c.labels); !errors.Is(err, c.kind) || err.Error() != c.want {
+			t.Errorf("error %v, want %q", err, c.want)
+		}
+	}
+}
+
+func TestClassIndex(t *testing.T) {
+	names := []string{"cat", "Dog"}
+	for class, want := range map[string]int{"cat": 0, " DOG ": 1, "1": 1} {
+		if got, err := images.ClassIndex(class, names); err != nil || got != want {
+			t.Errorf("%q is %d (%v), want %d", class, got, err, want)
+		}
+	}
+	if got, err := images.ClassIndex("7", nil); err != nil || got != 7 {
+		t.Errorf("7 without names is %d (%v), want 7", got, err)
+	}
+	_, err := images.ClassIndex("2", names)
+	checkError(t, err, `class "2", want one of cat, Dog, or its number from 0 to 1`)
+	_, err = images.ClassIndex("cow", nil)
+	checkError(t, err, `class "cow", want a class's number, from 0`)
+}

@@ -1,0 +1,227 @@
+package network_test
+
+import (
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/camlab-go/camlab/camlib/images"
+	"github.com/camlab-go/camlab/camlib/network"
+	"github.com/camlab-go/camlab/internal/backendtest"
+)
+
+// chain is a network whose layers add 1, double, and add 10, and whose head is the sum of
+// an image's values times w, [3, 2], of each class.
+func chain() *network.Network {
+	store := model.NewStore()
+	store.VariableWithValue("head/w", [][]float32{{1, 2}, {3, 4}, {5, 6}})
+	store.VariableWithValue("head/b", []float32{7, 8})
+	layer := func(name string, f func(x *Node) *Node) network.Layer {
+		return network.Layer{Name: name, Build: func(_ *model.Scope, x *Node) *Node { return f(x) }}
+	}
+	return &network.Network{
+		Name: "chain", Store: store, Classes: []string{"cat", "dog"},
+		Input: network.Input{Size: images.Size{Height: 1, Width: 2, Channels: 3}, Text: "nothing"},
+		Layers: []network.Layer{
+			layer("one", func(x *Node) *Node { return AddScalar(x, 1) }),
+			layer("two", func(x *Node) *Node { return MulScalar(x, 2) }),
+			layer("ten", func(x *Node) *Node { return AddScalar(x, 10) }),
+		},
+		Head: func(scope *model.Scope, act *Node) *Node {
+			head := scope.At("head")
+			w, b := head.GetVariable("w").NodeValue(act.Graph()), head.GetVariable("b").NodeValue(act.Graph())
+			y := MatMul(ReduceSum(act, 1, 2), w)
+			return Add(y, BroadcastToDims(InsertAxes(b, 0), y.Shape().Dimensions...))
+		},
+		Tensors: []network.Tensor{{Name: "fc.weight", Variable: "head/w", Axes: []int{1, 0}}, {Name: "fc.bias", Variable: "head/b"}},
+	}
+}
+
+// TestAt is that features and the rest of a network split at any layer are the network.
+func TestAt(t *testing.T) {
+	x := [][][][]float32{{{{1, 0, 0}, {0, 0, 2}}}}
+	for layer, want := range map[string]float32{"one": 2, "two": 4, "ten": 14} { // of the first value
+		n, err := chain().At(layer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n.ExplainedLayer() != layer {
+			t.Errorf("explained %q, want %q", n.ExplainedLayer(), layer)
+		}
+		out, err := model.CallOnceN(backendtest.Go(t), n.Store, func(scope *model.Scope, x *Node) (act, split, whole *Node) {
+			act = n.Features(scope, x)
+			return act, n.Scores(scope, act), n.Forward(scope, x)
+		}, x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		act, split, whole := tensors.MustCopyFlatData[float32](out[0]), tensors.MustCopyFlatData[float32](out[1]), tensors.MustCopyFlatData[float32](out[2])
+		// Activations after all layers sum to 26, 24 and 28 along the channels.
+		if scores := []float32{26 + 3*24 + 5*28 + 7, 2*26 + 4*24 + 6*28 + 8}; act[0] != want || !slices.Equal(split, scores) || !slices.Equal(whole, scores) {
+			t.Errorf("at %s: activation %v, scores %v and %v, want %v and %v", layer, act[0], split, whole, want, scores)
+		}
+	}
+	n := chain()
+	if n.ExplainedLayer() != "ten" {
+		t.Errorf("explained %q by itself, want the last layer", n.ExplainedLayer())
+	}
+	if _, err := n.At("three"); !errors.Is(err, network.ErrLayer) || err.Error() != `network: layer "three", want one of one, two, ten` {
+		t.Errorf("layer that there is not: error %v", err)
+	}
+}
+
+func TestCheck(t *testing.T) {
+	if err := chain().Check(); err != nil {
+		t.Errorf("a whole network: %v", err)
+	}
+	change := func(f func(n *network.Network)) *network.Network {
+		n := chain()
+		f(n)
+		return n
+	}
+	for _, c := range []struct {
+		n    *network.Network
+		want string
+	}{
+		{nil, "network: none, want one"},
+		{change(func(n *network.Network) { n.Store = nil }), "network: chain: no store"},
+		{change(func(n *network.Network) { n.Layers = nil }), "network: chain: no layers"},
+		{change(func(n *network.Network) { n.Head = nil }), "network: chain: no head"},
+		{change(func(n *network.Network) { n.Layers[1].Build = nil }), "network: chain: layer 1: no name or no function Build"},
+		{change(func(n *network.Network) { n.Layers[2].Name = "one" }), `network: chain: two layers of the name "one"`},
+		{change(func(n *network.Network) {
+			n.Store.RootScope().VariableWithShape("later", shapes.Make(dtypes.Float32, 3))
+		}), "network: chain: /later has no value, want a loaded or trained network"},
+	} {
+		if err := c.n.Check(); err == nil || !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("error %v, want %q", err, c.want)
+		}
+	}
+}
+
+// TestFiles is that weights are laid out in a file as Tensors says, and come back.
+func TestFiles(t *testing.T) {
+	n, path := chain(), filepath.Join(t.TempDir(), "model.safetensors")
+	if err := n.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// fc.weight is [2, 3], the transpose: 1 3 5, 2 4 6.
+	if !strings.Contains(string(data), "\x00\x00\x80\x3f\x00\x00\x40\x40\x00\x00\xa0\x40\x00\x00\x00\x40") {
+		t.Error("weights not in the file's order")
+	}
+	m := chain()
+	for v := range m.Store.IterVariables() {
+		if err := v.SetValue(tensors.FromShape(v.Shape())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.Load(filepath.Dir(path)); err != nil { // the folder's ModelFile
+		t.Fatal(err)
+	}
+	w, err := m.Values("head/w")
+	if err != nil || !slices.Equal(w, []float32{1, 2, 3, 4, 5, 6}) {
+		t.Errorf("weights %v (%v), want those that were saved", w, err)
+	}
+	again, err := m.Encode()
+	if err != nil || !slices.Equal(again, data) {
+		t.Errorf("encoded again they differ (%v)", err)
+	}
+}
+
+func TestFileErrors(t *testing.T) {
+	data, err := chain().Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	renamed, wide, more := chain(), chain(), chain()
+	renamed.Tensors[0].Name = "fc.w"
+	wide.Store.VariableWithValue("wide", make([]float32, 9))
+	wide.Tensors[1].Variable = "wide"
+	more.Tensors = append(more.Tensors, network.Tensor{Name: "more", Variable: "head/b"})
+	for _, c := range []struct {
+		n    *network.Network
+		data []byte
+		want string
+	}{
+		{chain(), data[:20], "not a safetensors file: "},
+		{renamed, data, `another architecture: tensor "fc.weight", want only those of chain: fc.w, fc.bias`},
+		{more, data, `another architecture: no tensor "more", want those of chain`},
+		{wide, data, `another architecture: tensor "fc.bias": shape [2], want [9]`},
+	} {
+		if err := c.n.Decode(c.data); err == nil || !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("error %v, want %q", err, c.want)
+		}
+	}
+	broken := chain()
+	if err := broken.Store.GetVariable("/head/b").SetValue(tensors.FromValue([]float32{0, float32(math.NaN())})); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := broken.Encode(); err == nil || err.Error() != `network: encode: tensor "fc.bias": value 1 is NaN, want finite numbers` {
+		t.Errorf("NaN: error %v", err)
+	}
+	if err := chain().Load(t.TempDir()); !errors.Is(err, os.ErrNotExist) || !strings.HasSuffix(err.Error(), "want a checkpoint folder or a .safetensors file") {
+		t.Errorf("no file: error %v", err)
+	}
+}
+
+// TestClone is that a clone's weights are its own.
+func TestClone(t *testing.T) {
+	n := chain()
+	c, err := n.Clone()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Store.GetVariable("/head/b").SetValue(tensors.FromValue([]float32{0, 0})); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := n.Values("head/b"); err != nil || !slices.Equal(b, []float32{7, 8}) {
+		t.Errorf("biases %v (%v) after the clone's were set, want those of before", b, err)
+	}
+}
+
+func TestSummary(t *testing.T) {
+	n := chain()
+	n.Layers[1].Text = "doubles"
+	got, err := n.Summary(backendtest.Go(t), images.Size{})
+	want := "" +
+		"layer   what      output    parameters\n" +
+		"one               [1 2 3]   0\n" +
+		"two     doubles   [1 2 3]   0\n" +
+		"ten               [1 2 3]   0\n" +
+		"head              [2]       8\n" +
+		"all                         8\n"
+	if err != nil || got != want {
+		t.Errorf("(%v)\n%s\nwant\n%s", err, got, want)
+	}
+	n.Input = network.Input{}
+	if _, err := n.Summary(backendtest.Go(t), images.Size{}); err == nil || !strings.Contains(err.Error(), "want a size") {
+		t.Errorf("no size: error %v", err)
+	}
+}
+
+func TestString(t *testing.T) {
+	n := chain()
+	if got, want := n.String(), "chain, 8 weights, 2 classes: cat, dog"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if n.Class(1) != "dog" || n.Class(2) != "2" {
+		t.Errorf("classes %q and %q, want dog and 2", n.Class(1), n.Class(2))
+	}
+	if got := (*network.Network)(nil).String(); got != "no network" {
+		t.Errorf("%q of no network", got)
+	}
+}
