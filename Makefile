@@ -65,14 +65,11 @@ test-notebooks: setup-lab ## run every notebook in quick mode, and the kernels: 
 	CAMLAB_TEST_NOTEBOOKS=1 $(GO) test -count=1 -timeout 3h -v -run Notebook ./notebooks ./kernels ./cmd/camlab
 
 notebooks: setup ## run every notebook in full and keep the outputs, an hour or more where nothing is trained yet
-	@set -e; for n in $(NOTEBOOKS); do $(CAMLAB) notebook --in-place --png --out out $$n; done
-	cp out/01_article_11_1.png docs/01_article.png
-	cp out/02_your_own_image_06_1.png docs/02_your_own_image.png
-	cp out/03_explorer_02_3.png docs/03_explorer.png
-	cp out/04_importing_camlib_06_1.png docs/04_importing_camlib.png
-	cp out/05_training_lab_04_1.png docs/05_training_lab.png
-	cp out/06_which_method_02_1.png docs/06_which_method.png
-	cp out/07_atlas_06_1.png docs/07_atlas.png
+	@set -e; for n in $(NOTEBOOKS); do \
+		$(CAMLAB) notebook --in-place --png --out out $$n; \
+		name=$$(basename $$n .ipynb); \
+		if test -f out/$${name}_docs-picture.png; then cp out/$${name}_docs-picture.png docs/$$name.png; fi; \
+	done
 
 lab: setup-lab ## open JupyterLab on the notebooks, with completion and help
 	.venv/bin/jupyter lab --notebook-dir=notebooks

@@ -76,6 +76,9 @@ type cell struct {
 	Source         multiline `json:"source"`
 	ExecutionCount *int      `json:"execution_count"`
 	Outputs        []output  `json:"outputs"`
+	Metadata       struct {
+		Tags []string `json:"tags"`
+	} `json:"metadata"`
 }
 
 type output struct {

@@ -2,11 +2,9 @@ package kernels
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 )
 
@@ -61,37 +59,5 @@ func TestStrip(t *testing.T) {
 		`{"name":"stderr","output_type":"stream","text":["e"]},{"output_type":"display_data"},{"name":"stderr","output_type":"stream","text":["e"]}],"source":"a < b"}],"metadata":{"kernelspec":{"name":"k"},"language_info":{"codemirror_mode":"go","name":"go","pygments_lexer":"go"}},"nbformat":4}`
 	if b.String() != want {
 		t.Errorf("strip = %s\nwant %s", b.String(), want)
-	}
-}
-
-func TestWritePictures(t *testing.T) {
-	png := base64.StdEncoding.EncodeToString([]byte("one"))
-	data := book(t,
-		codeCell(1, "a", map[string]any{"output_type": "display_data", "data": map[string]any{"image/png": png + "\n"}}),
-		codeCell(2, "b"),
-		codeCell(3, "c", map[string]any{"output_type": "display_data", "data": map[string]any{"text/html": []string{"<img src='data:image/png;base64,", png, "'>"}}},
-			map[string]any{"output_type": "display_data", "data": map[string]any{"image/svg+xml": "<svg/>"}}))
-	dir := t.TempDir()
-	stale := filepath.Join(dir, "nb_09_1.png")
-	if err := os.WriteFile(stale, nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	paths, err := writePictures(data, "nb", dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for _, p := range paths {
-		text, err := os.ReadFile(p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got = append(got, filepath.Base(p)+"="+string(text))
-	}
-	if want := []string{"nb_01_1.png=one", "nb_03_1.png=one", "nb_03_2.svg=<svg/>"}; !slices.Equal(got, want) {
-		t.Errorf("pictures %v, want %v", got, want)
-	}
-	if _, err := os.Stat(stale); err == nil {
-		t.Error("a picture of an earlier run is still there")
 	}
 }

@@ -3,7 +3,6 @@ package kernels
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -249,73 +247,6 @@ func keep(meta any, names ...string) map[string]any {
 		}
 	}
 	return kept
-}
-
-// pictureTypes are the MIME types that are written as files.
-var pictureTypes = []struct{ mime, extension string }{{"image/png", ".png"}, {"image/jpeg", ".jpg"}, {"image/svg+xml", ".svg"}}
-
-var inlineImage = regexp.MustCompile(`data:image/png;base64,([A-Za-z0-9+/=]+)`)
-
-// writePictures writes every picture in the outputs, also those inside HTML,
-// to <stem>_<code cell>_<number in it>.png (or .jpg, .svg), and takes away
-// those of an earlier run.
-func writePictures(data []byte, stem, dir string) ([]string, error) {
-	nb, err := parseNotebook(data)
-	if err != nil {
-		return nil, err
-	}
-	for _, t := range pictureTypes {
-		old, err := filepath.Glob(filepath.Join(dir, stem+"_[0-9][0-9]_*"+t.extension))
-		if err != nil {
-			return nil, err
-		}
-		for _, path := range old {
-			if err := os.Remove(path); err != nil {
-				return nil, err
-			}
-		}
-	}
-	var paths []string
-	for i, cell := range nb.codeCells() {
-		n := 0
-		write := func(picture []byte, extension string) error {
-			n++
-			path := filepath.Join(dir, fmt.Sprintf("%s_%02d_%d%s", stem, i+1, n, extension))
-			paths = append(paths, path)
-			return os.WriteFile(path, picture, 0o644)
-		}
-		for _, out := range cell.Outputs {
-			for _, t := range pictureTypes {
-				text, ok := out.Data[t.mime]
-				if !ok {
-					continue
-				}
-				picture := []byte(text)
-				if t.extension != ".svg" {
-					if picture, err = decode64(string(text)); err != nil {
-						return nil, fmt.Errorf("code cell %d: %s: %w", i+1, t.mime, err)
-					}
-				}
-				if err := write(picture, t.extension); err != nil {
-					return nil, err
-				}
-			}
-			for _, match := range inlineImage.FindAllStringSubmatch(string(out.Data["text/html"]), -1) {
-				picture, err := decode64(match[1])
-				if err != nil {
-					return nil, fmt.Errorf("code cell %d: image in HTML: %w", i+1, err)
-				}
-				if err := write(picture, ".png"); err != nil {
-					return nil, err
-				}
-			}
-		}
-	}
-	return paths, nil
-}
-
-func decode64(s string) ([]byte, error) {
-	return base64.StdEncoding.DecodeString(strings.Join(strings.Fields(s), ""))
 }
 
 // every calls f at intervals with the time since it was started, until stopped.

@@ -14,6 +14,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/camlab-go/camlab/camlib/figure"
+	"github.com/camlab-go/camlab/camlib/images"
 )
 
 var (
@@ -82,13 +83,14 @@ func TestNotebookPicturesInBrowser(t *testing.T) {
 	source := `import (
 	"fmt"
 	"github.com/camlab-go/camlab/camlib/figure"
+	"github.com/camlab-go/camlab/camlib/images"
 	"github.com/camlab-go/camlab/camlib/notebook"
 )
 %%
 fmt.Print(` + fmt.Sprintf("%q", table) + `)
-m := notebook.Must(figure.NewMap(2, 2, []float32{1, 2, 3, 4}))
+m := notebook.Must(images.NewMap(2, 2, []float32{1, 2, 3, 4}))
 notebook.Show(figure.HeatMap(m, figure.Shading{Scale: notebook.Must(figure.SequentialOf(m)), Unit: "CAM (logit)"}, 40))`
-	m := figure.Map{H: 1, W: 2, Values: []float32{0, 1}}
+	m := images.Map{H: 1, W: 2, Values: []float32{0, 1}}
 	scale, err := figure.SequentialOf(m)
 	if err != nil {
 		t.Fatal(err)

@@ -1,7 +1,7 @@
-package cnn
+package article
 
 import (
-	"encoding/json"
+	"crypto/sha256"
 	"fmt"
 	"math"
 	"os"
@@ -10,63 +10,206 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/nlpodyssey/safetensors"
 
 	"github.com/camlab-go/camlab/camlib/cifar10"
+	"github.com/camlab-go/camlab/camlib/images"
+	"github.com/camlab-go/camlab/camlib/network"
+	"github.com/camlab-go/camlab/camlib/score"
+	"github.com/camlab-go/camlab/camlib/train"
 	"github.com/camlab-go/camlab/internal/backendtest"
 	"github.com/camlab-go/camlab/internal/shared"
+	files "github.com/camlab-go/camlab/internal/weights"
 )
 
-func TestNumberOfParametersIsTheArticles(t *testing.T) {
-	if n := New(1).Store().NumParameters(); n != NumParameters {
-		t.Errorf("%d parameters, want %d", n, NumParameters)
+func few(t *testing.T, n int) images.Dataset {
+	t.Helper()
+	var positions []int
+	for i := range n {
+		positions = append(positions, (i*101)%cifar10.Sample().Len())
 	}
-}
-
-func TestSeedDecidesTheWeights(t *testing.T) {
-	a, b, c := encode(t, New(1)), encode(t, New(1)), encode(t, New(2))
-	if !slices.Equal(a, b) {
-		t.Error("seed 1 gave two sets of weights, want one")
-	}
-	if slices.Equal(a, c) {
-		t.Error("seeds 1 and 2 gave the same weights")
-	}
-}
-
-func TestModelComesBackFromItsFile(t *testing.T) {
-	m := New(3)
-	dir := t.TempDir()
-	if err := m.Save(filepath.Join(dir, ModelFile)); err != nil {
+	ds, err := images.Subset(cifar10.Sample(), positions...)
+	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{dir, filepath.Join(dir, ModelFile)} {
+	return ds
+}
+
+func encode(t *testing.T, net *network.Network) []byte {
+	t.Helper()
+	data, err := net.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func evaluate(t *testing.T, b compute.Backend, net *network.Network, ds images.Dataset) *score.Evaluation {
+	t.Helper()
+	e, err := train.NewEvaluator(b, net)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ev, err := e.Evaluate(t.Context(), ds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ev
+}
+
+// near fails unless got and want differ by at most tolerance times the largest value of
+// want.
+func near(t *testing.T, what string, got, want []float32, tolerance float64) {
+	t.Helper()
+	if len(got) != len(want) || len(want) == 0 {
+		t.Fatalf("%s: %d values, want %d", what, len(got), len(want))
+	}
+	largest, worst, at := 0.0, 0.0, 0
+	for i := range want {
+		largest = max(largest, math.Abs(float64(want[i])))
+		if d := math.Abs(float64(got[i] - want[i])); d > worst || math.IsNaN(d) {
+			worst, at = d, i
+		}
+	}
+	if !(worst <= tolerance*largest) {
+		t.Errorf("%s: value %d is %v, want %v: off by %.2g of the largest, %.3g; want at most %.2g",
+			what, at, got[at], want[at], worst/largest, largest, tolerance)
+	}
+}
+
+func TestNetworkIsTheArticles(t *testing.T) {
+	net := New(1)
+	if n := net.Store.NumParameters(); n != NumParameters {
+		t.Errorf("%d parameters, want %d", n, NumParameters)
+	}
+	if err := net.Check(); err != nil {
+		t.Error(err)
+	}
+	if want := cifar10.Classes[:]; !slices.Equal(net.Classes, want) {
+		t.Errorf("classes %v, want %v", net.Classes, want)
+	}
+	if got := net.LayerNames(); !slices.Equal(got, []string{"conv1", "conv2", "conv3", "conv4", "conv5"}) {
+		t.Errorf("layers %v, want conv1 to conv5", got)
+	}
+}
+
+// TestFreshWeights: the seed decides them, they are spread as He et al. say, and those of
+// seed 1 are the ones that the shipped network was trained from.
+func TestFreshWeights(t *testing.T) {
+	first := encode(t, New(1))
+	if !slices.Equal(first, encode(t, New(1))) {
+		t.Error("seed 1 gave two sets of weights, want one")
+	}
+	if slices.Equal(first, encode(t, New(2))) {
+		t.Error("seeds 1 and 2 gave the same weights")
+	}
+	if got := fmt.Sprintf("%x", sha256.Sum256(first)); got != "7c5407152d41533b19c83de353b3e165e0494fb9a5455be6f814b066ac8342cb" {
+		t.Errorf("weights of seed 1: sha256 %s", got)
+	}
+	for _, p := range parts {
+		w, err := New(1).Values(p.name + "/weights")
+		if err != nil {
+			t.Fatal(err)
+		}
+		square := 0.0
+		for _, v := range w {
+			square += float64(v) * float64(v) / float64(len(w))
+		}
+		inputs := float64(len(w) / p.outputs())
+		want := math.Sqrt(2 / inputs)
+		// Five times the estimate's own standard deviation, 1/√(2n) of it.
+		if got := math.Sqrt(square); math.Abs(got/want-1) > 5/math.Sqrt(2*float64(len(w))) {
+			t.Errorf("%s: standard deviation %.5f, want %.5f", p.name, got, want)
+		}
+		if b, err := New(1).Values(p.name + "/biases"); err != nil || slices.Max(b) != 0 || slices.Min(b) != 0 {
+			t.Errorf("%s: biases %v, error %v, want zeros", p.name, b, err)
+		}
+	}
+}
+
+// TestNetworkComesBackFromItsFile, the shipped one byte for byte.
+func TestNetworkComesBackFromItsFile(t *testing.T) {
+	net := New(3)
+	dir := t.TempDir()
+	if err := net.Save(filepath.Join(dir, network.ModelFile)); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{dir, filepath.Join(dir, network.ModelFile)} {
 		back, err := Load(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, l := range layers {
-			for _, name := range []string{"weights", "biases"} {
-				got, _ := back.values(l.scope, name)
-				want, _ := m.values(l.scope, name)
-				if !slices.Equal(got, want) {
-					t.Errorf("%s/%s changed on the way through the file", l.scope, name)
-				}
+		for v := range net.Variables() {
+			path := v.Path()[1:]
+			got, errGot := back.Values(path)
+			want, errWant := net.Values(path)
+			if errGot != nil || errWant != nil || !slices.Equal(got, want) {
+				t.Errorf("%s changed on the way through the file", path)
 			}
 		}
+	}
+	shipped, err := Pretrained()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(encode(t, shipped), shippedModel) {
+		t.Error("the shipped weights are encoded as other bytes")
 	}
 }
 
 func TestTorchOrder(t *testing.T) {
-	// Tap (row 1, column 2), input 3, output 4 of conv2: [3, 3, 32, 32] here, [32, 32, 3, 3] in PyTorch.
-	l := layers[1]
-	w := make([]float32, 3*3*32*32)
-	w[((1*3+2)*32+3)*32+4] = 7
-	if got := l.toTorch(w)[((4*32+3)*3+1)*3+2]; got != 7 {
-		t.Errorf("weight of output 4, input 3, row 1, column 2 is %v in PyTorch's order, want 7", got)
+	// Tap (row 1, column 2), input 3, output 4 of conv2: [3, 3, 32, 32] here, [32, 32, 3, 3] in
+	// PyTorch. Input 5, output 6 of the head: [128, 10] here, [10, 128] in PyTorch.
+	net := New(1)
+	set := func(path string, at int, dims ...int) {
+		w, err := net.Values(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w[at] = 7
+		if err := net.Store.GetVariable("/" + path).SetValue(tensors.FromFlatDataAndDimensions(w, dims...)); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if !slices.Equal(l.fromTorch(l.toTorch(w)), w) {
-		t.Error("weights changed on the way to PyTorch's order and back")
+	set("conv2/weights", ((1*3+2)*32+3)*32+4, 3, 3, 32, 32)
+	set("dense/weights", 5*10+6, 128, 10)
+	file, err := safetensors.Deserialize(encode(t, net))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conv, err := files.Floats(file, "2.weight", []int{32, 32, 3, 3})
+	if err != nil || conv[((4*32+3)*3+1)*3+2] != 7 {
+		t.Errorf("weight of output 4, input 3, row 1, column 2 is not 7 in PyTorch's order; error %v", err)
+	}
+	head, err := files.Floats(file, "13.weight", []int{10, 128})
+	if err != nil || head[6*128+5] != 7 {
+		t.Errorf("weight of output 6, input 5 of the head is not 7 in PyTorch's order; error %v", err)
+	}
+}
+
+func TestPretrainedKeepsItsPromise(t *testing.T) {
+	net, err := Pretrained()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := Log()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(h.Epochs) == 0 || h.Images != 50_000 || h.Augment != train.Article || h.Seed != 1 {
+		t.Fatalf("log: %d epochs on %d images, augmentation %s, seed %d; want the article's training with seed 1", len(h.Epochs), h.Images, h.Augment, h.Seed)
+	}
+	last := h.Epochs[len(h.Epochs)-1].Test
+	ev := evaluate(t, backendtest.XLA(t), net, cifar10.Sample())
+	if math.Abs(ev.MacroF1-last.MacroF1) > 0.04 { // three standard deviations of 1,000 images
+		t.Errorf("macro-F1 %.4f on the sample, want the log's %.4f within 0.04", ev.MacroF1, last.MacroF1)
+	}
+	w, b, err := HeadWeights(net)
+	if err != nil || len(w) != 128*10 || len(b) != 10 {
+		t.Errorf("head: %d weights, %d biases, error %v; want 1280 and 10", len(w), len(b), err)
 	}
 }
 
@@ -78,32 +221,9 @@ func TestReferenceModelScoresAsInPyTorch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ev := evaluate(t, m, cifar10.Sample())
+	ev := evaluate(t, backendtest.XLA(t), m, cifar10.Sample())
 	if math.Abs(ev.Accuracy-0.7852) > 0.039 {
 		t.Errorf("accuracy %.4f on the sample, want 0.7852 within 0.039", ev.Accuracy)
-	}
-}
-
-func TestPretrainedModelKeepsItsPromise(t *testing.T) {
-	m, err := Pretrained()
-	if err != nil {
-		t.Fatal(err)
-	}
-	h, err := PretrainedHistory()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(h.Epochs) == 0 || h.Images != 50_000 || h.Augment != Article || h.Seed != 1 {
-		t.Fatalf("log: %d epochs on %d images, augmentation %s, seed %d; want the article's training with seed 1", len(h.Epochs), h.Images, h.Augment, h.Seed)
-	}
-	last := h.Epochs[len(h.Epochs)-1].Test
-	ev := evaluate(t, m, cifar10.Sample())
-	if math.Abs(ev.MacroF1-last.MacroF1) > 0.04 { // three standard deviations of 1,000 images
-		t.Errorf("macro-F1 %.4f on the sample, want the log's %.4f within 0.04", ev.MacroF1, last.MacroF1)
-	}
-	w, b, err := m.HeadWeights()
-	if err != nil || len(w) != 128*10 || len(b) != 10 {
-		t.Errorf("head: %d weights, %d biases, error %v; want 1280 and 10", len(w), len(b), err)
 	}
 }
 
@@ -153,7 +273,7 @@ func TestLoadSaysWhatIsWrong(t *testing.T) {
 		{"another type", change(func(m map[string]safetensors.TensorView) { m["9.bias"] = zeros(safetensors.F16, 128) }),
 			`tensor "9.bias": type F16, want F32`},
 		{"not a number", change(func(m map[string]safetensors.TensorView) {
-			v, err := view(append(make([]float32, 127), float32(math.NaN())), []int{128})
+			v, err := files.View(append(make([]float32, 127), float32(math.NaN())), []int{128})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -173,114 +293,25 @@ func TestLoadSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestFeaturesRefusesWrongImages(t *testing.T) {
-	m := New(1)
-	exec, err := model.NewExec(backendtest.XLA(t), m.store, m.Features)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, dims := range [][]int{{1, 32, 31, 3}, {1, 32, 32, 1}, {32, 32, 3}} {
-		_, err := exec.Exec(tensor(1, dims...))
-		if err == nil || !strings.Contains(err.Error(), "want floats [batch, even height, even width, 3]") {
-			t.Errorf("images shaped %v: error %v, want one that says the shape", dims, err)
+func TestClippedLoss(t *testing.T) {
+	// Row 2 is a probability of e-30, below the article's clip at 1e-10: there
+	// the clipped loss stops at -log(1e-10), the stable one does not.
+	run := func(scores [][]float32, labels []uint8) (loss, clipped float32) {
+		t.Helper()
+		out, err := graph.ExecOnceN(backendtest.Go(t), func(s, label *graph.Node) []*graph.Node {
+			return []*graph.Node{score.Loss(s, label), ClippedLoss(s, label)}
+		}, scores, labels)
+		if err != nil {
+			t.Fatal(err)
 		}
+		return tensors.ToScalar[float32](out[0]), tensors.ToScalar[float32](out[1])
 	}
-}
+	loss, clipped := run([][]float32{{1, 2, 0.5}, {-3, 0, 4}}, []uint8{1, 2})
+	// By hand: -log(e^2/(e+e^2+e^0.5)) and -log(e^4/(e^-3+1+e^4)), mean.
+	want := (-math.Log(math.Exp(2)/(math.E+math.Exp(2)+math.Exp(0.5))) - math.Log(math.Exp(4)/(math.Exp(-3)+1+math.Exp(4)))) / 2
+	near(t, "loss and clipped loss", []float32{loss, clipped}, []float32{float32(want), float32(want)}, 1e-6)
 
-func TestScoreCountsByHand(t *testing.T) {
-	// Five images of classes a, a, b, b, c; predicted a, b, b, b, a. Class c is
-	// never predicted, so its precision is a part of nothing.
-	scores := []float32{
-		2, 0, 0,
-		0, 2, 0,
-		0, 2, 0,
-		0, 2, 0,
-		2, 0, 0,
-	}
-	ev, err := Score(scores, []uint8{0, 0, 1, 1, 2}, []string{"a", "b", "c"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	f1 := []float64{0.5, 0.8, 0}
-	for k, want := range []ClassScore{{"a", 0.5, 0.5, f1[0]}, {"b", 2. / 3, 1, f1[1]}, {"c", 0, 0, f1[2]}} {
-		got := ev.PerClass[k]
-		if got.Class != want.Class || math.Abs(got.Precision-want.Precision) > 1e-12 || math.Abs(got.Recall-want.Recall) > 1e-12 || math.Abs(got.F1-want.F1) > 1e-12 {
-			t.Errorf("class %s: %+v, want %+v", want.Class, got, want)
-		}
-	}
-	right, wrong := math.Log(1+2*math.Exp(-2)), 2+math.Log(1+2*math.Exp(-2))
-	if want := (3*right + 2*wrong) / 5; math.Abs(ev.Cost-want) > 1e-9 {
-		t.Errorf("cost %v, want %v", ev.Cost, want)
-	}
-	if math.Abs(ev.Accuracy-0.6) > 1e-12 || math.Abs(ev.MacroF1-1.3/3) > 1e-12 || ev.Images != 5 {
-		t.Errorf("accuracy %v, macro-F1 %v, %d images; want 0.6, %v, 5", ev.Accuracy, ev.MacroF1, ev.Images, 1.3/3)
-	}
-	if got := fmt.Sprint(ev.Confusion); got != "[[1 1 0] [0 2 0] [1 0 0]]" {
-		t.Errorf("confusion %s, want [[1 1 0] [0 2 0] [1 0 0]]", got)
-	}
-	text, err := json.Marshal(ev)
-	if err != nil || !strings.HasPrefix(string(text), `{"images":5,"loss":`) || !strings.Contains(string(text), `"per_class":[{"class":"a","precision":0.5,"recall":0.5,"f1":0.5}`) {
-		t.Errorf("JSON %s, error %v; want the names of the scripts' contract", text, err)
-	}
-	if _, err := Score(scores, []uint8{0}, []string{"a", "b", "c"}); err == nil {
-		t.Error("15 scores for one label of three classes: no error")
-	}
-	if _, err := Score(scores, []uint8{0, 0, 1, 1, 3}, []string{"a", "b", "c"}); err == nil || err.Error() != "cnn: score: label 3 of image 4, want 0 to 2" {
-		t.Errorf("label out of range: error %v", err)
-	}
-}
-
-func ExampleModel_Summary() {
-	fmt.Print(New(1).Summary())
-	// Output:
-	// layer                    output        parameters
-	// conv1 3×3, ReLU          [32 32 32]    896
-	// conv2 3×3, ReLU          [32 32 32]    9248
-	// max-pool 2×2             [16 16 32]    0
-	// conv3 3×3, ReLU          [16 16 128]   36992
-	// conv4 3×3, ReLU          [16 16 128]   147584
-	// conv5 3×3, ReLU          [16 16 128]   147584
-	// global average pooling   [128]         0
-	// dense                    [10]          1290
-	// all                                    343594
-}
-
-func ExampleProbabilities() {
-	fmt.Printf("%.3f\n", Probabilities([]float32{1, 1, 1000, 1}))
-	fmt.Printf("%.3f\n", Probabilities([]float32{0, float32(math.Log(3))}))
-	// Output:
-	// [0.000 0.000 1.000 0.000]
-	// [0.250 0.750]
-}
-
-func encode(t *testing.T, m *Model) []byte {
-	t.Helper()
-	data, err := m.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
-}
-
-func TestEvaluateWantsImages(t *testing.T) {
-	e, err := NewEvaluator(backendtest.Go(t), New(1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := e.Evaluate(t.Context(), &cifar10.Dataset{}); err == nil || !strings.Contains(err.Error(), "at least one label") {
-		t.Errorf("error %v, want one that asks for images", err)
-	}
-}
-
-func evaluate(t *testing.T, m *Model, ds *cifar10.Dataset) *Evaluation {
-	t.Helper()
-	e, err := NewEvaluator(backendtest.XLA(t), m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ev, err := e.Evaluate(t.Context(), ds)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ev
+	loss, clipped = run([][]float32{{0, 30, 0}}, []uint8{0})
+	near(t, "loss of an unlikely label", []float32{loss}, []float32{30}, 1e-6)
+	near(t, "clipped loss of an unlikely label", []float32{clipped}, []float32{float32(-math.Log(1e-10))}, 1e-6)
 }

@@ -1,81 +1,47 @@
-package cnn_test
+package article_test
 
 import (
 	"fmt"
 
-	"github.com/camlab-go/camlab/camlib/cifar10"
-	"github.com/camlab-go/camlab/camlib/cnn"
+	"github.com/camlab-go/camlab/camlib/article"
+	"github.com/camlab-go/camlab/camlib/images"
+	"github.com/camlab-go/camlab/internal/backend"
 )
 
 func ExamplePretrained() {
-	m, err := cnn.Pretrained()
+	net, err := article.Pretrained()
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	weights, biases, err := m.HeadWeights()
+	weights, biases, err := article.HeadWeights(net)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(m.Store().NumParameters(), "parameters; head:", len(weights), "weights,", len(biases), "biases")
+	fmt.Println(net.Store.NumParameters(), "parameters; head:", len(weights), "weights,", len(biases), "biases")
 	// Output: 343594 parameters; head: 1280 weights, 10 biases
 }
 
-func ExampleScore() {
-	// Three images, two classes; the last image is taken for the other class.
-	scores := []float32{
-		4, 0,
-		0, 4,
-		0, 4,
-	}
-	e, err := cnn.Score(scores, []uint8{0, 1, 0}, []string{"frog", "toad"})
+func ExampleNew() {
+	b, err := backend.Go()
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Printf("accuracy %.3f, macro-F1 %.3f, confusion %v\n", e.Accuracy, e.MacroF1, e.Confusion)
-	for _, c := range e.PerClass {
-		fmt.Printf("%s: precision %.2f, recall %.2f\n", c.Class, c.Precision, c.Recall)
-	}
-	// Output:
-	// accuracy 0.667, macro-F1 0.667, confusion [[1 1] [0 1]]
-	// frog: precision 1.00, recall 0.50
-	// toad: precision 0.50, recall 1.00
-}
-
-func ExampleDecode() {
-	fresh := cnn.New(7)
-	data, err := fresh.Encode()
+	text, err := article.New(1).Summary(b, images.Size{})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	m, err := cnn.Decode(data)
-	fmt.Println(m.Classes()[6], err)
-	_, err = cnn.Decode(data[:1000])
-	fmt.Println(err)
+	fmt.Print(text)
 	// Output:
-	// frog <nil>
-	// not a safetensors file: metadata incomplete buffer
-}
-
-func ExampleParseAugmentation() {
-	a, err := cnn.ParseAugmentation("flipcrop")
-	fmt.Println(a, err)
-	_, err = cnn.ParseAugmentation("cutmix")
-	fmt.Println(err)
-	// Output:
-	// flipcrop <nil>
-	// cnn: augmentation "cutmix", want article, flipcrop or none
-}
-
-func ExampleReadHistory() {
-	h, err := cnn.ReadHistory("article") // the shipped model's folder
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(h.Images, "images,", h.Augment, "augmentation, batches of", h.BatchSize, "seed", h.Seed, "classes", len(cifar10.Classes))
-	// Output: 50000 images, article augmentation, batches of 125 seed 1 classes 10
+	// layer   what                                                     output        parameters
+	// conv1   3×3 convolution to 32 channels, ReLU                     [32 32 32]    896
+	// conv2   3×3 convolution to 32 channels, ReLU                     [32 32 32]    9248
+	// conv3   2×2 max-pooling, 3×3 convolution to 128 channels, ReLU   [16 16 128]   36992
+	// conv4   3×3 convolution to 128 channels, ReLU                    [16 16 128]   147584
+	// conv5   3×3 convolution to 128 channels, ReLU                    [16 16 128]   147584
+	// head                                                             [10]          1290
+	// all                                                                            343594
 }

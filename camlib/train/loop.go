@@ -82,11 +82,7 @@ func (t *training) begin() error {
 		return nil
 	}
 	t.state.History.Step, t.state.History.Backend = settings.Step, settings.Backend
-	step := steps[c.Step]
-	if t.net.Gradients != nil && backend.KindOf(t.backend) == backend.PureGo {
-		step = gradientsStep
-	}
-	if t.step, err = step(t.backend, t.net, c.LearningRate); err != nil {
+	if t.step, err = steps[c.Step](t.backend, t.net, c.LearningRate); err != nil {
 		return err
 	}
 	if t.evaluator, err = NewEvaluator(t.backend, t.net); err != nil {
