@@ -135,7 +135,8 @@ func TestSeedsOfOwnNetwork(t *testing.T) {
 		}
 		return encode(t, net)
 	}
-	if string(first(1)) != string(first(1)) || string(first(1)) == string(first(2)) {
+	one, again, two := first(1), first(1), first(2)
+	if string(one) != string(again) || string(one) == string(two) {
 		t.Error("want the seed to decide the first weights")
 	}
 	weighted := own() // which draws random numbers for dropout alone
