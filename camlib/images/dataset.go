@@ -162,11 +162,17 @@ func NewMemory(size Size, classes []string, pixels []uint8, labels []int) (*Memo
 	return m, CheckDataset(m)
 }
 
-// The methods of a [Dataset].
-func (m *Memory) Len() int          { return len(m.labels) }
-func (m *Memory) Size() Size        { return m.size }
+// Len returns the number of images.
+func (m *Memory) Len() int { return len(m.labels) }
+
+// Size returns the size of every image.
+func (m *Memory) Size() Size { return m.size }
+
+// Classes returns the names of the classes, in the order of their labels.
 func (m *Memory) Classes() []string { return slices.Clone(m.classes) }
-func (m *Memory) Label(i int) int   { return m.labels[i] }
+
+// Label returns the class of image i.
+func (m *Memory) Label(i int) int { return m.labels[i] }
 
 // Read puts image i into pixels.
 func (m *Memory) Read(i int, pixels []uint8) error {
