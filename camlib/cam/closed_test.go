@@ -118,7 +118,7 @@ func TestEachImageForItself(t *testing.T) {
 						t.Errorf("%s, batches of %d: closed %v, want all but %v", what, batch, r.Closed, odd)
 					}
 				}
-				if t.Failed() {
+				if t.Failed() { // the other batches would say the same
 					return
 				}
 				if len(r.Closed) != x.N || r.Residual != nil {
