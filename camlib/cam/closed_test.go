@@ -90,7 +90,7 @@ func TestEachImageForItself(t *testing.T) {
 	x := bright(7, odd...)
 	head := func(y, act *Node) *Node {
 		mean := InsertAxes(ReduceMean(act, 1, 2, 3), -1)
-		return Where(GreaterThan(BroadcastToDims(mean, y.Shape().Dimensions...), ConstAs(y, 0.6)), Add(y, MulScalar(Square(y), 0.1)), y)
+		return Where(GreaterThan(BroadcastToDims(mean, y.Shape().Dimensions...), ConstAs(y, 0.6)), Sub(y, Square(y)), y)
 	}
 	of := func(opts cam.Options) *cam.Explainer {
 		net := newToy()
