@@ -1,6 +1,7 @@
 package kernels
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -39,5 +40,24 @@ func TestLabExtensionIsInstalled(t *testing.T) {
 	}
 	if mended, err := os.ReadFile(script); err != nil || len(mended) < 100 {
 		t.Errorf("script of %d bytes, %v", len(mended), err)
+	}
+}
+
+func TestStrip(t *testing.T) {
+	got, err := strip([]byte(`{"cells":[{"cell_type":"code","metadata":{"execution":{"t":1},"tags":["a"]},"source":"a < b","outputs":[
+		{"output_type":"stream","name":"stdout","text":["1\n","2"]},{"output_type":"stream","name":"stdout","text":"3\n4"},
+		{"output_type":"stream","name":"stderr","text":"e"},{"output_type":"display_data"},{"output_type":"stream","name":"stderr","text":"e"}]}],
+		"metadata":{"kernelspec":{"name":"k"},"widgets":{},"language_info":{"name":"go","pygments_lexer":"","nbconvert_exporter":""}},"nbformat":4}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := json.Compact(&b, got); err != nil {
+		t.Fatal(err)
+	}
+	want := `{"cells":[{"cell_type":"code","metadata":{"tags":["a"]},"outputs":[{"name":"stdout","output_type":"stream","text":["1\n","23\n","4"]},` +
+		`{"name":"stderr","output_type":"stream","text":["e"]},{"output_type":"display_data"},{"name":"stderr","output_type":"stream","text":["e"]}],"source":"a < b"}],"metadata":{"kernelspec":{"name":"k"},"language_info":{"codemirror_mode":"go","name":"go","pygments_lexer":"go"}},"nbformat":4}`
+	if b.String() != want {
+		t.Errorf("strip = %s\nwant %s", b.String(), want)
 	}
 }
