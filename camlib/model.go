@@ -156,6 +156,9 @@ func (m *Model) Surest(ctx context.Context, ds images.Dataset) ([]int, error) {
 	if m == nil || m.Network == nil {
 		return nil, errors.New("camlib: surest: no model, want one of New or Article")
 	}
+	if err := images.CheckDataset(ds); err != nil {
+		return nil, fmt.Errorf("camlib: surest: %w", err)
+	}
 	evaluator, err := train.NewEvaluator(m.Backend, m.Network)
 	if err != nil {
 		return nil, err

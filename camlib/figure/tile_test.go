@@ -33,6 +33,7 @@ func TestTiles(t *testing.T) {
 		{"relative, whatever the bar", figure.Grid{Relative: true, Bar: &figure.Shading{Scale: must(figure.Diverging(9))}}, figure.Tile{Map: weak}, image.Pt(2, 1), []color.NRGBA{at(1), at(0)}},
 		{"over an image", figure.Grid{Relative: true, Side: 4}, figure.Tile{Map: weak, Image: image.NewNRGBA(image.Rect(0, 0, 2, 2))}, image.Pt(4, 4), nil},
 		{"an image", figure.Grid{Side: 7}, figure.Tile{Image: image.NewNRGBA(image.Rect(3, 3, 5, 4))}, image.Pt(6, 3), nil},
+		{"a tall image", figure.Grid{Side: 8}, figure.Tile{Image: image.NewNRGBA(image.Rect(0, 0, 1, 4))}, image.Pt(2, 8), nil},
 		{"an image as it is", figure.Grid{}, figure.Tile{Image: image.NewNRGBA(image.Rect(0, 0, 2, 1))}, image.Pt(2, 1), nil},
 		{"an image larger than the side", figure.Grid{Side: 1}, figure.Tile{Image: image.NewNRGBA(image.Rect(0, 0, 2, 1))}, image.Pt(2, 1), nil},
 		{"an empty place", figure.Grid{Side: 5}, figure.Tile{Caption: "3"}, image.Pt(5, 5), nil},
