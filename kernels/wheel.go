@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/renameio/v2"
 
+	"github.com/camlab-go/camlab/internal/atomicfile"
 	"github.com/camlab-go/camlab/internal/plugin"
 )
 
@@ -128,7 +129,7 @@ func (w pluginWheel) unpack(file, dir string) error {
 	if len(w.flags) == 0 {
 		return nil
 	}
-	return renameio.WriteFile(filepath.Join(dir, plugin.FlagsFile), []byte(w.flags[0]+"\n"), 0o644)
+	return atomicfile.WriteFile(filepath.Join(dir, plugin.FlagsFile), []byte(w.flags[0]+"\n"))
 }
 
 // extract writes one file of an archive whole or not at all.
