@@ -3,6 +3,8 @@
 package backend
 
 import (
+	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/gomlx/compute"
@@ -13,7 +15,8 @@ import (
 // fastest.
 type Kind int
 
-// The kinds. Other is a backend that this package did not open.
+// The kinds. Other is any other, also a backend that this package did not open: it gets the
+// forms that GoMLX has for all.
 const (
 	Other Kind = iota
 	PureGo
@@ -23,6 +26,38 @@ const (
 
 // OnCPU reports whether the processor computes.
 func (k Kind) OnCPU() bool { return k == PureGo || k == XLACPU }
+
+// named are the backends that people choose by name, the fastest on most machines first.
+// A file of another backend adds it in an init.
+var named = []struct {
+	name string
+	open func() (compute.Backend, error)
+}{
+	{"xla:cpu", func() (compute.Backend, error) { return XLA("cpu") }},
+	{"xla:cuda", func() (compute.Backend, error) { return XLA("cuda") }},
+	{"go", Go},
+}
+
+// Open returns the backend of a name. known is false, and err nil, for a name that none has.
+func Open(name string) (b compute.Backend, known bool, err error) {
+	for _, n := range named {
+		if n.name == name {
+			b, err = n.open()
+			return b, true, err
+		}
+	}
+	return nil, false, nil
+}
+
+// Names returns the names for people: xla:cpu, xla:cuda or go.
+func Names() string {
+	var all []string
+	for _, n := range named {
+		all = append(all, n.name)
+	}
+	last := len(all) - 1
+	return fmt.Sprintf("%s or %s", strings.Join(all[:last], ", "), all[last])
+}
 
 // Go returns GoMLX's pure-Go backend. It runs one operation at a time: several
 // matrix products at once wait for each other's workers for ever in GoMLX
