@@ -100,7 +100,9 @@ func losses(t *testing.T, b compute.Backend, kind train.StepKind, batch, steps i
 //
 // The recorded losses are of XLA on a CPU, with the gradients by hand. The tolerance is for
 // float32 rounding, which other backends and forms of a convolution have in another order
-// and which grows with the steps: TOLERANCE.
+// and which grows with the steps. Measured: pure Go is 4e-6 of a loss off after three
+// steps, XLA with automatic differentiation 2e-4 after twenty. The tolerances are five
+// times that.
 func TestLossCurve(t *testing.T) {
 	const file, steps, small, whole = "testdata/losses.json", 20, 8, 125
 	want := make(map[int][]float64) // by the batch size
@@ -130,7 +132,7 @@ func TestLossCurve(t *testing.T) {
 		batch, steps int
 		tolerance    float64
 	}{
-		{"go", backendtest.Go, train.Winograd, small, 3, 1e-5},
+		{"go", backendtest.Go, train.Winograd, small, 3, 2e-5},
 		{"xla", backendtest.XLA, train.Winograd, small, steps, 1e-3},
 		{"xla plain", backendtest.XLA, train.Plain, small, steps, 1e-3},
 		{"xla whole", backendtest.XLA, train.Winograd, whole, steps, 1e-3},

@@ -1,20 +1,20 @@
 package board_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/csv"
 	"errors"
 	"math"
 	"strings"
 	"testing"
 
+	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/camlab-go/camlab/camlib/cam"
-	"github.com/camlab-go/camlab/camlib/cifar10"
 	"github.com/camlab-go/camlab/camlib/article"
 	"github.com/camlab-go/camlab/camlib/board"
+	"github.com/camlab-go/camlab/camlib/cam"
+	"github.com/camlab-go/camlab/camlib/cifar10"
+	"github.com/camlab-go/camlab/camlib/images"
 	"github.com/camlab-go/camlab/camlib/metric"
 	"github.com/camlab-go/camlab/internal/backendtest"
 )
@@ -27,16 +27,9 @@ func TestBoard(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var methods []cam.Method
-	for _, name := range []string{"cam", "gradcam", "xgradcam", "hirescam", "occlusion"} {
-		m, err := cam.Lookup(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		methods = append(methods, m)
-	}
+	methods := []cam.Method{cam.CAM{}, cam.GradCAM{}, cam.XGradCAM{}, cam.HiResCAM{}, cam.Occlusion{}}
 	var said []string
-	board, err := board.NewBoard(t.Context(), b, net, cifar10.Sample(), board.Options{
+	table, err := board.NewBoard(t.Context(), b, net, cifar10.Sample(), board.Options{
 		Methods: methods, Images: 12, Again: 4, Mosaics: 3, Seed: 5,
 		Progress: func(done, all int, what string) { said = append(said, what) },
 	})
@@ -59,20 +52,20 @@ func TestBoard(t *testing.T) {
 		t.Errorf("stopped in the second row: error %v, rows %+v, want the first row and the context's error", err, part.Rows)
 	}
 	rows := make(map[string]board.Row)
-	for i, r := range board.Rows {
+	for i, r := range table.Rows {
 		rows[r.Name] = r
-		if len(r.Cells) != len(board.Columns) {
-			t.Fatalf("%s: %d cells for %d columns", r.Name, len(r.Cells), len(board.Columns))
+		if len(r.Cells) != len(table.Columns) {
+			t.Fatalf("%s: %d cells for %d columns", r.Name, len(r.Cells), len(table.Columns))
 		}
-		if i > 0 && r.Rank < board.Rows[i-1].Rank {
-			t.Errorf("%s has rank %v after %v", r.Name, r.Rank, board.Rows[i-1].Rank)
+		if i > 0 && r.Rank < table.Rows[i-1].Rank {
+			t.Errorf("%s has rank %v after %v", r.Name, r.Rank, table.Rows[i-1].Rank)
 		}
 	}
 	if x, h := rows["xgradcam"], rows["hirescam"]; x.SameAs != "gradcam" || h.SameAs != "cam" || rows["gradcam"].SameAs != "" || rows["occlusion"].SameAs != "" {
 		t.Errorf("xgradcam = %q, hirescam = %q, want gradcam and cam, and no others", x.SameAs, h.SameAs)
 	}
 	cell := func(row, column string) *metric.Estimate {
-		c := board.Column(column)
+		c := table.Column(column)
 		if c < 0 {
 			t.Fatalf("no column %q", column)
 		}
@@ -80,6 +73,13 @@ func TestBoard(t *testing.T) {
 	}
 	if diff := cmp.Diff(cell("gradcam", "deletion"), cell("xgradcam", "deletion")); diff != "" || rows["xgradcam"].Rank != rows["gradcam"].Rank {
 		t.Errorf("the same maps have other values or ranks: %s", diff)
+	}
+	// The same maps of the network are not the same of one that is blind, where there is no CAM.
+	if e := cell("hirescam", "blind"); e == nil || e.Mean != 0 {
+		t.Errorf("blind share of hirescam: %v, want 0", e)
+	}
+	if x, g := cell("xgradcam", "blind"), cell("gradcam", "blind"); x.Mean == g.Mean {
+		t.Errorf("blind share of xgradcam %v, want another than that of gradcam, %v", x, g)
 	}
 	for _, empty := range [][2]string{{"cam", "blind"}, {"gradcam", "completeness"}, {"random", "completeness"}} {
 		if e := cell(empty[0], empty[1]); e != nil {
@@ -102,15 +102,15 @@ func TestBoard(t *testing.T) {
 	}
 
 	// The metrics of their own, with the board's settings.
-	meter, err := metric.New(b, net, metric.Options{Steps: 4, Deletion: metric.MeanColor, Seed: 5})
+	evaluator, err := metric.New(b, net, metric.Options{Steps: 4, Deletion: metric.MeanColor, Seed: 5})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ds, err := cifar10.Sample().Select(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)
+	x, err := images.FromDataset(cifar10.Sample(), 0, 12)
 	if err != nil {
 		t.Fatal(err)
 	}
-	subject, err := meter.Prepare(t.Context(), cam.FromDataset(ds), nil)
+	batch, err := evaluator.Prepare(t.Context(), x, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,11 +118,11 @@ func TestBoard(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := e.Explain(t.Context(), methods[1], subject.Images(), cam.Classes(subject.Classes()...))
+	r, err := e.Explain(t.Context(), cam.GradCAM{}, x, cam.Classes(batch.Classes()...))
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := subject.Case(r, nil)
+	c, err := batch.Case(r, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,67 +142,6 @@ func TestBoard(t *testing.T) {
 	}
 }
 
-// board is two methods and a baseline, by hand.
-func handBoard() *board.Board {
-	e := func(v float64) *metric.Estimate {
-		return &metric.Estimate{Mean: v, Low: v - 0.1, High: v + 0.1, N: 7}
-	}
-	return &board.Board{
-		Images: 7, Seed: 1,
-		Columns: []board.Column{
-			{Name: "deletion", Better: "lower", Meaning: "what is left", N: 7, Ranked: true},
-			{Name: "grid-pointing", Better: "higher", Meaning: "in its cell", N: 7, Ranked: true},
-		},
-		Rows: []board.Row{
-			{Name: "cam", Milliseconds: 1.234, Rank: 1, Cells: []*metric.Estimate{e(0.25), e(0.5)}},
-			{Name: "rise", Setting: "64 masks", Milliseconds: 100, Rank: 2, Cells: []*metric.Estimate{e(0.5), nil}},
-			{Name: "edge", Baseline: true, Rank: 3, Cells: []*metric.Estimate{e(0.125), e(0.75)}},
-		},
-	}
-}
-
-func TestBoardAsText(t *testing.T) {
-	var md, sheet, file bytes.Buffer
-	if err := handBoard().Markdown(&md); err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{
-		"| method | rank | ms | deletion ↓ |\n|---|---|---|---|\n| cam | 1.0 | 1.23 | **0.25** [0.15, 0.35] |\n| rise (64 masks) | 2.0 | 100 | 0.5 [0.4, 0.6] |\n| *edge* | 3.0 | – | 0.125 [0.025, 0.225] |\n",
-		"| rise (64 masks) | 2.0 | 100 | – |\n", "- deletion: what is left; lower is better; n = 7\n",
-	} {
-		if !strings.Contains(md.String(), want) {
-			t.Errorf("Markdown lacks %q:\n%s", want, md.String())
-		}
-	}
-	if err := handBoard().CSV(&sheet); err != nil {
-		t.Fatal(err)
-	}
-	lines, err := csv.NewReader(&sheet).ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff([]string{"rise", "64 masks", "false", "", "2", "100", "deletion", "lower", "7", "0.5", "0.4", "0.6"}, lines[3]); diff != "" || len(lines) != 6 {
-		t.Errorf("CSV of %d lines (-want +got):\n%s", len(lines), diff)
-	}
-	if err := handBoard().JSON(&file); err != nil {
-		t.Fatal(err)
-	}
-	text := file.String()
-	back, err := board.Read(&file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(handBoard(), back); diff != "" {
-		t.Errorf("read back (-want +got):\n%s", diff)
-	}
-	if _, err := board.Read(strings.NewReader(strings.Replace(text, "null", "null, null", 1))); err == nil || err.Error() != "board: board: rise has 3 cells, want 2, one for each column" {
-		t.Errorf("a cell too many: error %v", err)
-	}
-	if _, err := board.NewBoard(t.Context(), nil, nil, cifar10.Sample(), board.Options{Images: -1}); err == nil || err.Error() != "board: board: -1 images, 0 again, 0 mosaics, want 0 or more" {
-		t.Errorf("error %v, want one that names the images", err)
-	}
-}
-
 // TestPublished: the board in the tree is of all methods as they are now.
 func TestPublished(t *testing.T) {
 	b, err := board.Published()
@@ -212,13 +151,17 @@ func TestPublished(t *testing.T) {
 	if b.Images < 2000 {
 		t.Errorf("%d images, want 2,000 or more", b.Images)
 	}
-	names := map[string]bool{"random": true, "centre": true, "edge": true, "uniform": true}
+	names := map[string]string{} // settings by name
 	for _, m := range cam.Methods() {
-		names[m.Name] = true
+		names[m.Spec().Name] = board.Economical(m).Spec().Setting
 	}
+	for _, baseline := range metric.Baselines(1) {
+		names[baseline.Name] = ""
+	}
+	delete(names, outsider{}.Spec().Name)
 	for _, r := range b.Rows {
-		if !names[r.Name] {
-			t.Errorf("row %s, want methods and baselines, each once", r.Name)
+		if setting, ok := names[r.Name]; !ok || r.Setting != setting {
+			t.Errorf("row %s with setting %q, want methods and baselines, each once; the setting is %q", r.Name, r.Setting, setting)
 		}
 		delete(names, r.Name)
 		for k, e := range r.Cells {
@@ -230,9 +173,26 @@ func TestPublished(t *testing.T) {
 	if len(names) > 0 {
 		t.Errorf("rows for %v are missing; `make leaderboard`", names)
 	}
-	for _, m := range metric.Metrics() {
-		if b.Column(m.Name) < 0 {
-			t.Errorf("column %s is missing; `make leaderboard`", m.Name)
+	for _, e := range board.Entries() {
+		if b.Column(e.Name) < 0 && e.Name != middle.Name {
+			t.Errorf("column %s is missing; `make leaderboard`", e.Name)
 		}
+	}
+}
+
+// TestOverflowNamesTheLayer: a network whose numbers overflow ends the board before a row.
+func TestOverflowNamesTheLayer(t *testing.T) {
+	net, b := article.New(1), backendtest.XLA(t)
+	v := net.Store.GetVariable("/conv3/weights")
+	w := tensors.MustCopyFlatData[float32](v.MustValue())
+	for i := 0; i < len(w); i += 128 {
+		w[i] = -3e38
+	}
+	if err := v.SetValue(tensors.FromFlatDataAndDimensions(w, v.Shape().Dimensions...)); err != nil {
+		t.Fatal(err)
+	}
+	table, err := board.NewBoard(t.Context(), b, net, cifar10.Sample(), board.Options{Images: 2, Again: 1, Mosaics: 1})
+	if !errors.Is(err, metric.ErrNotFinite) || !strings.HasPrefix(err.Error(), "metric: image 0: infinite or NaN from conv3 on, want finite numbers") || len(table.Rows) > 0 {
+		t.Errorf("error %v and %d rows, want one that names conv3, and none", err, len(table.Rows))
 	}
 }

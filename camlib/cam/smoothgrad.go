@@ -23,7 +23,7 @@ type SmoothGrad struct {
 
 // Spec implements [Method].
 func (m SmoothGrad) Spec() Spec {
-	samples := parameter{m.Samples, smoothGradSamples, "samples"}
+	samples := parameter{m.Samples, smoothGradSamples, "noises"}
 	return Spec{
 		Name: "smoothgrad",
 		Unit: "score for all brightness", Pixels: true,

@@ -39,7 +39,7 @@ func (SmoothGradCAMPlusPlus) Equation(act, grads *Node) *Node {
 
 // Spec implements [Method].
 func (m SmoothGradCAMPlusPlus) Spec() Spec {
-	samples := parameter{m.Samples, smoothSamples, "samples"}
+	samples := parameter{m.Samples, smoothSamples, "noises"}
 	return Spec{
 		Name:   "smoothgradcam++",
 		Unit:   "activation",

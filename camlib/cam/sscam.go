@@ -24,7 +24,7 @@ type SSCAM struct {
 
 // Spec implements [Method].
 func (m SSCAM) Spec() Spec {
-	masks, samples := ScoreCAM{m.Channels}, parameter{m.Samples, ssSamples, "samples"}
+	masks, samples := ScoreCAM{m.Channels}, parameter{m.Samples, ssSamples, "noises"}
 	n := samples.n()
 	return Spec{
 		Name: "sscam",

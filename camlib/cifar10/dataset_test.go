@@ -101,3 +101,34 @@ func TestSelect(t *testing.T) {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
 }
+
+// TestIsADataset: what the other packages see is what the fields hold.
+func TestIsADataset(t *testing.T) {
+	d := Sample()
+	var ds images.Dataset = d
+	if err := images.CheckDataset(ds); err != nil {
+		t.Fatal(err)
+	}
+	pixels, err := images.Pixels(ds)
+	if err != nil || !slices.Equal(pixels, d.Pixels) || ds.Size() != (images.Size{Height: 32, Width: 32, Channels: 3}) {
+		t.Errorf("pixels of %s, error %v, want those of the sample", ds.Size(), err)
+	}
+	for i, l := range d.Labels {
+		if ds.Label(i) != int(l) {
+			t.Errorf("image %d: label %d, want %d", i, ds.Label(i), l)
+		}
+	}
+	names := ds.Classes()
+	if !slices.Equal(names, Classes[:]) {
+		t.Errorf("classes %v, want %v", names, Classes)
+	}
+	if names[0] = "x"; Classes[0] == "x" {
+		t.Error("Classes gives the package's own array away")
+	}
+	if err := ds.Read(1000, make([]uint8, 3072)); err == nil || err.Error() != "cifar10: read: position 1000, want 0 to 999" {
+		t.Errorf("error %v", err)
+	}
+	if got := images.Len((*Dataset)(nil)); got != 0 {
+		t.Errorf("%d images of none", got)
+	}
+}

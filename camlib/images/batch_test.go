@@ -11,8 +11,8 @@ import (
 	"github.com/camlab-go/camlab/camlib/images"
 )
 
-// memory is a data set of three images of 1×2 pixels in three channels.
-func memory(t *testing.T) *images.Memory {
+// three is a data set of three images of 1×2 pixels in three channels.
+func three(t *testing.T) *images.Memory {
 	t.Helper()
 	pixels := []uint8{
 		255, 0, 51, 0, 0, 0,
@@ -27,7 +27,7 @@ func memory(t *testing.T) *images.Memory {
 }
 
 func TestFromDataset(t *testing.T) {
-	b, err := images.FromDataset(memory(t), 0, 2)
+	b, err := images.FromDataset(three(t), 0, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func TestFromDataset(t *testing.T) {
 		t.Errorf("second image %v, want %v", p.Pixels, want[6:])
 	}
 	for _, ends := range [][2]int{{-1, 1}, {2, 1}, {0, 4}} {
-		if _, err := images.FromDataset(memory(t), ends[0], ends[1]); !errors.Is(err, images.ErrNone) {
+		if _, err := images.FromDataset(three(t), ends[0], ends[1]); !errors.Is(err, images.ErrNone) {
 			t.Errorf("images %v: error %v, want ErrNone", ends, err)
 		}
 	}
@@ -101,7 +101,7 @@ func TestGray(t *testing.T) {
 }
 
 func TestSubset(t *testing.T) {
-	ds, err := images.Subset(memory(t), 2, 0, 2)
+	ds, err := images.Subset(three(t), 2, 0, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,12 +112,12 @@ func TestSubset(t *testing.T) {
 	if want := []uint8{1, 2, 3, 4, 5, 6, 255, 0, 51, 0, 0, 0, 1, 2, 3, 4, 5, 6}; err != nil || !slices.Equal(pixels, want) {
 		t.Errorf("pixels %v (%v), want %v", pixels, err, want)
 	}
-	_, err = images.Subset(memory(t), 3)
+	_, err = images.Subset(three(t), 3)
 	checkError(t, err, "images: subset: position 3, want 0 to 2")
 }
 
 func TestImage(t *testing.T) {
-	img := images.Image(memory(t), 1)
+	img := images.Image(three(t), 1)
 	if got := img.At(1, 0); got != (color.NRGBA{0, 0, 255, 255}) || img.Bounds() != image.Rect(0, 0, 2, 1) {
 		t.Errorf("pixel (1, 0) of %v is %v, want blue", img.Bounds(), got)
 	}
@@ -143,39 +143,4 @@ func TestHash(t *testing.T) {
 	if got, err := images.Hash(ds); err != nil || got != want {
 		t.Errorf("%s (%v), want %s", got, err, want)
 	}
-}
-
-func TestMemoryErrors(t *testing.T) {
-	size := images.Size{Height: 1, Width: 1, Channels: 1}
-	for _, c := range []struct {
-		classes []string
-		pixels  []uint8
-		labels  []int
-		kind    error
-		want    string
-	}{
-		{[]string{"a"}, []uint8{1, 2}, []int{0}, images.ErrShape, "images: data set: 2 values and 1 labels, want 1×1×1 values for each label"},
-		{[]string{"a"}, []uint8{1}, []int{1}, images.ErrRange, "images: data set: image 0: label 1, want 0 to 0"},
-		{[]string{"a"}, nil, nil, images.ErrNone, "images: data set without images, want at least one"},
-	} {
-		if _, err := images.NewMemory(size, c.classes, c.pixels, c.labels); !errors.Is(err, c.kind) || err.Error() != c.want {
-			t.Errorf("error %v, want %q", err, c.want)
-		}
-	}
-}
-
-func TestClassIndex(t *testing.T) {
-	names := []string{"cat", "Dog"}
-	for class, want := range map[string]int{"cat": 0, " DOG ": 1, "1": 1} {
-		if got, err := images.ClassIndex(class, names); err != nil || got != want {
-			t.Errorf("%q is %d (%v), want %d", class, got, err, want)
-		}
-	}
-	if got, err := images.ClassIndex("7", nil); err != nil || got != 7 {
-		t.Errorf("7 without names is %d (%v), want 7", got, err)
-	}
-	_, err := images.ClassIndex("2", names)
-	checkError(t, err, `class "2", want one of cat, Dog, or its number from 0 to 1`)
-	_, err = images.ClassIndex("cow", nil)
-	checkError(t, err, `class "cow", want a class's number, from 0`)
 }

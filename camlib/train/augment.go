@@ -147,7 +147,7 @@ func pick(pixels, labels, picks *Node) (x, label *Node) {
 	label = Gather(labels, position)
 
 	flip := Reshape(Slice(picks, AxisRange(), AxisRange(1, 2)), n, 1, 1, 1)
-	x = Where(BroadcastToShape(GreaterThan(flip, ZerosLike(flip)), shapes.Make(dtypes.Bool, x.Shape().Dimensions...)), nn.Mirror(x), x)
+	x = Where(BroadcastToShape(GreaterThan(flip, ZerosLike(flip)), shapes.Make(dtypes.Bool, x.Shape().Dimensions...)), Reverse(x, 2), x)
 
 	x = nn.PadSides(x, margin)
 	image := Iota(g, shapes.Make(dtypes.Int32, n, 1), 0)

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/camlab-go/camlab/camlib/figure"
+	"github.com/camlab-go/camlab/camlib/images"
 	"github.com/camlab-go/camlab/camlib/truth"
 )
 
@@ -171,8 +171,8 @@ func TestBoxesAsFlooding(t *testing.T) {
 		}
 		m[0], m[1] = 0, 7
 		y, x := rng.IntN(h-2), rng.IntN(w-2)
-		truth := image.Rect(x, y, x+1+rng.IntN(w-x-1), y+1+rng.IntN(h-y-1))
-		b, err := truth.Boxes(h, w, truth)
+		wanted := image.Rect(x, y, x+1+rng.IntN(w-x-1), y+1+rng.IntN(h-y-1))
+		b, err := truth.Boxes(h, w, wanted)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -183,9 +183,9 @@ func TestBoxesAsFlooding(t *testing.T) {
 		for j, tau := range hits.Thresholds {
 			best := float32(0)
 			for _, found := range flooded(m, h, w, tau) {
-				both := found.Intersect(truth)
+				both := found.Intersect(wanted)
 				area := func(r image.Rectangle) int { return r.Dx() * r.Dy() }
-				best = max(best, float32(area(both))/float32(area(found)+area(truth)-area(both)))
+				best = max(best, float32(area(both))/float32(area(found)+area(wanted)-area(both)))
 			}
 			if hits.IoU[j] != best {
 				t.Fatalf("τ %v: overlap %v, want %v", tau, hits.IoU[j], best)
@@ -237,11 +237,11 @@ func BenchmarkMaxBoxAcc(b *testing.B) {
 	maps := make([][]float32, n)
 	boxes := make([]image.Rectangle, n)
 	for i := range maps {
-		coarse := figure.Map{H: 16, W: 16, Values: make([]float32, 16*16)}
+		coarse := images.Map{H: 16, W: 16, Values: make([]float32, 16*16)}
 		for p := range coarse.Values {
 			coarse.Values[p] = rng.Float32()
 		}
-		fine, err := coarse.Resize(size, size)
+		fine, err := coarse.Resize(size, size, images.AlignCorners)
 		if err != nil {
 			b.Fatal(err)
 		}

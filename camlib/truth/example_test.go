@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"image"
 
-	"github.com/camlab-go/camlab/camlib"
+	"github.com/gomlx/compute"
+
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/cifar10"
+	"github.com/camlab-go/camlab/camlib/images"
 	"github.com/camlab-go/camlab/camlib/truth"
+	"github.com/camlab-go/camlab/internal/backend"
 )
 
 // hand is one map of 2×3, and where it should look: the right column.
@@ -24,10 +27,10 @@ func hand() (*cam.Result, truth.Truth) {
 	return r, t
 }
 
-func ExampleNewTruth() {
+func ExampleNew() {
 	_, err := truth.New(1, 1, 3, []bool{false, false, false})
 	fmt.Println(err)
-	// Output: measure: truth: mask 0 is empty, want at least one true place
+	// Output: truth: mask 0 is empty, want at least one true place
 }
 
 func ExampleBoxes() {
@@ -99,34 +102,26 @@ func ExampleGridPointing() {
 
 // The pattern on gray images speaks for class 1 of a network of two classes.
 func ExampleWithTrigger() {
-	backend, err := camlib.Backend(camlib.PureGo)
-	if err != nil {
-		panic(err)
-	}
 	trigger := truth.Trigger{Class: 1, Strength: 1}
-	network, err := truth.WithTrigger(newPlain(), trigger)
+	net, err := truth.WithTrigger(newPlain(), trigger)
 	if err != nil {
 		panic(err)
 	}
-	explainer, err := cam.New(backend, network, cam.Options{})
+	plain := gray(1, 12, 12)
+	stamped, squares, err := truth.Stamp(plain, 1)
 	if err != nil {
 		panic(err)
 	}
-	images := gray(1, 12, 12)
-	stamped, truth, err := truth.Stamp(images, 1)
+	explainer, err := cam.New(goBackend(), net, cam.Options{})
 	if err != nil {
 		panic(err)
 	}
-	hirescam, err := cam.Lookup("hirescam")
-	if err != nil {
-		panic(err)
-	}
-	for _, x := range []images.Batch{images, stamped} {
-		r, err := explainer.Explain(context.Background(), hirescam, x, cam.Class(1))
+	for _, x := range []images.Batch{plain, stamped} {
+		r, err := explainer.Explain(context.Background(), cam.HiResCAM{}, x, cam.Class(1))
 		if err != nil {
 			panic(err)
 		}
-		hits, err := truth.Pointing(r, truth, 1) // gray alone gives a flat map: (36 + 24)/144 are that near
+		hits, err := truth.Pointing(r, squares, 1) // gray alone gives a flat map: (36 + 24)/144 are that near
 		fmt.Printf("score %.2f, points there: %.2f, %v\n", r.Scores[1], hits[0], err)
 	}
 	fmt.Println("gain", trigger.Gain(12, 12))
@@ -139,35 +134,35 @@ func ExampleWithTrigger() {
 // Half of the grid is hidden from a network of two classes: HiResCAM shows nothing there,
 // Grad-CAM half of its map.
 func ExampleBlind() {
-	backend, err := camlib.Backend(camlib.PureGo)
-	if err != nil {
-		panic(err)
-	}
 	region, err := truth.Boxes(2, 2, image.Rect(0, 1, 2, 2))
 	if err != nil {
 		panic(err)
 	}
-	network, err := truth.Blind(newPlain(), region)
+	net, err := truth.Blind(newPlain(), region)
 	if err != nil {
 		panic(err)
 	}
-	explainer, err := cam.New(backend, network, cam.Options{})
+	explainer, err := cam.New(goBackend(), net, cam.Options{})
 	if err != nil {
 		panic(err)
 	}
-	for _, name := range []string{"hirescam", "gradcam"} {
-		method, err := cam.Lookup(name)
-		if err != nil {
-			panic(err)
-		}
+	for _, method := range []cam.Method{cam.HiResCAM{}, cam.GradCAM{}} {
 		r, err := explainer.Explain(context.Background(), method, gray(1, 4, 4), cam.Class(0))
 		if err != nil {
 			panic(err)
 		}
 		share, err := truth.BlindShare(r, region)
-		fmt.Println(name, share, err)
+		fmt.Println(r.Method, share, err)
 	}
 	// Output:
 	// hirescam [0] <nil>
 	// gradcam [0.5] <nil>
+}
+
+func goBackend() compute.Backend {
+	b, err := backend.Go()
+	if err != nil {
+		panic(err)
+	}
+	return b
 }

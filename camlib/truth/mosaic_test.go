@@ -5,9 +5,11 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/camlab-go/camlab/camlib/article"
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/cifar10"
-	"github.com/camlab-go/camlab/camlib/article"
+	"github.com/camlab-go/camlab/camlib/images"
+	"github.com/camlab-go/camlab/camlib/network"
 	"github.com/camlab-go/camlab/camlib/truth"
 	"github.com/camlab-go/camlab/internal/backendtest"
 )
@@ -75,8 +77,8 @@ func TestMosaicPixels(t *testing.T) {
 			t.Fatalf("mosaic %d, row %d, column %d, color %d: %v, want %v", i, y, u, c, v, want)
 		}
 	}
-	truth := m.Truth()
-	for p, in := range truth.Masks {
+	squares := m.Truth()
+	for p, in := range squares.Masks {
 		k, y, u := p/(64*64), p/64%64, p%64
 		if want := y/32*2+u/32 == k%4; in != want {
 			t.Fatalf("cell %d, row %d, column %d: %v, want %v", k, y, u, in, want)
@@ -166,7 +168,7 @@ func mean(v []float64) float64 {
 	return sum / float64(len(v))
 }
 
-func article(t *testing.T, net *network.Network) *cam.Explainer {
+func explainer(t *testing.T, net *network.Network) *cam.Explainer {
 	t.Helper()
 	e, err := cam.New(backendtest.XLA(t), net, cam.Options{})
 	if err != nil {
@@ -208,7 +210,7 @@ func uniform(r *cam.Result) *cam.Result {
 // above chance, a uniform one by chance, and both ways to ask give the same. The bounds
 // are well below what 250 mosaics gave: 0.495, 0.470, 0.300, 0.304, 0.495.
 func TestArticleNetworkFindsCells(t *testing.T) {
-	e := article(t, pretrained(t))
+	e := explainer(t, pretrained(t))
 	m := mosaics(t, 50, 1, truth.MosaicOptions{})
 	for name, least := range map[string]float64{"cam": 0.43, "gradcam": 0.4, "gradcam++": 0.27, "layercam": 0.27, "hirescam": 0.43} {
 		r := explain(t, e, name, m.Images, cam.All)

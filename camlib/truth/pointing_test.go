@@ -27,20 +27,20 @@ func TestPointing(t *testing.T) {
 		{"three columns away", []float32{0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0}, 2, 0},
 	}
 	for _, test := range tests {
-		got, err := truth.Pointing(oneClass(3, 4, test.m), truth(t, 3, 4, mask), test.tolerance)
+		got, err := truth.Pointing(oneClass(3, 4, test.m), masks(t, 3, 4, mask), test.tolerance)
 		equal(t, test.rule, got, []float64{test.want}, err)
 	}
 }
 
 func TestPointingOfEachImage(t *testing.T) {
 	r := oneClass(1, 3, []float32{1, 2, 3}, []float32{3, 2, 1}, []float32{1, 1, 1})
-	got, err := truth.Pointing(r, truth(t, 1, 3, "..#", "..#", ".##"), 0)
+	got, err := truth.Pointing(r, masks(t, 1, 3, "..#", "..#", ".##"), 0)
 	equal(t, "three images", got, []float64{1, 0, 2. / 3}, err)
 }
 
 func TestEnergy(t *testing.T) {
 	r := oneClass(1, 4, []float32{1, 2, 3, 4}, []float32{-5, 2, -1, 6}, []float32{-1, -2, 0, -3}, []float32{2, 2, 2, 2}, []float32{0, 0, 0, 0})
-	got, err := truth.Energy(r, truth(t, 1, 4, "##..", "##..", "####", "#.##", "#..."))
+	got, err := truth.Energy(r, masks(t, 1, 4, "##..", "##..", "####", "#.##", "#..."))
 	equal(t, "energy", got, []float64{0.3, 0.25, 0, 0.75, 0}, err)
 	if n := truth.Silent(r); n != 2 {
 		t.Errorf("%d silent maps, want 2", n)
@@ -51,13 +51,13 @@ func TestEnergy(t *testing.T) {
 func TestMapsAreResized(t *testing.T) {
 	r := oneClass(2, 2, []float32{0, 4, 8, 2})
 	// 0 2 4, 4 3.5 3, 8 5 2: all 31.5
-	got, err := truth.Energy(r, truth(t, 3, 3, "......##."))
+	got, err := truth.Energy(r, masks(t, 3, 3, "......##."))
 	equal(t, "energy", got, []float64{13 / 31.5}, err)
-	got, err = truth.Energy(r, truth(t, 3, 3, "....#...."))
+	got, err = truth.Energy(r, masks(t, 3, 3, "....#...."))
 	equal(t, "energy in the middle", got, []float64{3.5 / 31.5}, err)
-	got, err = truth.Pointing(r, truth(t, 3, 3, "......#.."), 0)
+	got, err = truth.Pointing(r, masks(t, 3, 3, "......#.."), 0)
 	equal(t, "pointing", got, []float64{1}, err)
 	flat := oneClass(5, 3, []float32{0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1})
-	got, err = truth.Pointing(flat, truth(t, 2, 7, "#............."), 0)
+	got, err = truth.Pointing(flat, masks(t, 2, 7, "#............."), 0)
 	equal(t, "a flat map stays flat", got, []float64{1. / 14}, err)
 }

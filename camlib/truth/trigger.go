@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
@@ -141,16 +140,7 @@ func detect(_ *model.Scope, x *Node) *Node {
 	if d := x.Shape().Dimensions; len(d) != 4 || d[3] != 3 || d[1] < s || d[2] < s {
 		panic(fmt.Errorf("truth: trigger: images shaped %s, want 3 channels and sides of at least %d", x.Shape(), s))
 	}
-	pattern := make([][][][]float64, s)
-	for y := range s {
-		pattern[y] = make([][][]float64, s)
-		for u := range s {
-			for c := range 3 {
-				pattern[y][u] = append(pattern[y][u], []float64{2 * triggerSign(y, u, c) / float64(s*s*3)}) // the signs sum to 0, so x does for x − ½
-			}
-		}
-	}
-	r := Convolve(x, ConstAs(x, pattern)).Strides(1).NoPadding().Done()
+	r := slide(x, func(y, u, c int) float64 { return 2 * triggerSign(y, u, c) / float64(s*s*3) }) // the signs sum to 0, so x does for x − ½
 	r = DivScalar(AddScalar(r, -triggerThreshold), 1-triggerThreshold)
 	d := MulScalar(nn.ReLU(r), triggerPeak)
 	return Concatenate([]*Node{x, nn.PadImages(d, 0, s-1)}, -1)
@@ -189,26 +179,32 @@ func carrying(l network.Layer, first bool) network.Layer {
 
 // cover spreads a detector over the squares of the patterns that begin at its places.
 func cover(d *Node) *Node {
+	return slide(nn.PadImages(d, TriggerSize-1, 0), func(int, int, int) float64 { return 1 })
+}
+
+// slide returns, for each square of the pattern's size in x, the sum of its values times
+// weights. The kernel is a row and a column larger, of zeros: in GoMLX v0.28.1 the gradient
+// of a convolution without padding is one place off where the kernel's sides are even.
+func slide(x *Node, weight func(y, x, c int) float64) *Node {
 	const s = TriggerSize
-	square := slices.Repeat([][][][]float64{slices.Repeat([][][]float64{{{1}}}, s)}, s)
-	return Convolve(nn.PadImages(d, s-1, 0), ConstAs(d, square)).Strides(1).NoPadding().Done()
+	kernel := make([][][][]float64, s+1)
+	for y := range kernel {
+		kernel[y] = make([][][]float64, s+1)
+		for u := range kernel[y] {
+			for c := range x.Shape().Dim(3) {
+				w := 0.0
+				if y < s && u < s {
+					w = weight(y, u, c)
+				}
+				kernel[y][u] = append(kernel[y][u], []float64{w})
+			}
+		}
+	}
+	return Convolve(nn.PadImages(x, 0, 1), ConstAs(x, kernel)).Strides(1).NoPadding().Done()
 }
 
 // splitLast returns all channels but the last, and that one.
 func splitLast(act *Node) (rest, last *Node) {
 	k := act.Shape().Dim(-1)
-	if act.Graph().Backend().Capabilities().Operations[compute.OpTypePad] {
-		return Slice(act, AxisRange().Spacer(), AxisRange(0, k-1)), Slice(act, AxisRange().Spacer(), AxisRange(k-1))
-	}
-	// The gradient of Slice is a Pad, which the pure-Go backend lacks.
-	pick := make([][]float64, k)
-	one := make([][]float64, k)
-	for i := range pick {
-		pick[i], one[i] = make([]float64, k-1), []float64{0}
-		if i < k-1 {
-			pick[i][i] = 1
-		}
-	}
-	one[k-1][0] = 1
-	return Einsum("bhwk,kc->bhwc", act, ConstAs(act, pick)), Einsum("bhwk,kc->bhwc", act, ConstAs(act, one))
+	return Slice(act, AxisRange().Spacer(), AxisRange(0, k-1)), Slice(act, AxisRange().Spacer(), AxisRange(k-1))
 }

@@ -1,7 +1,6 @@
 package truth_test
 
 import (
-	"image"
 	"math"
 	"slices"
 	"strings"
@@ -12,40 +11,40 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"github.com/camlab-go/camlab/camlib/article"
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/cifar10"
-	"github.com/camlab-go/camlab/camlib/article"
+	"github.com/camlab-go/camlab/camlib/images"
+	"github.com/camlab-go/camlab/camlib/network"
 	"github.com/camlab-go/camlab/camlib/truth"
 	"github.com/camlab-go/camlab/internal/backendtest"
 )
 
-// plain is a network whose activations are the image, averaged over squares of 2×2, and
+// newPlain is a network whose activations are the image, averaged over squares of 2×2, and
 // whose head is global average pooling and a linear layer with two classes.
-type plain struct{ store *model.Store }
-
-func newPlain() *plain {
+func newPlain() *network.Network {
 	store := model.NewStore()
 	store.VariableWithValue("w", tensors.FromFlatDataAndDimensions([]float32{1, -2, 3, 0.5, -1, 4}, 3, 2))
 	store.VariableWithValue("b", tensors.FromFlatDataAndDimensions([]float32{0.25, -0.5}, 1, 2))
-	return &plain{store}
+	return &network.Network{
+		Name: "plain", Store: store, Classes: []string{"ant", "bee"},
+		Layers: []network.Layer{{Name: "squares", Build: func(_ *model.Scope, x *Node) *Node {
+			d := x.Shape().Dimensions
+			return ReduceMean(Reshape(x, d[0], d[1]/2, 2, d[2]/2, 2, d[3]), 2, 4)
+		}}},
+		Head: func(scope *model.Scope, act *Node) *Node {
+			v := func(name string) *Node { return scope.GetVariable(name).NodeValue(act.Graph()) }
+			return Add(MatMul(ReduceMean(act, 1, 2), v("w")), v("b"))
+		},
+	}
 }
 
-func (p *plain) Store() *model.Store { return p.store }
-
-func (p *plain) Classes() []string { return []string{"ant", "bee"} }
-
-func (p *plain) Features(_ *model.Scope, x *Node) *Node {
-	d := x.Shape().Dimensions
-	return ReduceMean(Reshape(x, d[0], d[1]/2, 2, d[2]/2, 2, d[3]), 2, 4)
+// nameless is a network whose classes have no names.
+func nameless() *network.Network {
+	n := newPlain()
+	n.Classes = nil
+	return n
 }
-
-func (p *plain) Head(scope *model.Scope, act *Node) *Node {
-	v := func(name string) *Node { return scope.GetVariable(name).NodeValue(act.Graph()) }
-	return Add(MatMul(ReduceMean(act, 1, 2), v("w")), v("b"))
-}
-
-// nameless hides the names of a network's classes.
-type nameless struct{ *network.Network }
 
 func onEach(t *testing.T, f func(t *testing.T, b compute.Backend)) {
 	t.Run("go", func(t *testing.T) { f(t, backendtest.Go(t)) })
@@ -73,7 +72,7 @@ func gray(n, height, width int) images.Batch {
 
 func TestStamp(t *testing.T) {
 	x := gray(40, 8, 10)
-	got, truth, err := truth.Stamp(x, 3)
+	got, squares, err := truth.Stamp(x, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +81,7 @@ func TestStamp(t *testing.T) {
 	}
 	places := make(map[int]bool)
 	for i := range x.N {
-		mask := truth.Mask(i)
+		mask := squares.Mask(i)
 		first := slices.Index(mask, true)
 		places[first] = true
 		sum := 0
@@ -125,7 +124,7 @@ func TestStamp(t *testing.T) {
 func TestTriggerByHand(t *testing.T) {
 	onEach(t, func(t *testing.T, b compute.Backend) {
 		net, err := truth.WithTrigger(newPlain(), truth.Trigger{Class: 1, Strength: 3})
-		x, truth, stampErr := truth.Stamp(gray(30, 12, 8), 1)
+		x, squares, stampErr := truth.Stamp(gray(30, 12, 8), 1)
 		if stampErr != nil {
 			t.Fatal(stampErr)
 		}
@@ -147,7 +146,7 @@ func TestTriggerByHand(t *testing.T) {
 		}
 		for i := range x.N {
 			share := make([]float64, 24)
-			for p, in := range truth.Mask(i) {
+			for p, in := range squares.Mask(i) {
 				if in {
 					share[p/8/2*4+p%8/2] += 0.25
 				}
@@ -156,10 +155,10 @@ func TestTriggerByHand(t *testing.T) {
 				if a := float64(maps.Act[(i*4+3)*24+j]); math.Abs(a-100*s) > 1e-3 {
 					t.Errorf("image %d, place %d: activation %v, want %v", i, j, a, 100*s)
 				}
-				if d := float64(maps.Map(i, 1)[j] - own.Map(i, 1)[j]); math.Abs(d-300*s) > 3e-3 {
+				if d := float64(maps.Map(i, 1).Values[j] - own.Map(i, 1).Values[j]); math.Abs(d-300*s) > 3e-3 {
 					t.Errorf("image %d, place %d: CAM rises by %v, want %v", i, j, d, 300*s)
 				}
-				if d := float64(maps.Map(i, 0)[j] - own.Map(i, 0)[j]); math.Abs(d) > 1e-4 {
+				if d := float64(maps.Map(i, 0).Values[j] - own.Map(i, 0).Values[j]); math.Abs(d) > 1e-4 {
 					t.Errorf("image %d, place %d: CAM of the other class rises by %v, want 0", i, j, d)
 				}
 			}
@@ -171,7 +170,7 @@ func TestTriggerByHand(t *testing.T) {
 		}
 		for _, name := range []string{"gradcam", "layercam", "hirescam"} { // the gradient goes through the channels' parting
 			r := explain(t, e, name, x, cam.Class(1))
-			hits, err := truth.Pointing(r, truth, 1)
+			hits, err := truth.Pointing(r, squares, 1)
 			if err != nil || mean(hits) != 1 {
 				t.Errorf("%s points at the trigger in a share of %v images, error %v; want all", name, mean(hits), err)
 			}
@@ -184,7 +183,7 @@ func TestTriggerByHand(t *testing.T) {
 func TestTriggerFollowsCorrelation(t *testing.T) {
 	net, err := truth.WithTrigger(newPlain(), truth.Trigger{Strength: 1})
 	e := toyExplainer(t, backendtest.Go(t), net, err)
-	x, truth, err := truth.Stamp(gray(1, 12, 12), 2)
+	x, squares, err := truth.Stamp(gray(1, 12, 12), 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +203,7 @@ func TestTriggerFollowsCorrelation(t *testing.T) {
 		}
 		return sum / truth.Trigger{Strength: 1}.Gain(12, 12)
 	}
-	first := slices.Index(truth.Masks, true)
+	first := slices.Index(squares.Masks, true)
 	tests := []struct {
 		rule   string
 		change func(p int, v float32) float32
@@ -215,7 +214,7 @@ func TestTriggerFollowsCorrelation(t *testing.T) {
 		{"at a quarter of the contrast", func(_ int, v float32) float32 { return 0.5 + (v-0.5)*0.25 }, 0},
 		{"inverted", func(_ int, v float32) float32 { return 1 - v }, 0},
 		{"dimmed to three quarters, as by a mask: r = ¾", func(p int, v float32) float32 {
-			if truth.Masks[p/3] {
+			if squares.Masks[p/3] {
 				return v * 0.75
 			}
 			return v
@@ -241,10 +240,10 @@ func TestTriggerFollowsCorrelation(t *testing.T) {
 }
 
 func TestTriggerErrors(t *testing.T) {
-	if _, err := truth.WithTrigger(nil, truth.Trigger{}); err == nil || err.Error() != "truth: trigger: no network, want one" {
+	if _, err := truth.WithTrigger(nil, truth.Trigger{}); err == nil || err.Error() != "truth: trigger: network: none, want one" {
 		t.Errorf("no network: error %v", err)
 	}
-	if _, err := truth.Blind(nil, truth(t, 1, 1, "#")); err == nil || err.Error() != "truth: blind: no network, want one" {
+	if _, err := truth.Blind(nil, masks(t, 1, 1, "#")); err == nil || err.Error() != "truth: blind: network: none, want one" {
 		t.Errorf("no network: error %v", err)
 	}
 	for _, broken := range []truth.Trigger{{Class: -1}, {Strength: -1}, {Strength: math.NaN()}} {
@@ -252,41 +251,73 @@ func TestTriggerErrors(t *testing.T) {
 			t.Errorf("%+v: error %v", broken, err)
 		}
 	}
-	m, err := cam.Lookup("hirescam")
-	if err != nil {
-		t.Fatal(err)
+	if _, err := truth.WithTrigger(newPlain(), truth.Trigger{Class: 2}); err == nil || err.Error() != "truth: trigger: class 2, want 0 to 1" {
+		t.Errorf("a class that has no name: error %v", err)
 	}
+	m := cam.HiResCAM{}
 	b := backendtest.Go(t)
-	net, err := truth.WithTrigger(newPlain(), truth.Trigger{Class: 2})
+	net, err := truth.WithTrigger(nameless(), truth.Trigger{Class: 2})
 	e := toyExplainer(t, b, net, err)
 	if _, err := e.Explain(t.Context(), m, gray(1, 8, 8), cam.All); err == nil || !strings.Contains(err.Error(), "truth: trigger: class 2, want 0 to 1") {
 		t.Errorf("a class too high: error %v", err)
 	}
-	if _, err := e.Explain(t.Context(), m, gray(1, 4, 8), cam.All); err == nil || !strings.Contains(err.Error(), "truth: trigger: images shaped (Float32)[1 4 8 3]") {
+	if _, err := e.Explain(t.Context(), m, gray(1, 4, 8), cam.All); err == nil || !strings.Contains(err.Error(), "truth: trigger: images shaped (Float32)[1, 4, 8, 3]") {
 		t.Errorf("images too low: error %v", err)
 	}
-	net, err = truth.Blind(newPlain(), truth(t, 2, 2, "#..."))
+	net, err = truth.Blind(newPlain(), masks(t, 2, 2, "#..."))
 	if _, err := toyExplainer(t, b, net, err).Explain(t.Context(), m, gray(1, 8, 8), cam.All); err == nil || !strings.Contains(err.Error(), "want [batch, 2, 2, channels] as the region") {
 		t.Errorf("a region of another size: error %v", err)
 	}
 }
 
-// TestClassesKeepTheirNames asks networks that are part of another for names.
-func TestClassesKeepTheirNames(t *testing.T) {
-	for _, of := range []*network.Network{newPlain(), nameless{newPlain()}} {
-		net, err := truth.WithTrigger(of, truth.Trigger{})
-		if err != nil {
-			t.Fatal(err)
+// TestChangedNetworksAreWhole: what is known of a network stays with its copies, which
+// name and bias what they have, and what is not true of them goes.
+func TestChangedNetworksAreWhole(t *testing.T) {
+	of := pretrained(t)
+	of, err := of.At("conv3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	net, err := truth.WithTrigger(of, truth.Trigger{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	twice, err := truth.WithTrigger(net, truth.Trigger{Class: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	blind, err := truth.Blind(net, masks(t, 1, 1, "#"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conv := []string{"conv1", "conv2", "conv3", "conv4", "conv5"}
+	for _, row := range []struct {
+		net    *network.Network
+		layers []string
+	}{
+		{net, append([]string{"trigger"}, conv...)}, {twice, append([]string{"trigger2", "trigger"}, conv...)}, {blind, append([]string{"trigger"}, conv...)},
+	} {
+		n := row.net
+		if err := n.Check(); err != nil {
+			t.Error(err)
 		}
-		blind, err := truth.Blind(net, truth(t, 1, 1, "#"))
-		if err != nil {
-			t.Fatal(err)
+		if !slices.Equal(n.Classes, of.Classes) || n.Name != of.Name || n.Input != of.Input || n.Store != of.Store || n.ExplainedLayer() != "conv3" {
+			t.Errorf("%+v, want classes, input, store and layer of the network that it was", n)
 		}
-		for _, n := range []*network.Network{net, blind} {
-			if got, want := cam.ClassNames(n), cam.ClassNames(of); !slices.Equal(got, want) {
-				t.Errorf("classes %v, want %v", got, want)
+		if got := n.LayerNames(); !slices.Equal(got, row.layers) {
+			t.Errorf("layers %v, want %v", got, row.layers)
+		}
+		for _, l := range n.Layers {
+			if l.Bias == nil {
+				t.Errorf("layer %s has no bias", l.Name)
 			}
 		}
+		if n.Gradients != nil {
+			t.Error("the gradients by hand are of another network")
+		}
+	}
+	if of.Gradients == nil || len(of.Layers) != 5 {
+		t.Error("the network itself was changed")
 	}
 }
 
@@ -318,8 +349,11 @@ func correlation(t *testing.T, x images.Batch) float64 {
 // answers with its class.
 func TestArticleNetworkAndTrigger(t *testing.T) {
 	ds := cifar10.Sample()
-	x := cam.FromDataset(ds)
-	stamped, truth, err := truth.Stamp(x, 1)
+	x, err := images.FromDataset(ds, 0, ds.Len())
+	if err != nil {
+		t.Fatal(err)
+	}
+	stamped, squares, err := truth.Stamp(x, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -334,7 +368,7 @@ func TestArticleNetworkAndTrigger(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	with, without := article(t, net), article(t, plain)
+	with, without := explainer(t, net), explainer(t, plain)
 	gain := float64(float32(trigger.Gain(32, 32)))
 	rises := func(x images.Batch, want float64) *cam.Result {
 		a, b := explain(t, with, "hirescam", x, cam.Class(class)), explain(t, without, "hirescam", x, cam.Class(class))
@@ -366,108 +400,17 @@ func TestArticleNetworkAndTrigger(t *testing.T) {
 	if flipped < 980 {
 		t.Errorf("%d of 1000 images are taken for the trigger's class, want nearly all", flipped)
 	}
-	hits, err := truth.Pointing(r, truth, 0)
+	hits, err := truth.Pointing(r, squares, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	shares, err := truth.Energy(r, truth)
+	shares, err := truth.Energy(r, squares)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("natural images: r of %.3f at most. gain %.2f, flipped %d; HiResCAM points at the trigger in %.3f, has %.3f of its mass there; area %.3f", natural, gain, flipped, mean(hits), mean(shares), truth.Area(0))
+	t.Logf("natural images: r of %.3f at most. gain %.2f, flipped %d; HiResCAM points at the trigger in %.3f, has %.3f of its mass there; area %.3f", natural, gain, flipped, mean(hits), mean(shares), squares.Area(0))
 	if mean(hits) < 0.95 {
 		t.Errorf("HiResCAM points at the trigger in a share of %.3f, want nearly all", mean(hits))
-	}
-}
-
-// TestBlindShareByHand has a region of one row of a map's two.
-func TestBlindShareByHand(t *testing.T) {
-	region := truth(t, 2, 1, ".#")
-	r := oneClass(2, 2, []float32{1, 2, 3, -4}, []float32{1, 1, 0, -1}, []float32{-1, -1, -1, -1})
-	got, err := truth.BlindShare(r, region)
-	equal(t, "share", got, []float64{0.5, 0, 0}, err)
-
-	// 3 rows over 2: the middle of the middle row is the region's first.
-	got, err = truth.BlindShare(oneClass(3, 1, []float32{1, 2, 5}), region)
-	equal(t, "three rows", got, []float64{7. / 8}, err)
-	got, err = truth.BlindShare(oneClass(5, 1, []float32{1, 2, 4, 8, 16}), region)
-	equal(t, "five rows", got, []float64{28. / 31}, err)
-	got, err = truth.BlindShare(oneClass(1, 4, []float32{1, 2, 4, 8}), truth(t, 1, 2, "#."))
-	equal(t, "four columns", got, []float64{3. / 15}, err)
-}
-
-// TestBlindNetwork hides half of the grid: what is there changes no score, methods that
-// give every place its own gradient show nothing there, and Grad-CAM does.
-func TestBlindNetwork(t *testing.T) {
-	onEach(t, func(t *testing.T, b compute.Backend) {
-		region := truth(t, 2, 3, "#.#...")
-		net, err := truth.Blind(newPlain(), region)
-		e := toyExplainer(t, b, net, err)
-		x := gray(2, 4, 6)
-		for p := range x.Pixels {
-			x.Pixels[p] = float32(p%17+1) / 20
-		}
-		y := x
-		y.Pixels = slices.Clone(x.Pixels)
-		for p := range y.Pixels {
-			if region.Masks[p/18%4/2*3+p/3%6/2] {
-				y.Pixels[p] = 0.9
-			}
-		}
-		a, c := explain(t, e, "hirescam", x, cam.Class(0)), explain(t, e, "hirescam", y, cam.Class(0))
-		if !slices.Equal(a.Scores, c.Scores) {
-			t.Errorf("scores %v, and %v after a change where the network is blind", a.Scores, c.Scores)
-		}
-		open := explain(t, toyExplainer(t, b, newPlain(), nil), "hirescam", x, cam.Class(0))
-		if slices.Equal(a.Scores, open.Scores) {
-			t.Errorf("scores %v, as of a network that sees all", a.Scores)
-		}
-		for name, right := range map[string]bool{"hirescam": true, "layercam": true, "gradcam": false} {
-			got, err := truth.BlindShare(explain(t, e, name, x, cam.Class(0)), region)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for i, s := range got {
-				if (s == 0) != right {
-					t.Errorf("%s: image %d has a share of %v where the network is blind", name, i, s)
-				}
-			}
-		}
-	})
-}
-
-// TestArticleNetworkAndWall is the same with the shipped network and the lower quarter of
-// its grid, on real images.
-func TestArticleNetworkAndWall(t *testing.T) {
-	region, err := truth.Boxes(16, 16, image.Rect(0, 12, 16, 16))
-	if err != nil {
-		t.Fatal(err)
-	}
-	net, err := truth.Blind(pretrained(t), region)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ds, err := cifar10.Sample().Select(0, 100, 200, 300, 400, 500, 600, 700, 800, 900)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e := article(t, net)
-	for _, name := range []string{"hirescam", "layercam", "gradcam", "gradcam++", "xgradcam", "ablationcam"} {
-		got, err := truth.BlindShare(explain(t, e, name, cam.FromDataset(ds), cam.Predicted), region)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Logf("%s: %.3f", name, mean(got))
-		if right := name == "hirescam" || name == "layercam"; right && slices.Max(got) != 0 || !right && slices.Min(got) == 0 {
-			t.Errorf("%s: shares %v of the region, want 0 only for methods that weight each place by its own gradient", name, got)
-		}
-	}
-	m, err := cam.Lookup("cam")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := e.Explain(t.Context(), m, cam.FromDataset(ds), cam.Predicted); err == nil {
-		t.Error("CAM of a head that is no longer pooling and a linear layer: no error")
 	}
 }
 
@@ -483,35 +426,135 @@ func TestTriggerHasAGradient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ds, err := cifar10.Sample().Select(7, 8)
+	x, squares, err := truth.Stamp(sample(t, 7, 8), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	x, truth, err := truth.Stamp(cam.FromDataset(ds), 1)
+	e, err := cam.New(b, triggered, cam.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := cam.New(b, triggered, cam.Options{Samples: 3})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"integratedgradients", "smoothgrad"} {
-		m, err := cam.Lookup(name)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, m := range []cam.Method{cam.IntegratedGradients{Steps: 3}, cam.SmoothGrad{Samples: 3}} {
 		r, err := e.Explain(t.Context(), m, x, cam.Class(3))
 		if err != nil {
 			t.Fatal(err)
 		}
-		shares, err := truth.Energy(r, truth)
+		shares, err := truth.Energy(r, squares)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for i, s := range shares {
-			if s < 1.2*truth.Area(i) {
-				t.Errorf("%s: image %d: %.3f of the map on the pattern, whose area is %.3f, want clearly more", name, i, s, truth.Area(i))
+			if s < 1.2*squares.Area(i) {
+				t.Errorf("%s: image %d: %.3f of the map on the pattern, whose area is %.3f, want clearly more", r.Method, i, s, squares.Area(i))
 			}
+		}
+	}
+}
+
+// sample returns images of the sample.
+func sample(t *testing.T, positions ...int) images.Batch {
+	t.Helper()
+	ds, err := cifar10.Sample().Select(positions...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := images.FromDataset(ds, 0, ds.Len())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+// complete checks that maps add up to their scores.
+func complete(t *testing.T, r *cam.Result) {
+	t.Helper()
+	if len(r.Residual) != r.N {
+		t.Fatalf("%s: %d residuals, want %d", r.Method, len(r.Residual), r.N)
+	}
+	for i, d := range r.Residual {
+		if size := math.Abs(float64(r.Score[i])); !(math.Abs(float64(d)) < 2e-5*size) {
+			t.Errorf("%s: image %d: the map misses the score %v by %v, want rounding", r.Method, i, r.Score[i], d)
+		}
+	}
+}
+
+// TestTriggerAtTheLastLayer has the numbers of a channel that was added to the last layer
+// alone, as it was once: half-covered places of the grid have 50, covered ones 100.
+func TestTriggerAtTheLastLayer(t *testing.T) {
+	net, err := truth.WithTrigger(pretrained(t), truth.Trigger{Class: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, _, err := truth.Stamp(sample(t, 7, 8), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	maps, err := explainer(t, net).ClassMaps(t.Context(), x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	half, whole := float32(49.99997), float32(99.99994)
+	for i, want := range []struct {
+		channel map[int]float32
+		scores  []float32
+		sum     float64 // of all other channels
+	}{
+		{
+			map[int]float32{151: half, 152: whole, 153: whole, 154: half, 167: half, 168: whole, 169: whole, 170: half, 183: half, 184: whole, 185: whole, 186: half},
+			[]float32{-2.13033, -8.334612, 1.2777042, 53.49348, 1.1143992, -4.7578125, 0.49997473, 1.0815117, -8.780276, -7.022414}, 34784.986803788226,
+		}, {
+			map[int]float32{176: half, 177: half, 178: half, 192: whole, 193: whole, 194: whole, 208: whole, 209: whole, 210: whole, 224: half, 225: half, 226: half},
+			[]float32{-7.685676, -13.98887, -8.906583, 66.28822, -0.30827564, 1.832345, -1.0443568, 1.0046095, -14.087171, -10.968133}, 52940.38162158616,
+		},
+	} {
+		act := maps.Act[i*129*256 : (i+1)*129*256]
+		for p, a := range act[128*256:] {
+			if d := a - want.channel[p]; d > 1e-4 || d < -1e-4 {
+				t.Errorf("image %d, place %d: %v, want %v", i, p, a, want.channel[p])
+			}
+		}
+		sum := 0.0
+		for _, a := range act[:128*256] {
+			sum += float64(a)
+		}
+		if math.Abs(sum-want.sum) > 1e-5*want.sum {
+			t.Errorf("image %d: the other channels sum to %v, want %v", i, sum, want.sum)
+		}
+		for c, y := range maps.Scores[i*10 : i*10+10] {
+			if d := y - want.scores[c]; d > 1e-4 || d < -1e-4 {
+				t.Errorf("image %d: score %v of class %d, want %v", i, y, c, want.scores[c])
+			}
+		}
+	}
+}
+
+// TestTriggerAtEveryLayer explains each: much of the class's map is on the pattern, and
+// FullGrad, which takes the biases of all layers, adds up to the score.
+func TestTriggerAtEveryLayer(t *testing.T) {
+	x, squares, err := truth.Stamp(sample(t, 7, 8, 500), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := pretrained(t)
+	for _, layer := range []string{"trigger", "conv1", "conv3", "conv5"} {
+		net, err := truth.WithTrigger(plain, truth.Trigger{Class: 3})
+		if err == nil {
+			net, err = net.At(layer)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := explainer(t, net)
+		shares, err := truth.Energy(explain(t, e, "hirescam", x, cam.Class(3)), squares)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := mean(shares); got < 0.2 {
+			t.Errorf("%s: %.2f of HiResCAM's maps on the pattern, want far more than its area, 0.04", layer, got)
+		}
+		if layer == "conv5" {
+			explain(t, e, "layercam-fused", x, cam.Class(3)) // of all layers
+			complete(t, explain(t, e, "fullgrad", x, cam.Class(3)))
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/cifar10"
+	"github.com/camlab-go/camlab/camlib/images"
 	"github.com/camlab-go/camlab/camlib/truth"
 )
 
@@ -20,7 +21,7 @@ func oneClass(height, width int, maps ...[]float32) *cam.Result {
 }
 
 // truth is one of masks drawn with # and ., of one width.
-func truth(t *testing.T, height, width int, masks ...string) truth.Truth {
+func masks(t *testing.T, height, width int, masks ...string) truth.Truth {
 	t.Helper()
 	var places []bool
 	for _, m := range masks {
@@ -54,7 +55,7 @@ func equal(t *testing.T, what string, got, want []float64, err error) {
 }
 
 func TestTruthErrors(t *testing.T) {
-	two := truth(t, 1, 2, "#.", ".#")
+	two := masks(t, 1, 2, "#.", ".#")
 	maps := oneClass(1, 2, []float32{1, 2}, []float32{3, 4})
 	all := &cam.Result{N: 1, NumClasses: 2, K: 2, Height: 1, Width: 2, Maps: []float32{1, 2, 3, 4}, Scores: []float32{0, 0}, Predicted: []int{0}}
 	one := oneClass(1, 2, []float32{1, 2})
@@ -68,18 +69,18 @@ func TestTruthErrors(t *testing.T) {
 		call func() error
 		text string
 	}{
-		{"a mask of another size", func() error { _, err := truth.New(1, 2, 2, make([]bool, 3)); return err }, "truth: truth: 3 places, want [1, 2, 2] and at least one"},
-		{"an empty mask", func() error { _, err := truth.New(2, 1, 2, []bool{false, true, false, false}); return err }, "truth: truth: mask 1 is empty, want at least one true place"},
-		{"no masks", func() error { _, err := truth.Boxes(2, 2); return err }, "truth: truth: 0 places, want [0, 2, 2] and at least one"},
+		{"a mask of another size", func() error { _, err := truth.New(1, 2, 2, make([]bool, 3)); return err }, "truth: 3 places, want [1, 2, 2] and at least one"},
+		{"an empty mask", func() error { _, err := truth.New(2, 1, 2, []bool{false, true, false, false}); return err }, "truth: mask 1 is empty, want at least one true place"},
+		{"no masks", func() error { _, err := truth.Boxes(2, 2); return err }, "truth: 0 places, want [0, 2, 2] and at least one"},
 		{"a box outside", func() error { _, err := truth.Boxes(2, 3, image.Rect(1, 1, 4, 2)); return err }, "truth: boxes: box 0 is (1,1)-(4,2), want one with pixels inside 2×3"},
 		{"an empty box", func() error { _, err := truth.Boxes(2, 3, image.Rect(1, 1, 1, 2)); return err }, "truth: boxes: box 0 is (1,1)-(1,2), want one with pixels inside 2×3"},
 		{"maps of all classes", func() error { _, err := truth.Energy(all, two); return err }, "truth: energy: 2 maps of each image, want one; Pick takes them out"},
 		{"fewer maps than masks", func() error { _, err := truth.Pointing(one, two, 0); return err }, "truth: pointing: 1 maps for 2 masks, want as many"},
-		{"a truth that was not made", func() error { _, err := truth.Energy(one, truth.Truth{}); return err }, "truth: truth: 0 places, want [0, 0, 0] and at least one"},
+		{"a truth that was not made", func() error { _, err := truth.Energy(one, truth.Truth{}); return err }, "truth: 0 places, want [0, 0, 0] and at least one"},
 		{"a number of masks below 0", func() error {
 			_, err := truth.MaxBoxAcc(one, truth.Truth{N: -1, Height: 1, Width: 1}, truth.BoxOptions{})
 			return err
-		}, "truth: truth: 0 places, want [-1, 1, 1] and at least one"},
+		}, "truth: 0 places, want [-1, 1, 1] and at least one"},
 		{"negative tolerance", func() error { _, err := truth.Pointing(maps, two, -1); return err }, "truth: pointing: tolerance of -1 pixels, want 0 or more"},
 		{"a class that is not there", func() error { _, err := truth.Pick(all, []int{0}, []int{2}); return err }, "truth: pick: image 0, class 2, want one of 1 images and a class that it has a map of"},
 		{"an image that is not there", func() error { _, err := truth.Pick(all, []int{1}, []int{0}); return err }, "truth: pick: image 1, class 0, want one of 1 images and a class that it has a map of"},
@@ -123,7 +124,7 @@ func TestTruthErrors(t *testing.T) {
 		t.Errorf("no maps: %d silent ones", n)
 	}
 	broken := oneClass(1, 2, []float32{1, float32(math.NaN())})
-	if _, err := truth.Energy(broken, truth(t, 1, 2, "#.")); err == nil {
+	if _, err := truth.Energy(broken, masks(t, 1, 2, "#.")); err == nil {
 		t.Error("a map with a NaN: no error")
 	}
 }
@@ -168,7 +169,7 @@ func TestBoxesAndArea(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := truth(t, 2, 4, ".##.....", "########"); !slices.Equal(got.Masks, want.Masks) {
+	if want := masks(t, 2, 4, ".##.....", "########"); !slices.Equal(got.Masks, want.Masks) {
 		t.Errorf("masks %v, want %v", got.Masks, want.Masks)
 	}
 	if got.Area(0) != 0.25 || got.Area(1) != 1 {

@@ -44,7 +44,7 @@ func withBlack(x *Node, axis int) *Node {
 // given dz, that with respect to its output.
 func kernelGradient(x, w, dz *Node) *Node {
 	d := w.Shape().Dimensions
-	if kindOf(x) == backend.PureGo || d[2] == colors { // pure Go multiplies faster than it convolves, and few columns are faster anywhere
+	if kindOf(x) == backend.PureGo || d[2] == colors { // pure Go multiplies faster than it convolves; few columns are faster anywhere
 		return Reshape(Einsum("pk,po->ko", columns(x), Reshape(dz, -1, d[3])), d...)
 	}
 	y := directConvolution(x, w)

@@ -8,8 +8,6 @@ package nn
 import (
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
-
-	"github.com/camlab-go/camlab/internal/backend"
 )
 
 // ReLU is max(x, 0) with a gradient of 0 where x is 0, as in PyTorch and TensorFlow;
@@ -47,15 +45,3 @@ func AddBias(x, bias *Node) *Node { return Add(x, ExpandLeftToRank(bias, x.Rank(
 
 // FromBytes turns the bytes of pixels into numbers from 0 to 1.
 func FromBytes(pixels *Node) *Node { return DivScalar(ConvertDType(pixels, dtypes.Float32), 255) }
-
-// Mirror exchanges left and right in images, [n, h, w, c].
-func Mirror(x *Node) *Node {
-	if kindOf(x) != backend.PureGo {
-		return Reverse(x, 2)
-	}
-	var columns []*Node
-	for j := x.Shape().Dim(2) - 1; j >= 0; j-- {
-		columns = append(columns, Slice(x, AxisRange(), AxisRange(), AxisRange(j, j+1)))
-	}
-	return Concatenate(columns, 2)
-}

@@ -123,15 +123,6 @@ func TestPoolGradientIsAutodiffs(t *testing.T) {
 	})
 }
 
-// TestMirror: left and right change places, in every form that there is.
-func TestMirror(t *testing.T) {
-	onEach(t, func(t *testing.T, b compute.Backend) {
-		got := flat(t, b, func(in []*Node) []*Node { return []*Node{Mirror(Reshape(in[0], 1, 2, 3, 2))} },
-			[]float32{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12})
-		near(t, "mirrored", got[0], []float32{5, 6, 3, 4, 1, 2, 11, 12, 9, 10, 7, 8}, 0)
-	})
-}
-
 // onEach runs a test on every backend.
 func onEach(t *testing.T, f func(t *testing.T, b compute.Backend)) {
 	t.Run("xla", func(t *testing.T) { f(t, backendtest.XLA(t)) })

@@ -32,7 +32,7 @@ func CheckShape(shape shapes.Shape) error {
 
 // Zeros returns a tensor of zeros for a file, of a shape that [CheckShape] takes.
 func Zeros(shape shapes.Shape) (safetensors.TensorView, error) {
-	return safetensors.NewTensorView(types[shape.DType], dims(shape), make([]byte, shape.ByteSize()))
+	return safetensors.NewTensorView(types[shape.DType], sizes(shape.Dimensions), make([]byte, shape.ByteSize()))
 }
 
 // FromTensor returns a copy of a tensor for a file.
@@ -45,7 +45,7 @@ func FromTensor(t *tensors.Tensor) (view safetensors.TensorView, err error) {
 	if err := t.ConstBytes(func(b []byte) { data = slices.Clone(b) }); err != nil {
 		return view, err
 	}
-	return safetensors.NewTensorView(types[shape.DType], dims(shape), data)
+	return safetensors.NewTensorView(types[shape.DType], sizes(shape.Dimensions), data)
 }
 
 // Tensor returns a copy of a file's tensor, which must have the given shape and type.
@@ -62,7 +62,7 @@ func Fits(view safetensors.TensorView, shape shapes.Shape) error {
 	if want := types[shape.DType]; view.DType() != want {
 		return fmt.Errorf("type %s, want %s", view.DType(), want)
 	}
-	if want := dims(shape); !slices.Equal(view.Shape(), want) {
+	if want := sizes(shape.Dimensions); !slices.Equal(view.Shape(), want) {
 		return fmt.Errorf("shape %v, want %v", view.Shape(), want)
 	}
 	return nil
@@ -117,12 +117,4 @@ func floats(dtype safetensors.DType) (read func([]byte) float64, size int) {
 		return func(b []byte) float64 { return float64(float16.FromBits(order.Uint16(b)).Float32()) }, 2
 	}
 	return nil, 0
-}
-
-func dims(shape shapes.Shape) []uint64 {
-	all := make([]uint64, len(shape.Dimensions))
-	for i, d := range shape.Dimensions {
-		all[i] = uint64(d)
-	}
-	return all
 }

@@ -21,12 +21,8 @@ func Floats(file safetensors.SafeTensors, name string, dims []int) ([]float32, e
 	if t.DType() != safetensors.F32 {
 		return nil, fmt.Errorf("tensor %q: type %s, want F32", name, t.DType())
 	}
-	shape := make([]int, len(t.Shape()))
-	for i, d := range t.Shape() {
-		shape[i] = int(d)
-	}
-	if !slices.Equal(shape, dims) {
-		return nil, fmt.Errorf("tensor %q: shape %v, want %v", name, shape, dims)
+	if !slices.Equal(t.Shape(), sizes(dims)) {
+		return nil, fmt.Errorf("tensor %q: shape %v, want %v", name, t.Shape(), dims)
 	}
 	values := make([]float32, t.DataLen()/4)
 	if err := binary.Read(bytes.NewReader(t.Data()), binary.LittleEndian, values); err != nil {
@@ -42,11 +38,20 @@ func View(values []float32, dims []int) (safetensors.TensorView, error) {
 	if err != nil {
 		return safetensors.TensorView{}, err
 	}
-	shape := make([]uint64, len(dims))
-	for i, d := range dims {
-		shape[i] = uint64(d)
+	return safetensors.NewTensorView(safetensors.F32, sizes(dims), data)
+}
+
+// sizes returns dimensions as those of a file's tensor. A scalar has the shape [1] there,
+// because the library writes none without a shape.
+func sizes(dims []int) []uint64 {
+	if len(dims) == 0 {
+		return []uint64{1}
 	}
-	return safetensors.NewTensorView(safetensors.F32, shape, data)
+	all := make([]uint64, len(dims))
+	for i, d := range dims {
+		all[i] = uint64(d)
+	}
+	return all
 }
 
 // Finite says which of a tensor's values is infinite or NaN.
