@@ -27,12 +27,14 @@ const (
 // OnCPU reports whether the processor computes.
 func (k Kind) OnCPU() bool { return k == PureGo || k == XLACPU }
 
-// named are the backends that people choose by name, the fastest on most machines first.
-// A file of another backend adds it in an init.
-var named = []struct {
+// named is a backend that people choose by its name.
+type named struct {
 	name string
 	open func() (compute.Backend, error)
-}{
+}
+
+// all are the backends. A file of another one adds it in an init.
+var all = []named{
 	{"xla:cpu", func() (compute.Backend, error) { return XLA("cpu") }},
 	{"xla:cuda", func() (compute.Backend, error) { return XLA("cuda") }},
 	{"go", Go},
@@ -40,7 +42,7 @@ var named = []struct {
 
 // Open returns the backend of a name. known is false, and err nil, for a name that none has.
 func Open(name string) (b compute.Backend, known bool, err error) {
-	for _, n := range named {
+	for _, n := range all {
 		if n.name == name {
 			b, err = n.open()
 			return b, true, err
@@ -51,12 +53,12 @@ func Open(name string) (b compute.Backend, known bool, err error) {
 
 // Names returns the names for people: xla:cpu, xla:cuda or go.
 func Names() string {
-	var all []string
-	for _, n := range named {
-		all = append(all, n.name)
+	var names []string
+	for _, n := range all {
+		names = append(names, n.name)
 	}
-	last := len(all) - 1
-	return fmt.Sprintf("%s or %s", strings.Join(all[:last], ", "), all[last])
+	last := len(names) - 1
+	return fmt.Sprintf("%s or %s", strings.Join(names[:last], ", "), names[last])
 }
 
 // Go returns GoMLX's pure-Go backend. It runs one operation at a time: several
