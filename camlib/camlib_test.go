@@ -11,8 +11,8 @@ import (
 	"testing"
 
 	"github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/ml/layers"
-	mlmodel "github.com/gomlx/gomlx/ml/model"
+	gomlx "github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/pkg/ml/layers"
 
 	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/article"
@@ -161,6 +161,36 @@ func TestNetworkWithoutClassNames(t *testing.T) {
 	}
 	if _, err := m.Explain("cam", "frog", img); err == nil || !strings.Contains(err.Error(), `class "frog", want a class's number, from 0`) {
 		t.Errorf("frog: error %v", err)
+	}
+}
+
+// TestGrayNetwork is that a network of one channel is shown pictures in gray.
+func TestGrayNetwork(t *testing.T) {
+	net := &network.Network{
+		Name: "gray", Store: gomlx.NewStore(), Input: network.Input{Size: images.Size{Height: 2, Width: 2, Channels: 1}},
+		Layers: []network.Layer{{Name: "same", Build: func(_ *gomlx.Scope, x *graph.Node) *graph.Node {
+			x.AssertDims(-1, 2, 2, 1)
+			return x
+		}}},
+		Head: func(_ *gomlx.Scope, act *graph.Node) *graph.Node {
+			y := graph.ReduceMean(act, 1, 2)
+			return graph.Concatenate([]*graph.Node{y, graph.Neg(y)}, -1)
+		},
+	}
+	m, err := camlib.New(net, backendtest.Go(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	img := image.NewNRGBA(image.Rect(0, 0, 2, 2))
+	for p := range 4 {
+		copy(img.Pix[4*p:], []uint8{0, 255, 0, 255})
+	}
+	maps, err := m.Explain("cam", "0", img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := maps.Scores[0]; math.Abs(float64(got)-0.587) > 1e-6 || maps.At(0).Max() != got {
+		t.Errorf("score of a green picture %v and map %v, want 0.587, the share of green in gray", got, maps.Maps)
 	}
 }
 
