@@ -11,8 +11,8 @@ import (
 	"testing"
 
 	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/layers"
 	gomlx "github.com/gomlx/gomlx/ml/model"
-	"github.com/gomlx/gomlx/pkg/ml/layers"
 
 	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/article"
@@ -328,12 +328,12 @@ func TestSurest(t *testing.T) {
 func TestLoad(t *testing.T) {
 	plain := func() *network.Network {
 		return &network.Network{
-			Name: "plain", Store: mlmodel.NewStore(), Classes: []string{"a", "b"},
+			Name: "plain", Store: gomlx.NewStore(), Classes: []string{"a", "b"},
 			Input: network.Input{Size: images.Size{Height: 32, Width: 32, Channels: 3}},
-			Layers: []network.Layer{{Name: "conv", Build: func(scope *mlmodel.Scope, x *graph.Node) *graph.Node {
+			Layers: []network.Layer{{Name: "conv", Build: func(scope *gomlx.Scope, x *graph.Node) *graph.Node {
 				return layers.Convolution(scope.At("conv"), x).Channels(2).KernelSize(3).PadSame().Done()
 			}}},
-			Head: func(_ *mlmodel.Scope, act *graph.Node) *graph.Node { return graph.ReduceMean(act, 1, 2) },
+			Head: func(_ *gomlx.Scope, act *graph.Node) *graph.Node { return graph.ReduceMean(act, 1, 2) },
 		}
 	}
 	dir, sample, net := t.TempDir(), cifar10.Sample(), plain()
@@ -379,7 +379,7 @@ func TestLoad(t *testing.T) {
 	}{
 		"no folder":            {plain(), filepath.Join(dir, "none"), "network: load: "},
 		"another network":      {article.New(0), dir, "another architecture"},
-		"a network of no size": {&network.Network{Name: "sizeless", Store: mlmodel.NewStore()}, dir, "want a size"},
+		"a network of no size": {&network.Network{Name: "sizeless", Store: gomlx.NewStore()}, dir, "want a size"},
 	} {
 		if _, err := camlib.Load(test.net, test.path); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: error %v, want %q", what, err, test.want)
