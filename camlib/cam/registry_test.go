@@ -100,7 +100,7 @@ func maskedScore(t *testing.T, e *cam.Explainer, maps *cam.ClassMaps, x images.B
 }
 
 // listed is a method whose values cannot be compared.
-type listed struct{ values []int }
+type listed struct{ _ []int }
 
 func (listed) Spec() cam.Spec { return cam.EigenCAM{}.Spec() }
 
