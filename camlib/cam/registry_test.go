@@ -101,7 +101,7 @@ func maskedScore(t *testing.T, e *cam.Explainer, maps *cam.ClassMaps, x images.B
 }
 
 // listed is a method whose values cannot be compared.
-type listed struct{ values []int }
+type listed struct{ _ []int }
 
 func (l listed) Spec() cam.Spec {
 	s := cam.EigenCAM{}.Spec()
