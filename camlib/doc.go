@@ -4,6 +4,7 @@
 //	maps, err := model.Explain("cam", "predicted", images...) // or "cat", or "cat not dog"
 //	picture, err := maps.Picture()
 //
+// [Load] takes a network of your own with what package train has made of it, [New] any.
 // [Maps.Overlay] and [Maps.OverlayOn] lay a map over a photo at the photo's own size,
 // [Model.Gallery] draws several methods side by side, and [Maps.WriteNPY] and
 // [Maps.WritePNG] save what there is. Pictures carry their alternative text.
