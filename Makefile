@@ -76,11 +76,11 @@ lab: setup-lab ## open JupyterLab on the notebooks, with completion and help
 
 train: setup ## train the article's network in full, half an hour or more, and make it the shipped one; goes on where it stopped
 	$(CAMLAB) train --out runs/article
-	cp runs/article/model.safetensors runs/article/log.json camlib/article/
+	cp runs/article/model.safetensors runs/article/log.json camlib/article/weights/
 
 leaderboard: setup ## measure every method by every metric on 2,000 test images, ten minutes or more, and publish the table
 	$(CAMLAB) leaderboard --out out/leaderboard
-	cp out/leaderboard/leaderboard.json camlib/board/
+	cp out/leaderboard/leaderboard.json camlib/board/article/
 	cp out/leaderboard/leaderboard.md out/leaderboard/leaderboard.csv docs/
 
 data: setup ## download CIFAR-10 and check it

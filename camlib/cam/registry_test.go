@@ -2,6 +2,7 @@ package cam_test
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -102,7 +103,11 @@ func maskedScore(t *testing.T, e *cam.Explainer, maps *cam.ClassMaps, x images.B
 // listed is a method whose values cannot be compared.
 type listed struct{ values []int }
 
-func (listed) Spec() cam.Spec { return cam.EigenCAM{}.Spec() }
+func (l listed) Spec() cam.Spec {
+	s := cam.EigenCAM{}.Spec()
+	s.Setting = fmt.Sprint(l.values)
+	return s
+}
 
 // named is a method by another name.
 type named struct{ name string }

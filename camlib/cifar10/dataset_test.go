@@ -132,3 +132,19 @@ func TestIsADataset(t *testing.T) {
 		t.Errorf("%d images of none", got)
 	}
 }
+
+func TestFirst(t *testing.T) {
+	d := Sample()
+	for _, test := range []struct{ n, want int }{{-1, 0}, {0, 0}, {3, 3}, {1000, 1000}, {5000, 1000}} {
+		got := d.First(test.n)
+		if got.Len() != test.want || len(got.Pixels) != test.want*imageSize || len(got.Index) != test.want || !slices.Equal(got.Labels, d.Labels[:test.want]) {
+			t.Errorf("first %d: %d images, want the first %d", test.n, got.Len(), test.want)
+		}
+		if test.want > 0 && (got.Split != Test || got.Index[test.want-1] != d.Index[test.want-1] || images.Image(got, 0) == nil) {
+			t.Errorf("first %d: %s, want images of the test split", test.n, got)
+		}
+	}
+	if got := (*Dataset)(nil).First(3).Len(); got != 0 {
+		t.Errorf("first 3 of no data set: %d images", got)
+	}
+}

@@ -10,3 +10,6 @@ func ScaleTicks(lo, hi float64, n int, apart float64) (labels []string, at []flo
 
 // Lines returns the lines of a text from left to right, for the tests.
 func Lines(s string) []string { return lines(s) }
+
+// Drawn returns the grid with every tile as one image, for the tests.
+func (g Grid) Drawn() (Grid, error) { return g.drawn() }

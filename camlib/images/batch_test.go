@@ -88,6 +88,18 @@ func TestBatchCheck(t *testing.T) {
 	}
 }
 
+func TestGray(t *testing.T) {
+	b := images.Batch{N: 2, Height: 1, Width: 2, Channels: 3, Pixels: []float32{1, 0, 0, 0, 1, 0, 0.7, 0.7, 0.7, 0, 0, 1}}
+	got := b.Gray()
+	// Red, green and blue have their shares; a gray pixel keeps its value to the last bit.
+	if want := []float32{0.299, 0.587, 0.7, 0.114}; got.String() != "2 images of 1×2×1" || !slices.Equal(got.Pixels, want) {
+		t.Errorf("%v: %v, want %v", got, got.Pixels, want)
+	}
+	if again := got.Gray(); again.Channels != 1 || !slices.Equal(again.Pixels, got.Pixels) {
+		t.Errorf("gray images became %v: %v", again, again.Pixels)
+	}
+}
+
 func TestSubset(t *testing.T) {
 	ds, err := images.Subset(three(t), 2, 0, 2)
 	if err != nil {

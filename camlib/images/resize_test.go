@@ -89,9 +89,9 @@ func TestResize(t *testing.T) {
 
 func TestResizeErrors(t *testing.T) {
 	_, err := tilted.Resize(0, 6, images.AlignCorners)
-	checkError(t, err, "images: resize: align-corners from 2 to 0, want at least 1, and for replicate a multiple")
+	checkError(t, err, "images: resize: to 0×6, want at least 1×1")
 	_, err = tilted.Resize(2, 7, images.Replicate)
-	checkError(t, err, "images: resize: replicate from 3 to 7, want at least 1, and for replicate a multiple")
+	checkError(t, err, "images: resize: from 3 to 7, want a multiple for replicate")
 	_, err = tilted.Resize(2, 3, images.Resize(7))
 	checkError(t, err, "images: resize: Resize(7), want one of align-corners, half-pixel, replicate")
 }

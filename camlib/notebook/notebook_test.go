@@ -21,12 +21,21 @@ func TestCheckEndsTheCell(t *testing.T) {
 		Must(1, errors.New("cifar10: no data, want a folder"))
 		t.Fatal("still running")
 	}
+	if out := endsTheCell(t, "CAMLAB_CHECK=1"); !strings.HasPrefix(out, "cifar10: no data, want a folder\n") {
+		t.Errorf("error output %q, want the error in its first line and no panic", out)
+	}
+}
+
+// endsTheCell runs the test that calls it in a process of its own, with more in its
+// environment, wants it to end as a cell does on an error, and returns its error output.
+func endsTheCell(t *testing.T, env ...string) string {
+	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(exe, "-test.run=^TestCheckEndsTheCell$")
-	cmd.Env = append(os.Environ(), "CAMLAB_CHECK=1")
+	cmd := exec.Command(exe, "-test.run=^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), env...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	err = cmd.Run()
@@ -34,9 +43,7 @@ func TestCheckEndsTheCell(t *testing.T) {
 	if !errors.As(err, &exit) || exit.ExitCode() != 1 {
 		t.Errorf("the cell ended with %v, want exit status 1", err)
 	}
-	if !strings.HasPrefix(stderr.String(), "cifar10: no data, want a folder\n") {
-		t.Errorf("error output %q, want the error in its first line and no panic", stderr.String())
-	}
+	return stderr.String()
 }
 
 func TestQuick(t *testing.T) {
