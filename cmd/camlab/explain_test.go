@@ -21,6 +21,7 @@ import (
 // TestExplainGivesTheReferenceMaps runs the command of the scripts' contract
 // against maps made in float64 by an independent implementation.
 func TestExplainGivesTheReferenceMaps(t *testing.T) {
+	slow(t)
 	reference, data := shared.Reference(t), shared.Data(t)
 	for _, set := range []struct{ name, class string }{{"predicted", "predicted"}, {"other_class", "all"}} {
 		for _, backend := range []string{camlib.XLACPU, camlib.PureGo} {
