@@ -13,7 +13,7 @@ import (
 // under settings that stop it otherwise.
 func TestMakefileStartsGoClean(t *testing.T) {
 	if testing.Short() {
-		t.Skip("builds goenv for each setting, two of them with empty caches")
+		t.Skip("builds goenv a dozen times")
 	}
 	if _, err := exec.LookPath("make"); err != nil {
 		t.Skip("no make")
