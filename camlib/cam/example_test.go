@@ -271,7 +271,7 @@ func ExampleWithSamples() {
 	// Output:
 	// 64 masks
 	// 64 steps
-	// 64 samples, flips
+	// 64 noises, flips
 }
 
 // The targets, by the classes of the maps that they make.
