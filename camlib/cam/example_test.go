@@ -212,9 +212,9 @@ func ExampleExplainer_Explain() {
 }
 
 func ExampleLookup() {
-	_, err := cam.Lookup("lime")
-	fmt.Println(err)
-	// Output: cam: method "lime", want one of cam, gradcam, gradcam++, scorecam, ablationcam, xgradcam, hirescam, layercam, layercam-fused, eigencam, eigengradcam, smoothgradcam++, sscam, iscam, fullgrad, shapleycam, finercam, refinecam, randomcam, occlusion, rise, integratedgradients, smoothgrad
+	m, err := cam.Lookup("Grad-CAM++")
+	fmt.Println(m.Spec().Name, m == (cam.GradCAMPlusPlus{}), err)
+	// Output: gradcam++ true <nil>
 }
 
 // A method of one's own: the mean of the activations, whatever the class.

@@ -184,7 +184,7 @@ func TestExplainSaysWhatIsWrong(t *testing.T) {
 		{"no such file", []string{text + "x"}, "no such file"},
 		{"label of a photo", []string{"testdata-none.png", "--class", "label"}, "testdata-none.png"},
 		{"model", []string{"--split", "sample", "--index", "3", "--model", text}, "not a safetensors file"},
-		{"backend", []string{"--split", "sample", "--index", "3", "--backend", "cuda"}, `backend "cuda", want xla:cpu, xla:cuda or go`},
+		{"backend", []string{"--split", "sample", "--index", "3", "--backend", "cuda"}, `backend "cuda", want xla:cpu, xla:cuda`},
 	} {
 		out := filepath.Join(t.TempDir(), "out")
 		_, err := command(t, append([]string{"explain", "--out", out}, c.args...)...)
