@@ -7,10 +7,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/camlab-go/camlab/internal/lock"
 )
@@ -74,6 +76,10 @@ func TestKilled(t *testing.T) {
 	if dir := os.Getenv("LOCK_TEST_DIR"); dir != "" { // the program that is killed
 		if _, err := lock.Dir(dir); err != nil {
 			t.Fatal(err)
+		}
+		for range 3 { // closes files that nobody refers to any more
+			runtime.GC()
+			time.Sleep(time.Millisecond)
 		}
 		os.Stdout.WriteString("locked\n")
 		select {}
