@@ -14,7 +14,7 @@ LINTER_PKG  := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 NOTEBOOKS   := $(wildcard notebooks/*.ipynb)
 GO_FILES     = $(shell find . -name '*.go' -not -path './.venv/*' -not -path './out/*')
 
-.PHONY: help demo test setup setup-lab format vet lint unit test-notebooks notebooks lab train leaderboard data doctor bench bench-cell image test-image binder release lint-deploy fmt clean
+.PHONY: help demo test setup setup-lab format vet lint unit test-alone test-notebooks notebooks lab train leaderboard data doctor bench bench-cell image test-image binder release lint-deploy fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,13 +53,17 @@ $(LINTER): | setup
 	@echo "building golangci-lint (about a minute)"
 	$(CLEAN) env GOBIN=$(CURDIR)/.venv/bin go install $(LINTER_PKG)
 
-# race_mu has go-xla lock its pools in a way that the race detector can see. The
-# command line's tests go without it: they run the pure-Go backend for whole
-# commands, ten times slower under the detector, and the packages that these call
-# are tested with it.
-unit: setup ## unit tests, those of the packages with the race detector
-	$(GO) test -race -tags race_mu -timeout 3h $$($(GO) list ./... | grep -v /cmd/camlab)
-	$(GO) test -timeout 3h ./cmd/camlab
+# Everything runs once without the race detector, and what is short a second time with
+# it, under which the pure-Go backend is ten times slower: the command line's tests, which
+# run whole commands on it, go without. race_mu has go-xla lock its pools in a way that
+# the detector can see.
+unit: setup ## unit tests, and the short ones of the packages with the race detector
+	$(GO) test -timeout 1h ./...
+	$(GO) test -race -tags race_mu -short -timeout 1h $$($(GO) list ./camlib/... ./internal/... ./kernels/...)
+
+test-alone: $(CLEAN) ## test as in a bare clone of the last commit: no plugin, no .venv; fails on a skip that is not expected
+	rm -rf out/alone && mkdir -p out && git clone -q . out/alone
+	cd out/alone && env -u PJRT_PLUGIN_LIBRARY_PATH -u CAMLAB_DATA $(abspath $(CLEAN)) go test -json ./... | $(abspath $(CLEAN)) go run ./internal/skips -expect internal/skips/alone.txt -exact
 
 test-notebooks: setup-lab ## run every notebook in quick mode, and the kernels: completion, faults, edits
 	CAMLAB_TEST_NOTEBOOKS=1 $(GO) test -count=1 -timeout 3h -v -run Notebook ./notebooks ./kernels ./cmd/camlab

@@ -11,7 +11,7 @@ import (
 	"github.com/camlab-go/camlab/internal/plugin"
 )
 
-// The backends that [Backend] knows.
+// Names of backends. [Backend] knows these.
 const (
 	XLACPU  = "xla:cpu"  // XLA on the processor
 	XLACUDA = "xla:cuda" // XLA on an NVIDIA graphics card
@@ -39,15 +39,14 @@ func Backend(name string) (compute.Backend, error) {
 		}
 		return open(b, err)
 	}
-	switch name {
-	case XLACPU, "xla":
-		return open(backend.XLA("cpu"))
-	case XLACUDA:
-		return open(backend.XLA("cuda"))
-	case PureGo:
-		return open(backend.Go())
+	if name == "xla" {
+		name = XLACPU
 	}
-	return nil, fmt.Errorf("camlib: backend %q, want %s, %s or %s", name, XLACPU, XLACUDA, PureGo)
+	b, known, err := backend.Open(name)
+	if !known {
+		return nil, fmt.Errorf("camlib: backend %q, want %s", name, backend.Names())
+	}
+	return open(b, err)
 }
 
 // open returns what it is given, an error with this package's name and place.

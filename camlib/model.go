@@ -69,7 +69,7 @@ func Load(n *network.Network, path string) (*Model, error) {
 // and "top 3" make several maps for each.
 //
 // The images have one size, and transparent ones are laid over white; see
-// [images.Square] and [images.Over]. Images of another size than those that the network
+// [images.Square] and [images.Over]. A network whose Input has one channel sees them gray. Images of another size than those that the network
 // was trained on give maps all the same, with a [Maps].Note that says so. Those of 1,024
 // times as many pixels are an error.
 func (m *Model) Explain(method, class string, imgs ...image.Image) (*Maps, error) {
@@ -103,6 +103,9 @@ func (m *Model) ExplainBy(ctx context.Context, method cam.Method, target cam.Tar
 		return nil, err
 	}
 	want := m.Network.Input
+	if want.Channels == 1 {
+		batch = batch.Gray()
+	}
 	if pixels := want.Height * want.Width; pixels > 0 && batch.Height*batch.Width/1024 > pixels {
 		return nil, fmt.Errorf("camlib: explain: %s, want at most 1,024 times as many pixels; images.Square(img, %d) makes images fit", m.far(batch), want.Height)
 	}

@@ -128,7 +128,7 @@ func (m *multiline) UnmarshalJSON(data []byte) error {
 
 var ansi = regexp.MustCompile("\x1b\\[[0-9;]*m")
 
-// plainText drops colours.
+// plainText drops colors.
 func plainText(s string) string { return ansi.ReplaceAllString(s, "") }
 
 func firstLine(s string) string {

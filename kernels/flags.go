@@ -14,8 +14,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/google/renameio/v2"
-
+	"github.com/camlab-go/camlab/internal/atomicfile"
 	"github.com/camlab-go/camlab/internal/plugin"
 )
 
@@ -40,7 +39,7 @@ func (s *setup) flags(ctx context.Context) (string, bool, error) {
 	if best.err != nil {
 		return "not measured: " + lastLine(best.err), false, nil
 	}
-	if err := renameio.WriteFile(file, []byte(best.flags+"\n"), 0o644); err != nil {
+	if err := atomicfile.WriteFile(file, []byte(best.flags+"\n")); err != nil {
 		return "", false, err
 	}
 	var all []string

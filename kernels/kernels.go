@@ -13,8 +13,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/renameio/v2"
-
+	"github.com/camlab-go/camlab/internal/atomicfile"
 	"github.com/camlab-go/camlab/internal/plugin"
 )
 
@@ -312,7 +311,7 @@ func writeSpec(spec Spec, k kernelJSON) (changed bool, err error) {
 		if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, files[name]) {
 			continue
 		}
-		if err := renameio.WriteFile(path, files[name], 0o644); err != nil {
+		if err := atomicfile.WriteFile(path, files[name]); err != nil {
 			return false, err
 		}
 		changed = true

@@ -14,8 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/renameio/v2"
-
+	"github.com/camlab-go/camlab/internal/atomicfile"
 	"github.com/camlab-go/camlab/internal/goenv"
 	"github.com/camlab-go/camlab/internal/outdir"
 )
@@ -107,7 +106,7 @@ func (e Env) runNotebook(ctx context.Context, file string, opts RunOptions) (*Ru
 		return report, err
 	}
 	if opts.InPlace {
-		return report, renameio.WriteFile(file, stripped, 0o644)
+		return report, atomicfile.WriteFile(file, stripped)
 	}
 	return report, nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/renameio/v2"
 
+	"github.com/camlab-go/camlab/internal/atomicfile"
 	"github.com/camlab-go/camlab/internal/plugin"
 )
 
@@ -50,7 +51,7 @@ func (w pluginWheel) stamp() string { return w.sha256 + " " + strings.Join(w.fla
 func (w pluginWheel) String() string { return "PyPI " + w.name + " " + w.version }
 
 // installWheel downloads the wheel with pip, compares its sha256 and puts its
-// plugin and licences into pluginDir.
+// plugin and licenses into pluginDir.
 func (s *setup) installWheel(ctx context.Context) error {
 	if here := runtime.GOOS + "/" + runtime.GOARCH; here != wheel.platform {
 		return fmt.Errorf("%s is for %s, this is %s", wheel, wheel.platform, here)
@@ -87,7 +88,7 @@ func (s *setup) installWheel(ctx context.Context) error {
 }
 
 // unpack checks a wheel's file and writes its plugin, under the name that
-// go-xla looks for, and its licences into dir.
+// go-xla looks for, and its licenses into dir.
 func (w pluginWheel) unpack(file, dir string) error {
 	f, err := os.Open(file)
 	if err != nil {
@@ -128,7 +129,7 @@ func (w pluginWheel) unpack(file, dir string) error {
 	if len(w.flags) == 0 {
 		return nil
 	}
-	return renameio.WriteFile(filepath.Join(dir, plugin.FlagsFile), []byte(w.flags[0]+"\n"), 0o644)
+	return atomicfile.WriteFile(filepath.Join(dir, plugin.FlagsFile), []byte(w.flags[0]+"\n"))
 }
 
 // extract writes one file of an archive whole or not at all.

@@ -15,7 +15,7 @@ import (
 func TestUnpackWheel(t *testing.T) {
 	var buf bytes.Buffer
 	w := zip.NewWriter(&buf)
-	for name, text := range map[string]string{"p/plugin.so": "library", "p-1.dist-info/licenses/LICENSE": "licence", "p/__init__.py": "x"} {
+	for name, text := range map[string]string{"p/plugin.so": "library", "p-1.dist-info/licenses/LICENSE": "license", "p/__init__.py": "x"} {
 		f, err := w.Create(name)
 		if err != nil {
 			t.Fatal(err)
@@ -66,8 +66,8 @@ func TestUnpackWheel(t *testing.T) {
 			if data, err := os.ReadFile(filepath.Join(dir, plugin.FlagsFile)); err != nil || string(data) != "--first\n" {
 				t.Errorf("flags are %q, %v, want the first until they are measured", data, err)
 			}
-			if data, err := os.ReadFile(filepath.Join(dir, "LICENSES", "LICENSE")); err != nil || string(data) != "licence" {
-				t.Errorf("licence is %q, %v", data, err)
+			if data, err := os.ReadFile(filepath.Join(dir, "LICENSES", "LICENSE")); err != nil || string(data) != "license" {
+				t.Errorf("license is %q, %v", data, err)
 			}
 		})
 	}

@@ -1,5 +1,5 @@
 // Command release makes a release of the commit that is checked out: for every
-// platform an archive of camlab, with the licences of all that is linked into
+// platform an archive of camlab, with the licenses of all that is linked into
 // it, and a bill of materials, and the checksums of these files. The same
 // commit gives the same bytes in any folder. docs/releases.md tells more.
 package main

@@ -69,7 +69,7 @@ func linked(ctx context.Context, env []string, info *debug.BuildInfo) ([]module,
 }
 
 var (
-	licenceName = regexp.MustCompile(`(?i)^(un)?licen[cs]es?\b|^copying\b`)
+	licenseName = regexp.MustCompile(`(?i)^(un)?licen[cs]es?\b|^copying\b`)
 	noticeName  = regexp.MustCompile(`(?i)^(notice|patents|copyright)\b`)
 	// elsewhere are files with more terms: those of the bitmap fonts, of which some
 	// are under the Open Font License, whose text the module lacks.
@@ -81,17 +81,17 @@ const bitmapFonts = "github.com/hajimehoshi/bitmapfont/v3"
 //go:embed OFL-1.1.txt
 var openFontLicense []byte
 
-// notices returns the licences of all modules in full. A module's are in its
+// notices returns the licenses of all modules in full. A module's are in its
 // own folder and in those of the packages that are linked and what holds them:
 // a module may hold others' code. Every module has to have one.
 func notices(modules []module) ([]byte, error) {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, `camlab, which is under the licence in LICENSE, holds code of the %d modules below, each under its own.
+	fmt.Fprintf(&b, `camlab, which is under the license in LICENSE, holds code of the %d modules below, each under its own.
 It also holds 1,000 images of CIFAR-10 and a network trained on it: A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009.
 `, len(modules))
 	for _, m := range modules {
 		fmt.Fprintf(&b, "\n%s\n%s %s\n", strings.Repeat("=", 80), m.path, m.version)
-		files, err := m.licences()
+		files, err := m.licenses()
 		if err != nil {
 			return nil, err
 		}
@@ -109,8 +109,8 @@ It also holds 1,000 images of CIFAR-10 and a network trained on it: A. Krizhevsk
 	return b.Bytes(), nil
 }
 
-// licences returns the names, with slashes, of a module's files of licences and notices.
-func (m module) licences() (files []string, err error) {
+// licenses returns the names, with slashes, of a module's files of licenses and notices.
+func (m module) licenses() (files []string, err error) {
 	folders := []string{"."}
 	for _, p := range m.packages {
 		rel, err := filepath.Rel(m.dir, p)
@@ -130,17 +130,17 @@ func (m module) licences() (files []string, err error) {
 		}
 		for _, e := range entries {
 			name := e.Name()
-			licence := licenceName.MatchString(name)
-			if e.IsDir() || path.Ext(name) == ".go" || !licence && !noticeName.MatchString(name) {
+			license := licenseName.MatchString(name)
+			if e.IsDir() || path.Ext(name) == ".go" || !license && !noticeName.MatchString(name) {
 				continue
 			}
-			has = has || licence
+			has = has || license
 			files = append(files, path.Join(folder, name))
 		}
 	}
 	files = append(files, elsewhere[m.path]...)
 	if !has {
-		return nil, fmt.Errorf("%s %s has no licence in %s, want a file LICENSE or COPYING", m.path, m.version, m.dir)
+		return nil, fmt.Errorf("%s %s has no license in %s, want a file LICENSE or COPYING", m.path, m.version, m.dir)
 	}
 	return files, nil
 }

@@ -85,8 +85,8 @@ func TestChecksums(t *testing.T) {
 func TestNotices(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
-		"LICENSE.md": "first licence\r\nof two lines", "NOTICE": "a notice", "license.go": "package first", "LICENCES/x": "a folder",
-		"theirs/COPYING": "second licence", "theirs/deep/code.go": "package deep", "other/LICENSE": "of what is not linked",
+		"LICENSE.md": "first license\r\nof two lines", "NOTICE": "a notice", "license.go": "package first", "LICENCES/x": "a folder",
+		"theirs/COPYING": "second license", "theirs/deep/code.go": "package deep", "other/LICENSE": "of what is not linked",
 	} {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -102,7 +102,7 @@ func TestNotices(t *testing.T) {
 		t.Fatal(err)
 	}
 	rule := strings.Repeat("-", 80)
-	for _, want := range []string{"example.com/first v1.2.3\n", "\nLICENSE.md\n" + rule + "\nfirst licence\nof two lines\n", "\nNOTICE\n" + rule + "\na notice\n", "\ntheirs/COPYING\n" + rule + "\nsecond licence\n"} {
+	for _, want := range []string{"example.com/first v1.2.3\n", "\nLICENSE.md\n" + rule + "\nfirst license\nof two lines\n", "\nNOTICE\n" + rule + "\na notice\n", "\ntheirs/COPYING\n" + rule + "\nsecond license\n"} {
 		if !strings.Contains(string(got), want) {
 			t.Errorf("notices %q, want %q", got, want)
 		}
@@ -115,13 +115,13 @@ func TestNotices(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, "LICENSE.md")); err != nil {
 		t.Fatal(err)
 	}
-	m.packages = m.packages[:1] // a notice is no licence
-	if _, err := notices([]module{m}); err == nil || !strings.Contains(err.Error(), "example.com/first v1.2.3 has no licence in "+dir) {
-		t.Errorf("error %v of a module without a licence", err)
+	m.packages = m.packages[:1] // a notice is no license
+	if _, err := notices([]module{m}); err == nil || !strings.Contains(err.Error(), "example.com/first v1.2.3 has no license in "+dir) {
+		t.Errorf("error %v of a module without a license", err)
 	}
 }
 
-// TestNoticesOfCamlab builds camlab and wants a licence of every module in it:
+// TestNoticesOfCamlab builds camlab and wants a license of every module in it:
 // a new one without fails here before it fails a release.
 func TestNoticesOfCamlab(t *testing.T) {
 	t.Chdir("..")
@@ -148,7 +148,7 @@ func TestNoticesOfCamlab(t *testing.T) {
 	}
 	for i, want := range info.Deps {
 		if got := sections[i+1]; !strings.HasPrefix(got, want.Path+" "+want.Version+"\n") || len(got) < 500 {
-			t.Errorf("section %.200q, want %s %s and a licence in full", got, want.Path, want.Version)
+			t.Errorf("section %.200q, want %s %s and a license in full", got, want.Path, want.Version)
 		}
 	}
 	for _, font := range []string{"Kim Jeong-Hwan", "COZ <coz@users.sourceforge.jp>", "SIL OPEN FONT LICENSE"} { // of the bitmap fonts
@@ -157,7 +157,7 @@ func TestNoticesOfCamlab(t *testing.T) {
 		}
 	}
 	if !strings.Contains(sections[0], "The Go Authors") {
-		t.Errorf("first section %.200q, want Go's own licence", sections[0])
+		t.Errorf("first section %.200q, want Go's own license", sections[0])
 	}
 
 	info.Deps[0].Version = "v0.0.1"

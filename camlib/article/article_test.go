@@ -298,7 +298,7 @@ func TestClippedLoss(t *testing.T) {
 	// the clipped loss stops at -log(1e-10), the stable one does not.
 	run := func(scores [][]float32, labels []uint8) (loss, clipped float32) {
 		t.Helper()
-		out, err := graph.ExecOnceN(backendtest.Go(t), func(s, label *graph.Node) []*graph.Node {
+		out, err := graph.CallOnceN(backendtest.Go(t), func(s, label *graph.Node) []*graph.Node {
 			return []*graph.Node{score.Loss(s, label), ClippedLoss(s, label)}
 		}, scores, labels)
 		if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/camlab-go/camlab/camlib/images"
 	"github.com/camlab-go/camlab/camlib/metric"
 	"github.com/camlab-go/camlab/camlib/network"
+	"github.com/camlab-go/camlab/camlib/truth"
 )
 
 // Options of [NewBoard]. The zero value is the default.
@@ -63,10 +64,10 @@ type Row struct {
 // set and the classes that the network predicts for them. A method whose maps are those of
 // an earlier one up to a factor shares its values, where the metric is Relative.
 //
-// A metric that a method cannot have, such as that of a head that CAM does not take,
-// leaves its cell empty, and a method that does not take the network is left out. Any other
-// failure, ctx's too, ends the board: it comes back with the error and the rows that were
-// done.
+// A metric that a method, the network or the data set cannot have, such as one of mosaics
+// of four classes where there are three, leaves its cell empty, and a method that does not
+// take the network is left out. Any other failure, ctx's too, ends the board: it comes back
+// with the error and the rows that were done.
 func NewBoard(ctx context.Context, backend compute.Backend, net *network.Network, ds images.Dataset, opts Options) (*Board, error) {
 	if opts.Images < 0 || opts.Again < 0 || opts.Mosaics < 0 {
 		return nil, fmt.Errorf("board: %d images, %d again, %d mosaics, want 0 or more", opts.Images, opts.Again, opts.Mosaics)
@@ -117,7 +118,7 @@ func (b *Board) measure(ctx context.Context, common *Common, opts Options) error
 				continue
 			}
 			cell, err := e.Compute(ctx, c)
-			if refused(err) {
+			if refused(err) || unfit(err) {
 				cell, err = nil, nil
 			}
 			if err != nil {
@@ -135,6 +136,12 @@ func (b *Board) measure(ctx context.Context, common *Common, opts Options) error
 // refused reports whether an error says that a method does not take a network.
 func refused(err error) bool {
 	return errors.Is(err, cam.ErrHead) || errors.Is(err, network.ErrLayer)
+}
+
+// unfit reports whether an error says that a column's changed images cannot be made of the
+// data set's, as mosaics of three classes, or that the network does not take them.
+func unfit(err error) bool {
+	return errors.Is(err, truth.ErrTruth) || errors.Is(err, cam.ErrShape)
 }
 
 // rank gives each row the mean of its ranks in the ranked columns, equal means sharing

@@ -139,7 +139,11 @@ func TestWholeBoard(t *testing.T) {
 	sums := []string{"cam", "hirescam", "fullgrad", "integratedgradients"}
 	linear := []string{"cam", "fullgrad"}
 	var names []string
+	blind := map[string]float64{}
 	for _, r := range table.Rows {
+		if e := r.Cells[table.Column("blind")]; e != nil {
+			blind[r.Name] = e.Mean
+		}
 		if !r.Baseline {
 			names = append(names, r.Name)
 		}
@@ -161,6 +165,10 @@ func TestWholeBoard(t *testing.T) {
 				t.Errorf("fullgrad misses the score by %v, want rounding", e)
 			}
 		}
+	}
+	// Grad-CAM and XGrad-CAM are the same on the network, but not where it is blind.
+	if blind["hirescam"] != 0 || blind["gradcam"] == blind["xgradcam"] {
+		t.Errorf("blind shares %v, want 0 for hirescam and others for gradcam and xgradcam", blind)
 	}
 	if len(names) != len(cam.Methods()) || !slices.Contains(names, "outsider") {
 		t.Errorf("rows %v, want all methods, that from outside among them", names)

@@ -5,7 +5,7 @@ import (
 	_ "embed"
 )
 
-//go:embed article/leaderboard.json
+//go:embed leaderboard.json
 var published []byte
 
 // Published returns the board of all methods on the shipped model and the first 2,000

@@ -585,9 +585,9 @@ func TestLayers(t *testing.T) {
 	b := backendOf(t, pureGo)
 	x := picture(2, 4, 6)
 	early, byHand := at(t, newToy().Network, "point"), newToy()
-	point, deep, rest := byHand.Layers[0], byHand.Layers[1].Build, byHand.Network.Head
+	point, deep := byHand.Layers[0], byHand.Layers[1].Build
 	byHand.Layers = []network.Layer{point}
-	byHand.Network.Head = func(scope *model.Scope, act *Node) *Node { return rest(scope, deep(scope, act)) }
+	byHand.Head = func(scope *model.Scope, act *Node) *Node { return byHand.scores(scope, deep(scope, act)) }
 	for _, m := range []string{"gradcam", "layercam", "ablationcam", "scorecam", "hirescam"} {
 		got := explain(t, explainer(t, b, early, cam.Options{}), method(t, m), x, cam.Class(1))
 		want := explain(t, explainer(t, b, byHand.Network, cam.Options{}), method(t, m), x, cam.Class(1))

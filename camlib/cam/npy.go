@@ -6,8 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 
-	"github.com/google/renameio/v2/maybe"
-
+	"github.com/camlab-go/camlab/internal/atomicfile"
 	"github.com/camlab-go/camlab/internal/npy"
 )
 
@@ -29,7 +28,7 @@ func (r *Result) WriteNPY(path string) error {
 	if err != nil {
 		return fmt.Errorf("cam: write: %w", err)
 	}
-	if err := maybe.WriteFile(path, file, 0o644); err != nil {
+	if err := atomicfile.WriteFile(path, file); err != nil {
 		var at *fs.PathError // of the file beside path that is written first
 		if errors.As(err, &at) {
 			err = at.Err

@@ -100,7 +100,7 @@ func maskedScore(t *testing.T, e *cam.Explainer, maps *cam.ClassMaps, x images.B
 }
 
 // listed is a method whose values cannot be compared.
-type listed struct{ values []int }
+type listed struct{ _ []int }
 
 func (listed) Spec() cam.Spec { return cam.EigenCAM{}.Spec() }
 
@@ -153,12 +153,12 @@ func TestParameters(t *testing.T) {
 	}{
 		{cam.GradCAM{}, cam.GradCAM{}, cam.GradCAM{}, ""},
 		{cam.ScoreCAM{}, cam.ScoreCAM{Channels: 3}, cam.ScoreCAM{}, "3 channels"},
-		{cam.SSCAM{}, cam.SSCAM{Channels: 3}, cam.SSCAM{Samples: 5}, "3 channels, 5 samples"},
+		{cam.SSCAM{}, cam.SSCAM{Channels: 3}, cam.SSCAM{Samples: 5}, "3 channels, 5 noises"},
 		{cam.ISCAM{}, cam.ISCAM{Channels: 3}, cam.ISCAM{Steps: 5}, "3 channels, 5 steps"},
 		{cam.RISE{}, cam.RISE{}, cam.RISE{Masks: 5}, "5 masks"},
 		{cam.IntegratedGradients{}, cam.IntegratedGradients{}, cam.IntegratedGradients{Steps: 5}, "5 steps"},
-		{cam.SmoothGrad{}, cam.SmoothGrad{}, cam.SmoothGrad{Samples: 5}, "5 samples"},
-		{cam.SmoothGradCAMPlusPlus{}, cam.SmoothGradCAMPlusPlus{}, cam.SmoothGradCAMPlusPlus{Samples: 5}, "5 samples"},
+		{cam.SmoothGrad{}, cam.SmoothGrad{}, cam.SmoothGrad{Samples: 5}, "5 noises"},
+		{cam.SmoothGradCAMPlusPlus{}, cam.SmoothGradCAMPlusPlus{}, cam.SmoothGradCAMPlusPlus{Samples: 5}, "5 noises"},
 	} {
 		if c, s := cam.WithChannels(row.m, 3), cam.WithSamples(row.m, 5); c != row.channels || s != row.samples {
 			t.Errorf("%T: %v and %v, want %v and %v", row.m, c, s, row.channels, row.samples)

@@ -274,7 +274,7 @@ func TestSmoothing(t *testing.T) {
 func TestSamplesNeedRoom(t *testing.T) {
 	b := backendOf(t, pureGo)
 	_, err := explainer(t, b, newToy().Network, cam.Options{Chunk: 8}).Explain(t.Context(), cam.SmoothGrad{Samples: 9}, picture(1, 4, 6), cam.Predicted)
-	want := "cam: smoothgrad: 9 samples, of which all of an image go through the network at once, in chunks of 8: want fewer or a larger chunk"
+	want := "cam: smoothgrad: 9 noises, of which all of an image go through the network at once, in chunks of 8: want fewer or a larger chunk"
 	if !errors.Is(err, cam.ErrMethod) || err.Error() != want {
 		t.Errorf("error %v, want %q", err, want)
 	}

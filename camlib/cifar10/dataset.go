@@ -17,7 +17,7 @@ const (
 )
 
 const (
-	planeSize  = Height * Width       // bytes of one colour of one image
+	planeSize  = Height * Width       // bytes of one color of one image
 	imageSize  = planeSize * Channels // bytes of one image
 	recordSize = 1 + imageSize        // label, then image
 )

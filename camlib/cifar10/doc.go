@@ -1,4 +1,4 @@
-// Package cifar10 reads CIFAR-10, 60,000 colour images of 32×32 pixels in ten
+// Package cifar10 reads CIFAR-10, 60,000 color images of 32×32 pixels in ten
 // classes, from the official binary release.
 //
 // The release is six files, data_batch_1.bin to data_batch_5.bin (the 50,000

@@ -92,6 +92,23 @@ func (b Batch) Check() error {
 	return nil
 }
 
+// Gray returns images of three channels in one, 0.299 red + 0.587 green + 0.114 blue as in
+// [image/color]; gray pixels keep their value. Images of one channel are returned as they are.
+func (b Batch) Gray() Batch {
+	if b.Channels != 3 {
+		return b
+	}
+	gray := NewBatch(b.N, Size{b.Height, b.Width, 1})
+	for p := range gray.Pixels {
+		c := b.Pixels[3*p : 3*p+3]
+		gray.Pixels[p] = c[0]
+		if c[1] != c[0] || c[2] != c[0] {
+			gray.Pixels[p] = min(0.299*c[0]+0.587*c[1]+0.114*c[2], 1)
+		}
+	}
+	return gray
+}
+
 // Size returns the size of each image.
 func (b Batch) Size() Size { return Size{b.Height, b.Width, b.Channels} }
 

@@ -6,6 +6,7 @@ import (
 	"image/color"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/camlab-go/camlab/camlib/images"
@@ -48,20 +49,43 @@ func TestFromDataset(t *testing.T) {
 	}
 }
 
+func pixel(t *testing.T, what string, got []float32, want ...float64) {
+	t.Helper()
+	for c, v := range want {
+		if math.Abs(float64(got[c])-v) > 1e-6 {
+			t.Errorf("%s: %v, want %v", what, got, want)
+			return
+		}
+	}
+}
+
 func TestFromImages(t *testing.T) {
-	half := image.NewNRGBA(image.Rect(5, 7, 7, 8)) // a corner elsewhere
-	half.SetNRGBA(5, 7, color.NRGBA{255, 0, 0, 255})
-	b, err := images.FromImages(half)
+	img := image.NewNRGBA(image.Rect(5, 5, 8, 7)) // 3 wide, 2 high, not at the origin
+	copy(img.Pix[img.PixOffset(6, 6):], []byte{51, 102, 255, 255})
+	copy(img.Pix[img.PixOffset(7, 6):], []byte{51, 102, 255, 128}) // half of it white
+	copy(img.Pix[img.PixOffset(5, 5):], []byte{51, 102, 255, 0})
+	x, err := images.FromImages(img, img)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []float32{1, 0, 0, 1, 1, 1}; b.Height != 1 || b.Width != 2 || !slices.Equal(b.Pixels, want) {
-		t.Errorf("%v: %v, want red, and white for the transparent pixel", b, b.Pixels)
+	if x.N != 2 || x.Height != 2 || x.Width != 3 || x.Channels != 3 {
+		t.Errorf("shape %d×%d×%d×%d, want 2×2×3×3", x.N, x.Height, x.Width, x.Channels)
 	}
-	_, err = images.FromImages(half, image.NewGray(image.Rect(0, 0, 1, 2)))
-	checkError(t, err, "images: image 1 is 1×2, want 2×1 as image 0; images.Square makes photos one size")
-	if _, err = images.FromImages(); !errors.Is(err, images.ErrNone) {
-		t.Errorf("no images: error %v, want ErrNone", err)
+	// pixel (1, 1) is the fifth of each image
+	pixel(t, "pixel", x.Pixels[12:15], 0.2, 0.4, 1)
+	pixel(t, "pixel of the second image", x.Pixels[30:33], 0.2, 0.4, 1)
+	pixel(t, "half a pixel", x.Pixels[15:18], 153./255, 178./255, 1)
+	pixel(t, "a pixel that is not seen", x.Pixels[:3], 1, 1, 1)
+	for i, none := range []image.Image{nil, (*image.NRGBA)(nil), image.NewNRGBA(image.Rectangle{}), images.Image(nil, 0)} {
+		if _, err := images.FromImages(img, none); !errors.Is(err, images.ErrShape) || !strings.HasPrefix(err.Error(), "images: image 1: ") {
+			t.Errorf("no image, %d: error %v, want of kind %q", i, err, images.ErrShape)
+		}
+	}
+	if _, err := images.FromImages(img, image.NewNRGBA(image.Rect(0, 0, 2, 3))); !errors.Is(err, images.ErrShape) {
+		t.Errorf("error %v, want of kind %q", err, images.ErrShape)
+	}
+	if _, err := images.FromImages(); !errors.Is(err, images.ErrNone) {
+		t.Errorf("error %v, want of kind %q", err, images.ErrNone)
 	}
 }
 
@@ -85,6 +109,18 @@ func TestBatchCheck(t *testing.T) {
 		if err := c.b.Check(); !errors.Is(err, c.kind) || err.Error() != c.want {
 			t.Errorf("%s: error %v, want %q", c.rule, err, c.want)
 		}
+	}
+}
+
+func TestGray(t *testing.T) {
+	b := images.Batch{N: 2, Height: 1, Width: 2, Channels: 3, Pixels: []float32{1, 0, 0, 0, 1, 0, 0.7, 0.7, 0.7, 0, 0, 1}}
+	got := b.Gray()
+	// Red, green and blue have their shares; a gray pixel keeps its value to the last bit.
+	if want := []float32{0.299, 0.587, 0.7, 0.114}; got.String() != "2 images of 1×2×1" || !slices.Equal(got.Pixels, want) {
+		t.Errorf("%v: %v, want %v", got, got.Pixels, want)
+	}
+	if again := got.Gray(); again.Channels != 1 || !slices.Equal(again.Pixels, got.Pixels) {
+		t.Errorf("gray images became %v: %v", again, again.Pixels)
 	}
 }
 

@@ -168,7 +168,7 @@ func (m *Memory) Len() int { return len(m.labels) }
 // Size returns the size of every image.
 func (m *Memory) Size() Size { return m.size }
 
-// Classes returns the names of the classes.
+// Classes returns the names of the classes, in the order of their labels.
 func (m *Memory) Classes() []string { return slices.Clone(m.classes) }
 
 // Label returns the class of image i.

@@ -84,7 +84,7 @@ func TestEvaluateRefusesWhatIsNotFinite(t *testing.T) {
 func TestLossIsGos(t *testing.T) {
 	scores := [][]float32{{1, 2, 0.5}, {-3, 0, 4}, {0, 30, 0}, {1000, 0, -1000}}
 	labels := []uint8{1, 2, 0, 0}
-	out, err := graph.ExecOnceN(backendtest.Go(t), func(s, label *graph.Node) []*graph.Node {
+	out, err := graph.CallOnceN(backendtest.Go(t), func(s, label *graph.Node) []*graph.Node {
 		loss := Loss(s, label)
 		return []*graph.Node{loss, LogLikelihood(s, label), graph.Gradient(loss, s)[0]}
 	}, scores, labels)

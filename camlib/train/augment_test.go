@@ -166,7 +166,7 @@ func TestPickFlipsAndCrops(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out, err := exec.Exec(tensors.FromFlatDataAndDimensions(pixels, 2, h, w, 3), []int32{3, 7},
+		out, err := exec.Call(tensors.FromFlatDataAndDimensions(pixels, 2, h, w, 3), []int32{3, 7},
 			[][]int32{{1, 0, 4, 4}, {1, 1, 4, 4}, {1, 0, 0, 7}, {0, 0, 4, 4}, {1, 0, 8, 0}})
 		if err != nil {
 			t.Fatal(err)

@@ -42,8 +42,8 @@ type content struct {
 
 // room is how many bytes a checkpoint takes, about: the parameters, and the model once
 // more.
-func (c content) room() (bytes int) {
-	for _, p := range c.parameters {
+func (holds content) room() (bytes int) {
+	for _, p := range holds.parameters {
 		bytes += int(p.shape.ByteSize())
 		if p.moment == 0 {
 			bytes += int(p.shape.ByteSize())

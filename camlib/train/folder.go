@@ -10,9 +10,8 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/google/renameio/v2"
-
 	"github.com/camlab-go/camlab/camlib/network"
+	"github.com/camlab-go/camlab/internal/atomicfile"
 	"github.com/camlab-go/camlab/internal/lock"
 )
 
@@ -33,7 +32,7 @@ type folder struct {
 }
 
 // leftOver are the temporary files of a process that was killed while it wrote,
-// as renameio and os.CreateTemp name them.
+// as internal/atomicfile and os.CreateTemp name them.
 var leftOver = regexp.MustCompile(`^\.(` + strings.Join([]string{
 	regexp.QuoteMeta(TrainingFile), regexp.QuoteMeta(network.ModelFile), regexp.QuoteMeta(LogFile)}, "|") + `)[0-9]+$`)
 
@@ -156,7 +155,7 @@ func (f *folder) save(c *checkpoint) error {
 	if err != nil {
 		return err
 	}
-	file, err := renameio.NewPendingFile(f.path(TrainingFile), renameio.WithTempDir(f.dir), renameio.WithPermissions(0o644))
+	file, err := atomicfile.Create(f.path(TrainingFile))
 	if err != nil {
 		return fmt.Errorf("train: checkpoint: %w", err)
 	}
@@ -212,7 +211,7 @@ func (f *folder) write(name string, want []byte, ours func(old []byte) bool) err
 		}
 		f.notice(kept + ", and written again from the checkpoint")
 	}
-	if err := renameio.WriteFile(f.path(name), want, 0o644, renameio.WithTempDir(f.dir)); err != nil {
+	if err := atomicfile.WriteFile(f.path(name), want); err != nil {
 		return fmt.Errorf("train: checkpoint: %w", err)
 	}
 	return nil

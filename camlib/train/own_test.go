@@ -135,9 +135,29 @@ func TestSeedsOfOwnNetwork(t *testing.T) {
 		}
 		return encode(t, net)
 	}
-	if string(first(1)) != string(first(1)) || string(first(1)) == string(first(2)) {
+	one, again, two := first(1), first(1), first(2)
+	if string(one) != string(again) || string(one) == string(two) {
 		t.Error("want the seed to decide the first weights")
 	}
+	weighted := own() // which draws random numbers for dropout alone
+	var states []string
+	for range 2 {
+		if err := prepare(b, weighted, ds, 1); err != nil {
+			t.Fatal(err)
+		}
+		states = append(states, string(variables(t, weighted)["/"+model.RNGStateVariableName]))
+		if err := weighted.Store.DeleteVariable("/" + model.RNGStateVariableName); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := prepare(b, weighted, ds, 1); err != nil {
+		t.Fatal(err)
+	}
+	states = append(states, string(variables(t, weighted)["/"+model.RNGStateVariableName]))
+	if states[0] != states[1] || states[1] != states[2] || states[0] == "" {
+		t.Errorf("states %q of the random numbers, want one for a seed", states)
+	}
+
 	net := own()
 	net.Head = func(scope *model.Scope, act *Node) *Node {
 		return layers.Dense(scope.At("head"), ReduceMean(act, 1, 2), true, 4)

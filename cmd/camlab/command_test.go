@@ -16,6 +16,14 @@ import (
 	"github.com/camlab-go/camlab/camlib/cifar10"
 )
 
+// slow skips a test that takes half a minute or more under -short.
+func slow(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("takes half a minute or more")
+	}
+}
+
 // command runs a command line and returns its standard output.
 func command(t *testing.T, args ...string) (string, error) {
 	t.Helper()

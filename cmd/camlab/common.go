@@ -18,16 +18,18 @@ import (
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/cifar10"
 	"github.com/camlab-go/camlab/camlib/network"
+	"github.com/camlab-go/camlab/internal/backend"
 	"github.com/camlab-go/camlab/internal/plugin"
 )
 
 // The texts of the flags that several commands share.
 const (
-	modelUsage   = "checkpoint folder, .safetensors file, or \"article\" for the shipped model"
-	dataUsage    = "folder or archive of CIFAR-10 (default $CAMLAB_DATA, else camlab/cifar10 in the user's cache folder)"
-	backendUsage = "xla:cpu, xla:cuda or go (default XLA if its plugin is installed, else go, tens of times slower)"
-	jsonUsage    = "print JSON for programs"
+	modelUsage = "checkpoint folder, .safetensors file, or \"article\" for the shipped model"
+	dataUsage  = "folder or archive of CIFAR-10 (default $CAMLAB_DATA, else camlab/cifar10 in the user's cache folder)"
+	jsonUsage  = "print JSON for programs"
 )
+
+var backendUsage = backend.Names() + " (default XLA if its plugin is installed, else go, tens of times slower)"
 
 // openModel reads the model that --model names and returns it with the sha256
 // of its weights in their .safetensors form. It is the one place that knows which

@@ -69,6 +69,7 @@ func TestExplainTwice(t *testing.T) {
 
 // TestExplainBorders wants the chunks' bytes to be those of one call for all images.
 func TestExplainBorders(t *testing.T) {
+	slow(t)
 	backend := backendtest.XLA(t)
 	network, err := article.Pretrained()
 	if err != nil {

@@ -58,6 +58,7 @@ func stopAfter(t *testing.T, n int, dir string, args []string) (string, error) {
 // TestExplainGoesOn stops a run between any two units and wants the next one to
 // leave the bytes of a run that was not stopped.
 func TestExplainGoesOn(t *testing.T) {
+	slow(t)
 	backendtest.XLA(t)
 	whole := t.TempDir()
 	if _, err := command(t, goesOn(whole)...); err != nil {
@@ -104,6 +105,7 @@ func TestExplainKilled(t *testing.T) {
 		main()
 		return
 	}
+	slow(t)
 	backendtest.XLA(t)
 	whole := t.TempDir()
 	if _, err := command(t, goesOn(whole)...); err != nil {

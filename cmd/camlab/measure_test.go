@@ -42,6 +42,7 @@ func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 // TestMeasureAndLeaderboard are the two commands on a few images.
 func TestMeasureAndLeaderboard(t *testing.T) {
+	slow(t)
 	if _, _, err := plugin.Find("cpu"); err != nil {
 		t.Skip(err)
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // The longest parts of a picture's name, in bytes: the whole, with a method's name
-// and renameio's for the temporary file, stays below the 255 that file systems take.
+// and what atomicfile adds for the temporary file, stays below the 255 that file systems take.
 const (
 	maxImageName = 130
 	maxClassName = 28

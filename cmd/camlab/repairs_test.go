@@ -18,6 +18,7 @@ import (
 // TestExplainOtherSettings wants what a stopped run of other settings left never to
 // be mixed with a run's results.
 func TestExplainOtherSettings(t *testing.T) {
+	slow(t)
 	backendtest.XLA(t)
 	photos := t.TempDir()
 	for i := range 66 {
@@ -79,6 +80,7 @@ func TestExplainOtherSettings(t *testing.T) {
 
 // TestExplainRepairs damages what a stopped run left.
 func TestExplainRepairs(t *testing.T) {
+	slow(t)
 	backendtest.XLA(t)
 	args := func(out string) []string {
 		return []string{"explain", "--split", "sample", "--index", sampleIndex(33), "--method", "cam,gradcam,layercam", "--out", out}

@@ -77,7 +77,7 @@ one that is no better than guessing with a warning; the last checkpoint stays.`,
 	f.StringVar(&out, "out", "runs/article", "checkpoint folder")
 	f.StringVar(&data, "data", "", dataUsage)
 	f.BoolVar(&download, "download", true, "download CIFAR-10 (170 MB) when it is not there")
-	f.StringVar(&backendName, "backend", "", "xla:cpu, xla:cuda or go, tens of times slower; none is the best that is there")
+	f.StringVar(&backendName, "backend", "", backendUsage)
 	f.IntVar(&config.Epochs, "epochs", 15, "epochs to train in all")
 	f.IntVar(&config.BatchSize, "batch", 125, "images a step")
 	f.Float64Var(&config.LearningRate, "learning-rate", 0.001, "learning rate of Adam")

@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 )
 
-// perm is the mode of new files, before the umask.
+// perm is the mode of new files, before the umask; a file that is replaced keeps its own.
 const perm = 0o644
 
 // WriteFile writes data to a file, by way of a temporary one beside it.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/camlab-go/camlab/internal/atomicfile"
@@ -29,11 +30,17 @@ func TestWrite(t *testing.T) {
 	if got, err := os.ReadFile(path); err != nil || string(got) != "one" {
 		t.Errorf("contents %q (%v) after a failure, want those of before", got, err)
 	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if err := atomicfile.WriteFile(path, []byte("two")); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := os.ReadFile(path); err != nil || string(got) != "two" {
 		t.Errorf("contents %q (%v), want the new ones", got, err)
+	}
+	if info, err := os.Stat(path); err != nil || runtime.GOOS != "windows" && info.Mode() != 0o600 {
+		t.Errorf("mode %v (%v), want that of the file before", info.Mode(), err)
 	}
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil || len(entries) != 1 {

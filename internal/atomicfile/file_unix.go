@@ -9,5 +9,5 @@ import "github.com/google/renameio/v2"
 type File = renameio.PendingFile
 
 func create(dir, path string) (*File, error) {
-	return renameio.NewPendingFile(path, renameio.WithTempDir(dir), renameio.WithPermissions(perm))
+	return renameio.NewPendingFile(path, renameio.WithTempDir(dir), renameio.WithPermissions(perm), renameio.WithExistingPermissions())
 }

@@ -3,6 +3,8 @@
 package backend
 
 import (
+	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/gomlx/compute"
@@ -13,7 +15,8 @@ import (
 // fastest.
 type Kind int
 
-// The kinds. Other is a backend that this package did not open.
+// The kinds. Other is any other, also a backend that this package did not open: it gets the
+// forms that GoMLX has for all.
 const (
 	Other Kind = iota
 	PureGo
@@ -23,6 +26,40 @@ const (
 
 // OnCPU reports whether the processor computes.
 func (k Kind) OnCPU() bool { return k == PureGo || k == XLACPU }
+
+// named is a backend that people choose by its name.
+type named struct {
+	name string
+	open func() (compute.Backend, error)
+}
+
+// all are the backends. A file of another one adds it in an init.
+var all = []named{
+	{"xla:cpu", func() (compute.Backend, error) { return XLA("cpu") }},
+	{"xla:cuda", func() (compute.Backend, error) { return XLA("cuda") }},
+	{"go", Go},
+}
+
+// Open returns the backend of a name. known is false, and err nil, for a name that none has.
+func Open(name string) (b compute.Backend, known bool, err error) {
+	for _, n := range all {
+		if n.name == name {
+			b, err = n.open()
+			return b, true, err
+		}
+	}
+	return nil, false, nil
+}
+
+// Names returns the names for people: xla:cpu, xla:cuda or go.
+func Names() string {
+	var names []string
+	for _, n := range all {
+		names = append(names, n.name)
+	}
+	last := len(names) - 1
+	return fmt.Sprintf("%s or %s", strings.Join(names[:last], ", "), names[last])
+}
 
 // Go returns GoMLX's pure-Go backend. It runs one operation at a time: several
 // matrix products at once wait for each other's workers for ever in GoMLX

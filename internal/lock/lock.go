@@ -8,6 +8,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"syscall"
+
+	"github.com/gofrs/flock"
 )
 
 // File is the name of the file in a folder that is locked.
@@ -21,45 +25,41 @@ var (
 
 // Dir locks a folder, which must exist, until unlock is called or the program
 // ends, however it does. Where another holds the lock, in this program or another,
-// the error wraps [ErrHeld] and says which process; where the file system cannot
-// lock, it wraps [ErrUnsupported]. unlock removes the file.
+// the error wraps [ErrHeld] and says which process, as far as that is known; where the
+// file system cannot lock, it wraps [ErrUnsupported]. unlock removes the file.
 func Dir(dir string) (unlock func(), err error) {
 	path := filepath.Join(dir, File)
 	for {
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
-		if err != nil {
-			return nil, fmt.Errorf("lock: %w", err)
-		}
-		switch err := flock(f); {
-		case errors.Is(err, ErrHeld):
-			holder := make([]byte, 200)
-			n, _ := f.Read(holder) // who it is only helps
-			return nil, errors.Join(fmt.Errorf("%w by %s", ErrHeld, cmp.Or(string(bytes.TrimSpace(holder[:n])), "another process")), f.Close())
+		l := flock.New(path, flock.SetFlag(os.O_RDWR|os.O_CREATE), flock.SetPermissions(0o644))
+		locked, err := l.TryLock()
+		switch {
+		case errors.Is(err, errors.ErrUnsupported), errors.Is(err, syscall.ENOLCK), errors.Is(err, syscall.EINVAL):
+			return nil, fmt.Errorf("lock: %s: %w: %w", path, ErrUnsupported, err)
 		case err != nil:
-			return nil, errors.Join(fmt.Errorf("lock: %s: %w", path, err), f.Close())
+			return nil, fmt.Errorf("lock: %w", err)
+		case !locked:
+			holder, _ := os.ReadFile(path) // who it is only helps; Windows does not let it be read
+			return nil, fmt.Errorf("%w by %s", ErrHeld, cmp.Or(string(bytes.TrimSpace(holder)), "another process"))
 		}
-		current, err := isAt(f, path)
+		current, err := isAt(l, path)
 		if err == nil && current {
-			err = sign(f)
+			err = sign(path)
 		}
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("lock: %w", err), f.Close())
+			return nil, errors.Join(fmt.Errorf("lock: %w", err), l.Close())
 		}
 		if current {
-			return func() {
-				_ = os.Remove(path) // while it is locked, so that nobody holds a lock on a removed file
-				_ = f.Close()
-			}, nil
+			return func() { release(l, path) }, nil
 		}
-		if err := f.Close(); err != nil { // the holder before removed it between the opening and the lock
+		if err := l.Close(); err != nil { // the holder before removed it between the opening and the lock
 			return nil, fmt.Errorf("lock: %w", err)
 		}
 	}
 }
 
-// isAt reports whether f is the file at path.
-func isAt(f *os.File, path string) (bool, error) {
-	open, err := f.Stat()
+// isAt reports whether the locked file is the one at path.
+func isAt(l *flock.Flock, path string) (bool, error) {
+	open, err := l.Stat()
 	if err != nil {
 		return false, err
 	}
@@ -70,15 +70,24 @@ func isAt(f *os.File, path string) (bool, error) {
 	return err == nil && os.SameFile(open, named), err
 }
 
-// sign writes who holds the lock.
-func sign(f *os.File) error {
+// sign writes who holds the lock, where the system lets a locked file be written.
+func sign(path string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
 	host, err := os.Hostname()
 	if err != nil {
 		host = "a machine without a name"
 	}
-	if err := f.Truncate(0); err != nil {
-		return err
+	return os.WriteFile(path, fmt.Appendf(nil, "process %d on %s\n", os.Getpid(), host), 0o644)
+}
+
+// release removes the file while it is locked, so that nobody holds a lock on a removed
+// file. Windows removes no open file, and so none that another has locked since.
+func release(l *flock.Flock, path string) {
+	_ = os.Remove(path)
+	_ = l.Close()
+	if runtime.GOOS == "windows" {
+		_ = os.Remove(path)
 	}
-	_, err = f.WriteAt(fmt.Appendf(nil, "process %d on %s\n", os.Getpid(), host), 0)
-	return err
 }

@@ -56,7 +56,7 @@ func BenchmarkConvolutions(b *testing.B) {
 					}
 					x, w, dy := fill(n, l.side, l.side, l.in), fill(3, 3, l.in, l.out), fill(n, l.side, l.side, l.out)
 					run := func() {
-						out, err := exec.Exec(x, w, dy)
+						out, err := exec.Call(x, w, dy)
 						if err != nil {
 							b.Fatal(err)
 						}

@@ -41,7 +41,7 @@ func flat(t *testing.T, backend compute.Backend, fn func(in []*Node) []*Node, in
 	if err != nil {
 		t.Fatal(err)
 	}
-	outs, err := exec.Exec(in...)
+	outs, err := exec.Call(in...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,9 @@ import (
 // TestMakefileStartsGoClean has the makefile's way to a go command list a package
 // under settings that stop it otherwise.
 func TestMakefileStartsGoClean(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds goenv a dozen times")
+	}
 	if _, err := exec.LookPath("make"); err != nil {
 		t.Skip("no make")
 	}
