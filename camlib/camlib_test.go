@@ -31,7 +31,7 @@ func model(t *testing.T) *camlib.Model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := camlib.New(network, backendtest.XLA(t))
+	m, err := camlib.New(network, backendtest.Any(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ func testExplorer(t *testing.T) *explorer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	model, err := camlib.New(network, backendtest.XLA(t))
+	model, err := camlib.New(network, backendtest.Any(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ type Evaluation struct {
 
 // String returns the evaluation in one line, without the classes.
 func (e Evaluation) String() string {
-	return fmt.Sprintf("%d images, cost %.4f, accuracy %.4f, macro-F1 %.4f", e.Images, e.Loss, e.Accuracy, e.MacroF1)
+	return fmt.Sprintf("%d images, loss %.4f, accuracy %.4f, macro-F1 %.4f", e.Images, e.Loss, e.Accuracy, e.MacroF1)
 }
 
 // ClassScore is how well one class is found: of the images predicted as the class, the

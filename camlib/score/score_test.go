@@ -48,7 +48,7 @@ func TestEvaluateCountsByHand(t *testing.T) {
 	if err != nil || !strings.HasPrefix(string(text), `{"images":5,"loss":`) || !strings.Contains(string(text), `"per_class":[{"class":"a","precision":0.5,"recall":0.5,"f1":0.5}`) {
 		t.Errorf("JSON %s, error %v; want the names of the scripts' contract", text, err)
 	}
-	if want := "5 images, cost 1.0395, accuracy 0.6000, macro-F1 0.4333"; ev.String() != want {
+	if want := "5 images, loss 1.0395, accuracy 0.6000, macro-F1 0.4333"; ev.String() != want {
 		t.Errorf("%q, want %q", ev, want)
 	}
 	if _, err := Evaluate(scores, []int{0}, []string{"a", "b", "c"}); err == nil {

@@ -56,9 +56,9 @@ func (e *Epoch) warning(learningRate float64) string {
 	var what string
 	switch {
 	case e.TrainLoss > 3*guess:
-		what = fmt.Sprintf("train cost %.4g, far above that of guessing, %.4g", e.TrainLoss, guess)
+		what = fmt.Sprintf("train loss %.4g, far above that of guessing, %.4g", e.TrainLoss, guess)
 	case e.Test.Loss > 10*guess:
-		what = fmt.Sprintf("test cost %.4g, far above that of guessing, %.4g", e.Test.Loss, guess)
+		what = fmt.Sprintf("test loss %.4g, far above that of guessing, %.4g", e.Test.Loss, guess)
 	case share < 1 && float64(right) <= n*share+2*math.Sqrt(n*share*(1-share)):
 		what = fmt.Sprintf("accuracy %.4f on %d test images, no better than guessing", e.Test.Accuracy, e.Test.Images)
 	default:
@@ -146,7 +146,7 @@ func (l *History) String() string {
 		return "no epochs"
 	}
 	last := l.Epochs[len(l.Epochs)-1]
-	return fmt.Sprintf("%d epochs on %d images in %.0f s on %s, train cost %.3f; test: %s",
+	return fmt.Sprintf("%d epochs on %d images in %.0f s on %s, train loss %.3f; test: %s",
 		len(l.Epochs), l.Images, l.Seconds(), l.Backend, last.TrainLoss, last.Test)
 }
 

@@ -65,8 +65,8 @@ func TestEpochWarning(t *testing.T) {
 		{"two standard deviations above", losses(2.3, 2.3, counts(1000, 106)), "accuracy 0.1060"},
 		{"below chance", losses(2.3, 2.3, counts(1000, 0)), "accuracy 0.0000"},
 		{"chance of a few images", losses(2.3, 2.3, counts(2, 0)), "accuracy 0.0000 on 20 test images"},
-		{"a learning rate of 100", losses(1e23, 1e21, counts(1000, 100)), "train cost 1e+23, far above that of guessing, 2.303"},
-		{"wild at the end of the epoch", losses(1.5, 1e20, counts(1000, 300)), "test cost 1e+20, far above that of guessing, 2.303"},
+		{"a learning rate of 100", losses(1e23, 1e21, counts(1000, 100)), "train loss 1e+23, far above that of guessing, 2.303"},
+		{"wild at the end of the epoch", losses(1.5, 1e20, counts(1000, 300)), "test loss 1e+20, far above that of guessing, 2.303"},
 		{"overfitted", losses(0.01, 5, counts(1000, 600)), ""},
 		{"a single class", losses(0.1, 0.1, oneClass), ""},
 	} {

@@ -33,3 +33,13 @@ func Go(tb testing.TB) compute.Backend {
 	}
 	return b
 }
+
+// Any returns XLA on the processor where its plugin is installed, else the pure-Go
+// backend: for tests of what does not depend on the backend.
+func Any(tb testing.TB) compute.Backend {
+	tb.Helper()
+	if _, _, err := plugin.Find("cpu"); err != nil {
+		return Go(tb)
+	}
+	return XLA(tb)
+}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"syscall"
 
 	"github.com/gofrs/flock"
@@ -22,6 +23,10 @@ var (
 	ErrHeld        = errors.New("in use")
 	ErrUnsupported = errors.New("this file system has no locks")
 )
+
+// held keeps the locked files open: one that nobody refers to any more is closed, and so
+// unlocked, by the garbage collector.
+var held sync.Map
 
 // Dir locks a folder, which must exist, until unlock is called or the program
 // ends, however it does. Where another holds the lock, in this program or another,
@@ -49,6 +54,7 @@ func Dir(dir string) (unlock func(), err error) {
 			return nil, errors.Join(fmt.Errorf("lock: %w", err), l.Close())
 		}
 		if current {
+			held.Store(l, nil)
 			return func() { release(l, path) }, nil
 		}
 		if err := l.Close(); err != nil { // the holder before removed it between the opening and the lock
@@ -85,6 +91,7 @@ func sign(path string) error {
 // release removes the file while it is locked, so that nobody holds a lock on a removed
 // file. Windows removes no open file, and so none that another has locked since.
 func release(l *flock.Flock, path string) {
+	held.Delete(l)
 	_ = os.Remove(path)
 	_ = l.Close()
 	if runtime.GOOS == "windows" {

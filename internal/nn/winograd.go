@@ -162,7 +162,7 @@ func winogradConvolve(v, u *Node, n, h, w int) *Node {
 	return Reshape(TransposeAllAxes(y, 2, 3, 0, 4, 1, 5), n, h, w, out)
 }
 
-// winogradGradient returns, for the gradient dy of the cost with respect to a
+// winogradGradient returns, for the gradient dy of the loss with respect to a
 // convolution's output [n, h, w, out] after a ReLU, y, those with respect to its kernel,
 // a bias and its input.
 func winogradGradient(y, dy, v, u *Node) (dw, db, dx *Node) {

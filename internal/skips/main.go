@@ -5,7 +5,9 @@
 //	go test -json ./... | go run ./internal/skips -expect internal/skips/alone.txt -exact
 //
 // The list has a line for each test: its package's folder, its name and the reason, as
-// the test gives it, of which the beginning is enough. Lines that begin with # are remarks.
+// the test gives it, of which the beginning is enough. A name that ends in * stands for all
+// tests that begin so. A line that begins with ? is of a test that is skipped on some
+// machines and not on others. Lines that begin with # are remarks.
 package main
 
 import (
@@ -97,16 +99,19 @@ func run(in io.Reader, out io.Writer, list string, exact bool) error {
 	var wrong []string
 	for _, t := range slices.SortedFunc(maps.Keys(skipped), byName) {
 		fmt.Fprintf(table, "skip\t%s\t%s\t%s\n", t.folder, t.name, skipped[t])
-		if why, ok := expected[t]; !ok || !strings.HasPrefix(skipped[t], why) {
+		i := slices.IndexFunc(expected, func(e expectation) bool { return e.is(t, skipped[t]) })
+		if i < 0 {
 			wrong = append(wrong, fmt.Sprintf("%s %s was skipped: %s", t.folder, t.name, skipped[t]))
+			continue
 		}
+		expected[i].happened = true
 	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	for _, t := range slices.SortedFunc(maps.Keys(expected), byName) {
-		if _, ok := skipped[t]; exact && !ok {
-			wrong = append(wrong, fmt.Sprintf("%s %s was not skipped: take it off the list", t.folder, t.name))
+	for _, e := range expected {
+		if exact && !e.happened && !e.may {
+			wrong = append(wrong, fmt.Sprintf("%s %s was not skipped: take it off the list", e.folder, e.name))
 		}
 	}
 	switch {
@@ -135,18 +140,31 @@ func reason(output []string) string {
 	return ""
 }
 
+// expectation is a line of the list.
+type expectation struct {
+	test
+	reason        string
+	may, happened bool
+}
+
+// is reports whether the line is of a test that was skipped for a reason.
+func (e expectation) is(t test, reason string) bool {
+	prefix, many := strings.CutSuffix(e.name, "*")
+	return e.folder == t.folder && (e.name == t.name || many && strings.HasPrefix(t.name, prefix)) && strings.HasPrefix(reason, e.reason)
+}
+
 // parse reads a list of expected skips.
-func parse(list string) (map[test]string, error) {
-	expected := make(map[test]string)
+func parse(list string) (all []expectation, err error) {
 	for i, line := range strings.Split(list, "\n") {
 		if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
+		line, may := strings.CutPrefix(line, "?")
 		f := strings.Fields(line)
 		if len(f) < 3 {
 			return nil, fmt.Errorf("line %d: %q, want folder, test and reason", i+1, line)
 		}
-		expected[test{f[0], f[1]}] = strings.Join(f[2:], " ")
+		all = append(all, expectation{test: test{f[0], f[1]}, reason: strings.Join(f[2:], " "), may: may})
 	}
-	return expected, nil
+	return all, nil
 }

@@ -29,7 +29,7 @@ func Epoch(e train.Epoch) string {
 	return line
 }
 
-// cost writes a loss to four places, one of a training gone wild in short.
+// loss writes a loss to four places, one of a training gone wild in short.
 func loss(c float64) string {
 	if c >= 1e6 {
 		return fmt.Sprintf("%.4g", c)

@@ -19,7 +19,7 @@ const (
 	epochLine = "epoch 2: train loss 0.7385, test loss 0.6900, accuracy 0.7550, macro-F1 0.7553"
 )
 
-// TestWarningsAreSaid: costs of a training gone wild are legible, its warning and
+// TestWarningsAreSaid: losses of a training gone wild are legible, its warning and
 // what is noticed stay.
 func TestWarningsAreSaid(t *testing.T) {
 	wild := epoch
