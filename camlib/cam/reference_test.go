@@ -72,10 +72,6 @@ func TestReference(t *testing.T) {
 		t.Fatal(err)
 	}
 	x := batch(t, ds)
-	net, err := article.Pretrained()
-	if err != nil {
-		t.Fatal(err)
-	}
 	var names []string // METHOD and METHOD@LAYER
 	for key := range ref.arrays {
 		if part := strings.Split(key, "/"); len(part) == 3 && part[0] == "0" && part[1] == strconv.Itoa(ref.Classes[0][0]) {
@@ -87,6 +83,10 @@ func TestReference(t *testing.T) {
 		t.Fatalf("%d methods, want 19: %q", len(names), names)
 	}
 	onEach(t, func(t *testing.T, b compute.Backend) {
+		net, err := article.Pretrained() // of its own: weights belong to one backend
+		if err != nil {
+			t.Fatal(err)
+		}
 		explainers := map[string]*cam.Explainer{
 			"": explainer(t, b, net, cam.Options{}), "conv4": explainer(t, b, at(t, net, "conv4"), cam.Options{}),
 			"general": explainer(t, b, net, cam.Options{General: true}),
