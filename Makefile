@@ -84,7 +84,7 @@ train: setup ## train the article's network in full, half an hour or more, and m
 
 leaderboard: setup ## measure every method by every metric on 2,000 test images, ten minutes or more, and publish the table
 	$(CAMLAB) leaderboard --out out/leaderboard
-	cp out/leaderboard/leaderboard.json camlib/board/article/
+	cp out/leaderboard/leaderboard.json camlib/board/
 	cp out/leaderboard/leaderboard.md out/leaderboard/leaderboard.csv docs/
 
 data: setup ## download CIFAR-10 and check it
