@@ -1,21 +1,11 @@
 package atlas_test
 
 import (
-	"context"
-	"errors"
 	"image/color"
 	"math"
-	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
-	"strings"
-	"sync"
 	"testing"
-
-	. "github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/core/tensors"
-	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/camlab-go/camlab/camlib/article"
 	"github.com/camlab-go/camlab/camlib/atlas"
@@ -23,7 +13,6 @@ import (
 	"github.com/camlab-go/camlab/camlib/cifar10"
 	"github.com/camlab-go/camlab/camlib/images"
 	"github.com/camlab-go/camlab/camlib/metric"
-	"github.com/camlab-go/camlab/camlib/network"
 	"github.com/camlab-go/camlab/camlib/train"
 	"github.com/camlab-go/camlab/internal/backendtest"
 )
@@ -39,99 +28,12 @@ var (
 	bias = []float32{0.5, 0, -0.25}
 )
 
-// newQuarters is a network whose maps can be computed by hand: its activations are the
-// mean red, green and blue of an image's upper left, upper right, lower left and
-// lower right, and its head is pooling and a linear layer, or none if it is bent.
-func newQuarters(bent bool) *network.Network {
-	store := model.NewStore()
-	store.VariableWithValue("w", tensors.FromFlatDataAndDimensions(weights, 3, len(bias)))
-	store.VariableWithValue("b", tensors.FromFlatDataAndDimensions(bias, 1, len(bias)))
-	return &network.Network{
-		Name: "quarters", Store: store,
-		Layers: []network.Layer{{Name: "quarters", Build: func(_ *model.Scope, x *Node) *Node {
-			return ReduceMean(Reshape(x, -1, 2, 16, 2, 16, 3), 2, 4)
-		}}},
-		Head: func(scope *model.Scope, act *Node) *Node {
-			w := scope.GetVariable("w").NodeValue(act.Graph())
-			b := scope.GetVariable("b").NodeValue(act.Graph())
-			y := MatMul(ReduceMean(act, 1, 2), w)
-			if bent {
-				y = Square(y)
-			}
-			return Add(y, BroadcastToDims(b, y.Shape().Dimensions...))
-		},
-	}
-}
-
 const (
 	black = iota
 	red
 	green
 	blue
 )
-
-// paint makes images of a colour for each quarter.
-func paint(labels []uint8, quarters ...[4]int) *cifar10.Dataset {
-	ds := &cifar10.Dataset{Split: cifar10.Test, Labels: labels}
-	for i, quarter := range quarters {
-		ds.Index = append(ds.Index, i)
-		for p := range 32 * 32 {
-			pixel := make([]byte, 3)
-			if c := quarter[p/32/16*2+p%32/16]; c != black {
-				pixel[c-1] = 255
-			}
-			ds.Pixels = append(ds.Pixels, pixel...)
-		}
-	}
-	return ds
-}
-
-// five are images of every kind. Their scores, by hand, for
-// classes 0, 1 and 2 are
-//
-//	0: red, 3 black         8/4+½, −4/4, 2/4−¼    =  2.5, −1,   0.25   predicted 0
-//	1: 4 red                8+½,   −4,   2−¼      =  8.5, −4,   1.75   predicted 0
-//	2: 2 black, 2 green     −2·4/4+½, 2·8/4, 2·2/4−¼ = −1.5,  4,   0.75   predicted 1
-//	3: 3 black, blue        ½,     −8/4, 4/4−¼    =  0.5, −2,   0.75   predicted 2
-//	4: black, red, black, green  (8−4)/4+½, (8−4)/4, (2+2)/4−¼ = 1.5, 1, 0.75   predicted 0
-func five() *cifar10.Dataset {
-	return paint([]uint8{0, 1, 1, 2, 1},
-		[4]int{red, black, black, black},
-		[4]int{red, red, red, red},
-		[4]int{black, black, green, green},
-		[4]int{black, black, black, blue},
-		[4]int{black, red, black, green})
-}
-
-func explainer(t testing.TB, net *network.Network) *cam.Explainer {
-	t.Helper()
-	e, err := cam.New(backendtest.Go(t), net, cam.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return e
-}
-
-func makeAtlas(t testing.TB, ds *cifar10.Dataset) *atlas.Atlas {
-	t.Helper()
-	a, err := atlas.New(t.Context(), explainer(t, newQuarters(false)), ds)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
-
-func near[T float32 | float64](t *testing.T, what string, got []T, want ...float64) {
-	t.Helper()
-	if len(got) != len(want) {
-		t.Fatalf("%s: %v, want %v", what, got, want)
-	}
-	for i := range want {
-		if !(math.Abs(float64(got[i])-want[i]) <= 1e-5) { // of values up to 8 in float32
-			t.Fatalf("%s: %v, want %v", what, got, want)
-		}
-	}
-}
 
 // TestByHand holds every mean to what it is by hand.
 func TestByHand(t *testing.T) {
@@ -342,114 +244,4 @@ func TestSampleAgrees(t *testing.T) {
 			t.Fatalf("contrast at %d: %v, want %v", p, v, mean[p])
 		}
 	}
-}
-
-// TestFile holds a written atlas to what is read again, and a broken file to an
-// error that names it.
-func TestFile(t *testing.T) {
-	a, path := makeAtlas(t, five()), filepath.Join(t.TempDir(), "atlas")
-	if err := a.WriteFile(path); err != nil {
-		t.Fatal(err)
-	}
-	b, err := atlas.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !reflect.DeepEqual(a, b) {
-		t.Errorf("read %+v, want %+v", b, a)
-	}
-	if err := os.WriteFile(path, []byte("no atlas"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := atlas.ReadFile(path); err == nil || !strings.Contains(err.Error(), path) {
-		t.Errorf("broken file: %v, want an error that names it", err)
-	}
-	if _, err := atlas.ReadFile(path + "s"); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("no file: %v, want os.ErrNotExist", err)
-	}
-	if err := a.WriteFile(filepath.Join(path, "below", "a file")); err == nil {
-		t.Error("written below a file, want an error")
-	}
-}
-
-func TestErrors(t *testing.T) {
-	bent, huge := newQuarters(true), newQuarters(false)
-	if err := huge.Store.GetVariable("w").SetValue(tensors.FromFlatDataAndDimensions(slices.Repeat([]float32{float32(math.Inf(1))}, 9), 3, 3)); err != nil {
-		t.Fatal(err)
-	}
-	done, cancel := context.WithCancel(t.Context())
-	cancel()
-	for _, test := range []struct {
-		name string
-		ctx  context.Context
-		net  *network.Network
-		ds   *cifar10.Dataset
-		is   error
-		want string
-	}{
-		{"no images", t.Context(), newQuarters(false), &cifar10.Dataset{}, nil, "atlas: images: data set without images, want at least one"},
-		{"label beyond the classes", t.Context(), newQuarters(false), paint([]uint8{0, 3}, [4]int{}, [4]int{}), nil, "atlas: image 1: label 3, want 0 to 2 as in the network"},
-		{"another head", t.Context(), bent, five(), cam.ErrHead, "atlas: cam: "},
-		{"overflow", t.Context(), huge, five(), cam.ErrNotFinite, "atlas: cam: cam: image 0: infinite or NaN from the head on, want finite numbers"},
-		{"stopped", done, newQuarters(false), five(), context.Canceled, "atlas: stopped after 0 of 5 images: context canceled"},
-	} {
-		a, err := atlas.New(test.ctx, explainer(t, test.net), test.ds)
-		if err == nil || a != nil || !strings.HasPrefix(err.Error(), test.want) || test.is != nil && !errors.Is(err, test.is) {
-			t.Errorf("%s: %v, want %q", test.name, err, test.want)
-		}
-	}
-}
-
-// countdown is a context that is done after some looks at it.
-type countdown struct {
-	context.Context
-	mu   sync.Mutex
-	left int
-}
-
-func (c *countdown) Err() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.left--; c.left < 0 {
-		return context.Canceled
-	}
-	return nil
-}
-
-// TestStopsBetweenBatches cancels a pass of three batches at each look, and wants
-// it to end with the context's error every time, until it runs through.
-func TestStopsBetweenBatches(t *testing.T) {
-	ds, e := paint(make([]uint8, 230), make([][4]int, 230)...), explainer(t, newQuarters(false))
-	for looks := 0; ; looks++ {
-		a, err := atlas.New(&countdown{Context: t.Context(), left: looks}, e, ds)
-		if err == nil {
-			if looks < 3 || len(a.Predicted) != 230 {
-				t.Errorf("%d images after %d looks at the context, want at least one look for each of 3 batches", len(a.Predicted), looks)
-			}
-			return
-		}
-		if !errors.Is(err, context.Canceled) || !strings.HasPrefix(err.Error(), "atlas: ") {
-			t.Fatalf("stopped at look %d: %v, want the context's error", looks, err)
-		}
-	}
-}
-
-// TestConcurrent makes and reads atlases from many goroutines, for the race
-// detector, and wants them equal.
-func TestConcurrent(t *testing.T) {
-	e, ds := explainer(t, newQuarters(false)), five()
-	want := makeAtlas(t, ds)
-	var group sync.WaitGroup
-	for range 8 {
-		group.Go(func() {
-			a, err := atlas.New(t.Context(), e, ds)
-			if err != nil || !reflect.DeepEqual(a, want) {
-				t.Errorf("%v: %+v, want %+v", err, a, want)
-			}
-			want.Labeled(1).Contrast(0, 1)
-			want.Images(1, 0)
-			want.ByConcentration(0)
-		})
-	}
-	group.Wait()
 }
