@@ -1,6 +1,7 @@
 package cam_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -17,6 +18,7 @@ import (
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/images"
 	"github.com/camlab-go/camlab/camlib/network"
+	"github.com/camlab-go/camlab/camlib/score"
 )
 
 // TestClosedFormsAreTheGeneralPath is identities 4 to 7 through the explainer: for a
@@ -286,24 +288,42 @@ func TestLiveliestChannels(t *testing.T) {
 	for i := range x.N {
 		best, largest := 0, -1.0
 		for k := range maps.Channels {
-			mean, square := 0.0, 0.0
-			for _, a := range maps.Act[(i*maps.Channels+k)*z:][:z] {
-				mean += float64(a) / float64(z)
-				square += float64(a) * float64(a) / float64(z)
-			}
-			if v := square - mean*mean; v > largest {
+			if v := variance(maps.Act[(i*maps.Channels+k)*z:][:z]); v > largest {
 				best, largest = k, v
 			}
 		}
 		near(t, "one channel", one.Map(i, 1).Values, maps.Act[(i*maps.Channels+best)*z:][:z], 1e-6)
 	}
-	// As many as there are, but picked: the order does not matter.
+	// More: the softmax is of the scores of their own masks.
 	for n := 2; n <= toyChannels-1; n++ {
-		r := explain(t, explainer(t, b, newToy().Network, cam.Options{Chunk: 3}), cam.ScoreCAM{Channels: n}, x, cam.Class(1))
-		if d := distance(t, r.Maps, full.Maps); d == 0 || d > 100 {
-			t.Errorf("%d channels: %.2g off all of them, want something", n, d)
+		e := explainer(t, b, newToy().Network, cam.Options{Chunk: 3})
+		r := explain(t, e, cam.ScoreCAM{Channels: n}, x, cam.Class(1))
+		for i := range x.N {
+			act := func(k int) []float32 { return maps.Act[(i*maps.Channels+k)*z:][:z] }
+			channels := []int{0, 1, 2, 3, 4}
+			slices.SortFunc(channels, func(j, k int) int { return -cmp.Compare(variance(act(j)), variance(act(k))) })
+			var scores []float32
+			for _, k := range channels[:n] {
+				scores = append(scores, float32(maskedScore(t, e, maps, x, i, k, 1)))
+			}
+			want := make([]float64, z)
+			for j, p := range score.Softmax(scores) {
+				for at, a := range act(channels[j]) {
+					want[at] += p * float64(a)
+				}
+			}
+			near(t, fmt.Sprintf("%d channels", n), r.Map(i, 1).Values, want, 1e-5)
 		}
 	}
+}
+
+func variance(values []float32) float64 {
+	mean, square := 0.0, 0.0
+	for _, v := range values {
+		mean += float64(v) / float64(len(values))
+		square += float64(v) * float64(v) / float64(len(values))
+	}
+	return square - mean*mean
 }
 
 // TestFullGradIsComplete is that the map sums to the score less the head's bias, for
@@ -369,14 +389,18 @@ func TestShapleyCAMOfSquares(t *testing.T) {
 }
 
 // TestFinerCAM is identity 11: before the ReLU, (CAM_c − γ mean CAM_d)/Z over the three
-// classes with the nearest scores, or all others where there are not as many.
+// classes with the nearest scores, or all others where there are not as many. Of a centered
+// score it is that less the mean of all classes.
 func TestFinerCAM(t *testing.T) {
 	b := backendOf(t, pureGo)
 	e := explainer(t, b, newToy().Network, cam.Options{})
 	x := picture(3, 4, 6)
 	every := explain(t, e, method(t, "cam"), x, cam.All)
-	for sign, target := range map[float64]cam.Target{1: cam.All, -1: cam.All.Counterfactual()} {
-		r := explain(t, e, method(t, "finercam"), x, target)
+	for _, row := range []struct {
+		target     cam.Target
+		sign, mean float64 // mean is what is taken off every class
+	}{{cam.All, 1, 0}, {cam.All.Counterfactual(), -1, 0}, {cam.All.Centered(), 1, 1.0 / toyClasses}} {
+		r := explain(t, e, method(t, "finercam"), x, row.target)
 		for i := range x.N {
 			for c := range toyClasses {
 				want := make([]float64, 6)
@@ -386,7 +410,7 @@ func TestFinerCAM(t *testing.T) {
 						v = 1
 					}
 					for p, m := range every.Map(i, d).Values {
-						want[p] += sign * v * float64(m) / 6
+						want[p] += row.sign * (v - row.mean) * float64(m) / 6
 					}
 				}
 				for p := range want {
