@@ -5,7 +5,10 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/camlab-go/camlab/camlib/cam"
@@ -43,6 +46,29 @@ func TestHeadIsTriedOnce(t *testing.T) {
 		_, err := e.Explain(t.Context(), cam.CAM{}, x, cam.Predicted)
 		if (err == nil) != row.closed || err != nil && !errors.Is(err, cam.ErrHead) {
 			t.Errorf("%s: CAM: error %v, want one of kind %q: %v", name, err, cam.ErrHead, !row.closed)
+		}
+	}
+}
+
+// TestNoSignHidesAMisfit is a head that bends, with weights or biases that are all
+// positive: what its scores miss is held against their magnitude.
+func TestNoSignHidesAMisfit(t *testing.T) {
+	for name, row := range map[string]struct{ weight, bias float32 }{"weights": {1, 0}, "negative weights": {-1, 0}, "biases": {1, 50}, "negative biases": {1, -50}} {
+		net := newToy()
+		for _, v := range []struct {
+			name  string
+			value float32
+			dims  []int
+		}{{"/dense", row.weight, []int{toyChannels, toyClasses}}, {"/bias", row.bias, []int{toyClasses}}} {
+			values := slices.Repeat([]float32{v.value}, shapes.Make(dtypes.Float32, v.dims...).Size())
+			if err := net.Store.GetVariable(v.name).SetValue(tensors.FromFlatDataAndDimensions(values, v.dims...)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		net.head = func(y, act *Node) *Node { return Add(y, InsertAxes(ReduceMean(Square(act), 1, 2, 3), -1)) }
+		e := explainer(t, backendOf(t, pureGo), net.Network, cam.Options{})
+		if r := explain(t, e, cam.GradCAM{}, picture(2, 4, 6), cam.Class(1)); r.Closed[0] || r.Closed[1] {
+			t.Errorf("%s: closed %v, want none", name, r.Closed)
 		}
 	}
 }

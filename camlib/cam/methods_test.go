@@ -175,6 +175,15 @@ func TestSmoothedGradientsNeedACurve(t *testing.T) {
 	}
 }
 
+func variance(values []float32) float64 {
+	mean, square := 0.0, 0.0
+	for _, v := range values {
+		mean += float64(v) / float64(len(values))
+		square += float64(v) * float64(v) / float64(len(values))
+	}
+	return square - mean*mean
+}
+
 // TestShapleyCAMOfSquares is a score that is a square, s², s linear in A: then g − ½HA
 // is (s + b) times the gradient of s, b the bias, and the map that much of CAM.
 func TestShapleyCAMOfSquares(t *testing.T) {
@@ -200,14 +209,18 @@ func TestShapleyCAMOfSquares(t *testing.T) {
 }
 
 // TestFinerCAM is identity 11: before the ReLU, (CAM_c − γ mean CAM_d)/Z over the three
-// classes with the nearest scores, or all others where there are not as many.
+// classes with the nearest scores, or all others where there are not as many. Of a centered
+// score it is that less the mean of all classes.
 func TestFinerCAM(t *testing.T) {
 	b := backendOf(t, pureGo)
 	e := explainer(t, b, newToy().Network, cam.Options{})
 	x := picture(3, 4, 6)
 	every := explain(t, e, method(t, "cam"), x, cam.All)
-	for sign, target := range map[float64]cam.Target{1: cam.All, -1: cam.All.Counterfactual()} {
-		r := explain(t, e, method(t, "finercam"), x, target)
+	for _, row := range []struct {
+		target     cam.Target
+		sign, mean float64 // mean is what is taken off every class
+	}{{cam.All, 1, 0}, {cam.All.Counterfactual(), -1, 0}, {cam.All.Centered(), 1, 1.0 / toyClasses}} {
+		r := explain(t, e, method(t, "finercam"), x, row.target)
 		for i := range x.N {
 			for c := range toyClasses {
 				want := make([]float64, 6)
@@ -217,7 +230,7 @@ func TestFinerCAM(t *testing.T) {
 						v = 1
 					}
 					for p, m := range every.Map(i, d).Values {
-						want[p] += sign * v * float64(m) / 6
+						want[p] += row.sign * (v - row.mean) * float64(m) / 6
 					}
 				}
 				for p := range want {

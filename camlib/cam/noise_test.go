@@ -90,6 +90,19 @@ func TestRISEMasksAreMovedGrids(t *testing.T) {
 	}
 }
 
+// TestRISEMasksOfAnySide is that cells are ⌈side/7⌉ pixels for sides that are no multiple of
+// 7, too: such masks are parts of those of the next multiple.
+func TestRISEMasksOfAnySide(t *testing.T) {
+	const n, height, width, multiple, wide = 5, 22, 36, 28, 42
+	b := backendOf(t, pureGo)
+	part, whole := cam.RISEMasks(b, n, height, width), cam.RISEMasks(b, n, multiple, wide)
+	for k := range n {
+		for y := range height {
+			near(t, fmt.Sprintf("mask %d, row %d", k, y), part[(k*height+y)*width:][:width], whole[(k*multiple+y)*wide:][:width], 1e-6)
+		}
+	}
+}
+
 // cubes is a network without weights whose score is the mean of the pixels' cubes, all
 // colors of all pixels, so that its gradient is 3x² times a number.
 func cubes() *network.Network {

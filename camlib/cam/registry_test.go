@@ -145,6 +145,12 @@ func TestRegisterErrors(t *testing.T) {
 	}
 }
 
+func TestFileName(t *testing.T) {
+	if got := cam.FileName("_AZ az-09+é/"); got != "azaz09p" {
+		t.Errorf("FileName: %q, want letters and digits, and p for a plus", got)
+	}
+}
+
 // TestParameters is what WithChannels and WithSamples set, and how a method says it.
 func TestParameters(t *testing.T) {
 	for _, row := range []struct {

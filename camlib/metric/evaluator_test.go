@@ -137,6 +137,7 @@ func TestCaseErrors(t *testing.T) {
 		{metric.ErrMaps, "metric: hand: 4 values of 2 classes in 2 maps of 0×2", change(func(r *cam.Result) { r.Height = 0 })},
 		{metric.ErrClass, "metric: hand: maps of all classes, want those of one class per image: explain another target than cam.All", change(func(r *cam.Result) { r.Class = nil })},
 		{metric.ErrClass, "metric: hand: image 1: map of class 1, want class 0: explain cam.Classes(batch.Classes()...)", change(func(r *cam.Result) { r.Class[1] = 1 })},
+		{metric.ErrNotFinite, "metric: hand: image 0: the map holds +Inf, want finite values", change(func(r *cam.Result) { r.Maps[0] = float32(math.Inf(1)) })},
 		{metric.ErrNotFinite, "metric: hand: image 1: the map holds NaN, want finite values", change(func(r *cam.Result) { r.Maps[2] = float32(math.NaN()) })},
 	} {
 		_, err := s.Case(row.r, nil)

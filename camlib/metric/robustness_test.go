@@ -157,14 +157,17 @@ func TestInfidelityByHand(t *testing.T) {
 	}
 }
 
-// TestInfidelitySquares: squares are a quarter of the shorter side, here 2 × 2. A map
-// of ones of which nothing comes true is wrong by their area.
+// TestInfidelitySquares: squares are a quarter of the shorter side, but at least a pixel. A
+// map of ones of which nothing comes true is wrong by their area.
 func TestInfidelitySquares(t *testing.T) {
-	net := newAdder(8, 12, 1, []float32{0, 0}, make([]float32, 96), make([]float32, 96))
-	ones := slices.Repeat([]float32{1}, 96)
 	opts := metric.Options{Score: metric.Logit, Infidelity: metric.InfidelityOptions{Unscaled: true}}
-	got, err := judge(t, batch(t, net, opts, pictures(8, 12, ones)), ones).Infidelity(t.Context())
-	want(t, "area squared", got, []float64{16}, err)
+	for _, row := range []struct{ height, width, area int }{{8, 12, 2 * 2}, {9, 7, 1}, {3, 5, 1}} {
+		zeros := make([]float32, row.height*row.width)
+		ones := slices.Repeat([]float32{1}, len(zeros))
+		net := newAdder(row.height, row.width, 1, []float32{0, 0}, zeros, zeros)
+		got, err := judge(t, batch(t, net, opts, pictures(row.height, row.width, ones)), ones).Infidelity(t.Context())
+		want(t, "area squared", got, []float64{float64(row.area * row.area)}, err)
+	}
 }
 
 // TestInfidelityScaling: squares of one pixel, in a share q of the perturbations on

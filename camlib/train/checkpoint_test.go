@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomlx/gomlx/ml/model"
+
 	"github.com/camlab-go/camlab/camlib/images"
 	"github.com/camlab-go/camlab/internal/backendtest"
 )
@@ -58,6 +60,27 @@ func TestOtherSettingsAreRefused(t *testing.T) {
 	_, err = Train(t.Context(), backendtest.Go(t), tiny(1), ds, few(t, 10), config)
 	if err == nil || !strings.Contains(err.Error(), "test images and labels of sha256") {
 		t.Errorf("other test images: error %v", err)
+	}
+}
+
+// TestRoom: a checkpoint has all parameters, and the model, which has no moments, once more;
+// averages of batch normalization have none either.
+func TestRoom(t *testing.T) {
+	net, ds := own(), patterns(t, 4)
+	if err := prepare(backendtest.Go(t), net, ds, 1); err != nil {
+		t.Fatal(err)
+	}
+	values, moments := 0, 0
+	for v := range net.Variables() {
+		values += v.Shape().Size()
+		if v.Trainable {
+			moments += 2 * v.Shape().Size()
+		}
+	}
+	state := net.Store.GetVariable("/" + model.RNGStateVariableName).Shape() // the one variable that is not of float32
+	want := 2*(4*(values-state.Size())+int(state.ByteSize())) + 4*moments
+	if got := (content{"own", parameters(net)}).room(); got != want {
+		t.Errorf("room for %d bytes, want %d", got, want)
 	}
 }
 

@@ -143,6 +143,44 @@ func TestStepsNameTheLayer(t *testing.T) {
 	})
 }
 
+// TestOverflowNamesTheImage of the batch, not of the one before or after: the one white image
+// among black ones, the first of the last batch.
+func TestOverflowNamesTheImage(t *testing.T) {
+	const n, size = 8, 4
+	ds, config := few(t, n), Config{Epochs: 1, BatchSize: size, Augment: None, Seed: 1}
+	white := int(None.epochPicks(n, config.Seed, 0)[4*(n-size)])
+	clear(ds.pixels)
+	for i := range 192 {
+		ds.pixels[white*192+i] = 255
+	}
+	net := tiny(1)
+	change(t, net, "conv1/weights", func(w []float32) {
+		for i := range w {
+			w[i] = -1e38
+		}
+	})
+	_, err := Train(t.Context(), backendtest.Go(t), net, ds, ds, config)
+	if want := fmt.Sprintf("train: epoch 1, step 2: loss NaN, want a finite number: training image %d is infinite or NaN from conv1 on", white); err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}
+
+// TestLargestWeight is told also where all are small.
+func TestLargestWeight(t *testing.T) {
+	net := tiny(1)
+	for _, path := range []string{"conv1/biases", "conv1/weights", "conv2/biases", "conv2/weights", "dense/biases", "dense/weights"} {
+		change(t, net, path, func(values []float32) { clear(values) })
+	}
+	run := &training{net: net, holds: holds()}
+	for _, want := range []string{"up to 0 in conv1/weights", "up to 0.25 in conv2/weights"} {
+		broken, largest, err := run.weights()
+		if err != nil || broken != nil || largest != want {
+			t.Errorf("largest weight %q, broken %v, error %v, want %q", largest, broken, err, want)
+		}
+		change(t, net, "conv2/weights", func(values []float32) { values[5] = -0.25 })
+	}
+}
+
 // TestAveragesSurviveABrokenStep: a step whose loss is not finite leaves the averages of
 // batch normalization as they were, too.
 func TestAveragesSurviveABrokenStep(t *testing.T) {

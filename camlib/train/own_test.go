@@ -3,6 +3,7 @@ package train
 import (
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -121,6 +122,47 @@ func TestOwnNetwork(t *testing.T) {
 	}
 	if got := evaluate(t, b, loaded, ds).Loss; got != last.Test.Loss {
 		t.Errorf("loss %v after loading, want %v", got, last.Test.Loss)
+	}
+}
+
+// TestPrepareGivesValues to every variable, though none has one yet and none is random in
+// training.
+func TestPrepareGivesValues(t *testing.T) {
+	net := &network.Network{
+		Name: "dense", Store: model.NewStore(),
+		Layers: []network.Layer{{Name: "image", Build: func(_ *model.Scope, x *Node) *Node { return x }}},
+		Head: func(scope *model.Scope, act *Node) *Node {
+			return layers.Dense(scope.At("head"), ReduceMean(act, 1, 2), true, 4)
+		},
+	}
+	if err := prepare(backendtest.Go(t), net, patterns(t, 4), 1); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for v := range net.Store.IterVariables() {
+		n++
+		if !v.HasValue() {
+			t.Errorf("%s has no value", v.Path())
+		}
+	}
+	if n != 2 {
+		t.Errorf("%d variables, want weights and biases", n)
+	}
+}
+
+// TestPrepareKeepsRandomNumbers: the state of a user's random numbers, of which the training
+// draws none, stays in the store as it is.
+func TestPrepareKeepsRandomNumbers(t *testing.T) {
+	net := tiny(1)
+	if err := net.Store.SetRNGStateFromSeed(7); err != nil {
+		t.Fatal(err)
+	}
+	before := variables(t, net)
+	if err := prepare(backendtest.Go(t), net, few(t, 10), 1); err != nil {
+		t.Fatal(err)
+	}
+	if !maps.EqualFunc(variables(t, net), before, slices.Equal) {
+		t.Error("the store has changed")
 	}
 }
 

@@ -90,14 +90,10 @@ func valuesOf(store *model.Store, all []parameter) (values, error) {
 	return v, v.check(all)
 }
 
-// set sets those of the parameters that v has, and makes moments.
+// set sets the parameters, of which v has all, and makes moments.
 func (v values) set(store *model.Store, all []parameter) error {
 	for _, p := range all {
-		view, ok := v[p.name]
-		if !ok {
-			continue
-		}
-		value, err := weights.Tensor(view, p.shape)
+		value, err := weights.Tensor(v[p.name], p.shape)
 		if err != nil {
 			return fmt.Errorf("tensor %q: %w", p.name, err)
 		}

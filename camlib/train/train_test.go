@@ -133,6 +133,59 @@ func resumed(t *testing.T, backend compute.Backend, kind StepKind) {
 	}
 }
 
+// TestStoppedInTheEvaluation: the steps of an epoch are not made again when a training was
+// stopped while its network was evaluated.
+func TestStoppedInTheEvaluation(t *testing.T) {
+	ds, b := few(t, 20), backendtest.Go(t)
+	config := Config{Epochs: 1, BatchSize: 10, Seed: 5, Augment: FlipCrop}
+	whole, stopped := tiny(1), tiny(1)
+	if _, err := Train(t.Context(), b, whole, ds, ds, config); err != nil {
+		t.Fatal(err)
+	}
+	config.Dir = t.TempDir()
+	ctx, stop := context.WithCancel(t.Context())
+	config.OnStep = func(p Progress) {
+		if p.Step == p.Steps {
+			stop()
+		}
+	}
+	if _, err := Train(ctx, b, stopped, ds, ds, config); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "stopped in epoch 1 after 2 steps; train again") {
+		t.Fatalf("stopped training: error %v, want one that says where it stopped", err)
+	}
+	config.OnStep = func(p Progress) { t.Errorf("step %d of %d was made again", p.Step, p.Steps) }
+	if _, err := Train(t.Context(), b, stopped, ds, ds, config); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(encode(t, stopped), encode(t, whole)) {
+		t.Error("the resumed training ended with other weights than the whole one")
+	}
+}
+
+// TestStoppedWithoutAFolder: a training that saves nothing does not tell to go on.
+func TestStoppedWithoutAFolder(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	ds, config := few(t, 20), Config{Epochs: 1, BatchSize: 10, OnStep: func(Progress) { stop() }}
+	_, err := Train(ctx, backendtest.Go(t), tiny(1), ds, ds, config)
+	want := "train: stopped in epoch 1 after 1 steps, nothing saved: no checkpoint folder was given: context canceled"
+	if err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}
+
+// TestRemainingIsTheImagesLeft at the rate so far.
+func TestRemainingIsTheImagesLeft(t *testing.T) {
+	ds, lefts := few(t, 5), []int{7, 5, 2, 0}
+	config := Config{Epochs: 2, BatchSize: 3, Augment: None, OnStep: func(p Progress) {
+		left := lefts[2*(p.Epoch-1)+p.Step-1]
+		if got := p.Remaining.Seconds() * p.ImagesPerSecond; math.Abs(got-float64(left)) > 1e-3 {
+			t.Errorf("epoch %d, step %d: time for %v images at %v a second, want %d", p.Epoch, p.Step, got, p.ImagesPerSecond, left)
+		}
+	}}
+	if _, err := Train(t.Context(), backendtest.Go(t), tiny(1), ds, ds, config); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestTrainingLearns(t *testing.T) {
 	ds := few(t, 100)
 	h, err := Train(t.Context(), backendtest.Go(t), tiny(1), ds, ds, Config{Epochs: 20, BatchSize: 20, Augment: None, Seed: 1, LearningRate: 0.01})

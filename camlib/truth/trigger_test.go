@@ -262,6 +262,12 @@ func TestTriggerErrors(t *testing.T) {
 	if _, err := e.Explain(t.Context(), m, gray(1, 4, 8), cam.All); err == nil || !strings.Contains(err.Error(), "truth: trigger: images shaped (Float32)[1, 4, 8, 3]") {
 		t.Errorf("images too low: error %v", err)
 	}
+	cut := newPlain()
+	cut.Layers[0].Build = func(_ *model.Scope, x *Node) *Node { return Slice(x, AxisRange(), AxisRange(0, 3), AxisRange(0, 4)) }
+	net, err = truth.WithTrigger(cut, truth.Trigger{})
+	if _, err := toyExplainer(t, b, net, err).Explain(t.Context(), m, gray(1, 8, 8), cam.All); err == nil || !strings.Contains(err.Error(), "truth: trigger: squares makes a grid of 3×4 of one of 8×8, want sides that divide the ones before") {
+		t.Errorf("a grid that is no part of the image's: error %v", err)
+	}
 	net, err = truth.Blind(newPlain(), masks(t, 2, 2, "#..."))
 	if _, err := toyExplainer(t, b, net, err).Explain(t.Context(), m, gray(1, 8, 8), cam.All); err == nil || !strings.Contains(err.Error(), "want [batch, 2, 2, channels] as the region") {
 		t.Errorf("a region of another size: error %v", err)
