@@ -40,7 +40,7 @@ func TestOneCompilationPerShape(t *testing.T) {
 	}
 }
 
-// TestFlatMemory: after the first rounds, 300 more of subjects, cases and all metrics
+// TestFlatMemory: after the first rounds, 300 more of batches, cases and all metrics
 // leave no more on the heap, and XLA's tensors no more in the process.
 func TestFlatMemory(t *testing.T) {
 	m := must(metric.New(backendtest.XLA(t), odds().Network, metric.Options{Infidelity: metric.InfidelityOptions{Perturbations: 4}}))
@@ -69,13 +69,13 @@ func TestFlatMemory(t *testing.T) {
 	heap, resident := rounds(100)
 	laterHeap, laterResident := rounds(300)
 	// A round moves about 0.1 MB of pixels and makes 40 tensors.
-	if laterHeap > heap+1<<20 || laterResident > resident+16<<20 {
+	if laterHeap > heap+1<<20 || !backendtest.Race && laterResident > resident+16<<20 {
 		t.Errorf("heap from %d to %d, process from %d to %d bytes", heap, laterHeap, resident, laterResident)
 	}
 }
 
-// TestConcurrentUse has many goroutines prepare subjects and judge cases of one
-// meter, and metrics of one case; run it with -race, and with -tags race_mu.
+// TestConcurrentUse has many goroutines prepare batches and judge cases of one
+// evaluator, and metrics of one case; run it with -race, and with -tags race_mu.
 func TestConcurrentUse(t *testing.T) {
 	for name, backend := range map[string]func(testing.TB) compute.Backend{"xla": backendtest.XLA, "go": backendtest.Go} {
 		t.Run(name, func(t *testing.T) {
