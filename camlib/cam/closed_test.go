@@ -50,8 +50,8 @@ func TestHeadIsTriedOnce(t *testing.T) {
 	}
 }
 
-// TestNoSignHidesAMisfit is a head that bends, with weights or biases that are all
-// positive: what its scores miss is held against their magnitude.
+// TestNoSignHidesAMisfit is a head that bends, up or down, with weights and biases of each
+// sign: how much its scores miss is held against how large these are.
 func TestNoSignHidesAMisfit(t *testing.T) {
 	for name, row := range map[string]struct{ weight, bias float32 }{"weights": {1, 0}, "negative weights": {-1, 0}, "biases": {1, 50}, "negative biases": {1, -50}} {
 		net := newToy()
@@ -65,10 +65,14 @@ func TestNoSignHidesAMisfit(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		net.head = func(y, act *Node) *Node { return Add(y, InsertAxes(ReduceMean(Square(act), 1, 2, 3), -1)) }
-		e := explainer(t, backendOf(t, pureGo), net.Network, cam.Options{})
-		if r := explain(t, e, cam.GradCAM{}, picture(2, 4, 6), cam.Class(1)); r.Closed[0] || r.Closed[1] {
-			t.Errorf("%s: closed %v, want none", name, r.Closed)
+		for _, bend := range []float64{1, -1} {
+			net.head = func(y, act *Node) *Node {
+				return Add(y, InsertAxes(MulScalar(ReduceMean(Square(act), 1, 2, 3), bend), -1))
+			}
+			e := explainer(t, backendOf(t, pureGo), net.Network, cam.Options{})
+			if r := explain(t, e, cam.GradCAM{}, picture(2, 4, 6), cam.Class(1)); r.Closed[0] || r.Closed[1] {
+				t.Errorf("%s: bend %v: closed %v, want none", name, bend, r.Closed)
+			}
 		}
 	}
 }
