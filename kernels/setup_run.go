@@ -79,28 +79,16 @@ func (s *setup) say(name, text string) {
 
 // heartbeat says every ten seconds what is still running, until stopped.
 func (s *setup) heartbeat() (stop func()) {
-	const every = 10 * time.Second
-	done := make(chan struct{})
-	go func() {
-		ticker := time.NewTicker(every)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-ticker.C:
-			}
-			s.mu.Lock()
-			var names []string
-			for name := range s.running {
-				names = append(names, name)
-			}
-			slices.SortFunc(names, func(a, b string) int { return cmp.Compare(s.running[a].UnixNano(), s.running[b].UnixNano()) })
-			s.mu.Unlock()
-			if len(names) > 0 {
-				s.say("working on", strings.Join(names, ", "))
-			}
+	return every(10*time.Second, func(time.Duration) {
+		s.mu.Lock()
+		var names []string
+		for name := range s.running {
+			names = append(names, name)
 		}
-	}()
-	return func() { close(done) }
+		slices.SortFunc(names, func(a, b string) int { return cmp.Compare(s.running[a].UnixNano(), s.running[b].UnixNano()) })
+		s.mu.Unlock()
+		if len(names) > 0 {
+			s.say("working on", strings.Join(names, ", "))
+		}
+	})
 }

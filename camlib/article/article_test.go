@@ -60,26 +60,6 @@ func evaluate(t *testing.T, b compute.Backend, net *network.Network, ds images.D
 	return ev
 }
 
-// near fails unless got and want differ by at most tolerance times the largest value of
-// want.
-func near(t *testing.T, what string, got, want []float32, tolerance float64) {
-	t.Helper()
-	if len(got) != len(want) || len(want) == 0 {
-		t.Fatalf("%s: %d values, want %d", what, len(got), len(want))
-	}
-	largest, worst, at := 0.0, 0.0, 0
-	for i := range want {
-		largest = max(largest, math.Abs(float64(want[i])))
-		if d := math.Abs(float64(got[i] - want[i])); d > worst || math.IsNaN(d) {
-			worst, at = d, i
-		}
-	}
-	if !(worst <= tolerance*largest) {
-		t.Errorf("%s: value %d is %v, want %v: off by %.2g of the largest, %.3g; want at most %.2g",
-			what, at, got[at], want[at], worst/largest, largest, tolerance)
-	}
-}
-
 func TestNetworkIsTheArticles(t *testing.T) {
 	net := New(1)
 	if n := net.Store.NumParameters(); n != NumParameters {
@@ -309,9 +289,9 @@ func TestClippedLoss(t *testing.T) {
 	loss, clipped := run([][]float32{{1, 2, 0.5}, {-3, 0, 4}}, []uint8{1, 2})
 	// By hand: -log(e^2/(e+e^2+e^0.5)) and -log(e^4/(e^-3+1+e^4)), mean.
 	want := (-math.Log(math.Exp(2)/(math.E+math.Exp(2)+math.Exp(0.5))) - math.Log(math.Exp(4)/(math.Exp(-3)+1+math.Exp(4)))) / 2
-	near(t, "loss and clipped loss", []float32{loss, clipped}, []float32{float32(want), float32(want)}, 1e-6)
+	backendtest.Near(t, "loss and clipped loss", []float32{loss, clipped}, []float32{float32(want), float32(want)}, 1e-6)
 
 	loss, clipped = run([][]float32{{0, 30, 0}}, []uint8{0})
-	near(t, "loss of an unlikely label", []float32{loss}, []float32{30}, 1e-6)
-	near(t, "clipped loss of an unlikely label", []float32{clipped}, []float32{float32(-math.Log(1e-10))}, 1e-6)
+	backendtest.Near(t, "loss of an unlikely label", []float32{loss}, []float32{30}, 1e-6)
+	backendtest.Near(t, "clipped loss of an unlikely label", []float32{clipped}, []float32{float32(-math.Log(1e-10))}, 1e-6)
 }

@@ -65,7 +65,7 @@ func TestGradientsAreAutodiffs(t *testing.T) {
 			}
 			for i, name := range append([]string{"loss"}, names...) {
 				// float32: Winograd's factors reach 8 and 1/24, over five layers
-				near(t, name, tensors.MustCopyFlatData[float32](out[2*i]), tensors.MustCopyFlatData[float32](out[2*i+1]), 2e-4)
+				backendtest.Near(t, name, tensors.MustCopyFlatData[float32](out[2*i]), tensors.MustCopyFlatData[float32](out[2*i+1]), 2e-4)
 			}
 			if len(names) != 12 {
 				t.Errorf("%d gradients, want 12", len(names))

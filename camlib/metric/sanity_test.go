@@ -7,30 +7,12 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/gomlx/gomlx/core/tensors"
-
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/images"
 	"github.com/camlab-go/camlab/camlib/metric"
 	"github.com/camlab-go/camlab/camlib/network"
+	"github.com/camlab-go/camlab/internal/backendtest"
 )
-
-// parameters returns copies of a network's variables, by scope and name.
-func parameters(t *testing.T, net *network.Network) map[string][]float32 {
-	t.Helper()
-	out := map[string][]float32{}
-	for v := range net.Store.IterVariables() {
-		value, err := v.Value()
-		if err != nil {
-			t.Fatal(err)
-		}
-		out[v.Path()], err = tensors.CopyFlatData[float32](value)
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return out
-}
 
 func must[T any](v T, err error) T {
 	if err != nil {
@@ -177,9 +159,9 @@ func TestParameterRandomization(t *testing.T) {
 		t.Errorf("randomisation of the opposite map %v, %v; want 0.8", got, err)
 	}
 	r.nets = r.nets[:len(r.nets)-1]
-	original := parameters(t, net.Network)
+	original := backendtest.Variables(t, net.Store)
 	for i, net := range r.nets {
-		p := parameters(t, net)
+		p := backendtest.Variables(t, net.Store)
 		head := slices.Equal(p["/head/a"], original["/head/a"]) && slices.Equal(p["/head/b"], original["/head/b"])
 		if want := i == 3; head != want { // features alone; of one value, which has no deviation
 			t.Errorf("call %d: head as it was: %t, want %t", i, head, want)

@@ -12,31 +12,15 @@ import (
 
 	"github.com/camlab-go/camlab/camlib/article"
 	"github.com/camlab-go/camlab/camlib/network"
+	"github.com/camlab-go/camlab/internal/backendtest"
 )
-
-// parameters returns copies of a network's variables, by scope and name.
-func parameters(t *testing.T, net *network.Network) map[string][]float32 {
-	t.Helper()
-	out := map[string][]float32{}
-	for v := range net.Store.IterVariables() {
-		value, err := v.Value()
-		if err != nil {
-			t.Fatal(err)
-		}
-		out[v.Path()], err = tensors.CopyFlatData[float32](value)
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return out
-}
 
 func TestRandomized(t *testing.T) {
 	net := article.New(1)
 	if got, want := fmt.Sprint(net.Scopes()), "[conv1 conv2 conv3 conv4 conv5 dense]"; got != want {
 		t.Errorf("scopes %s, want %s", got, want)
 	}
-	before := parameters(t, net)
+	before := backendtest.Variables(t, net.Store)
 	deep, err := network.Randomized(net, network.Permute, 7, "dense", "conv5")
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +37,7 @@ func TestRandomized(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	after, a, b, c, d := parameters(t, net), parameters(t, deep), parameters(t, deeper), parameters(t, other), parameters(t, normal)
+	after, a, b, c, d := backendtest.Variables(t, net.Store), backendtest.Variables(t, deep.Store), backendtest.Variables(t, deeper.Store), backendtest.Variables(t, other.Store), backendtest.Variables(t, normal.Store)
 	for name, w := range before {
 		if !slices.Equal(w, after[name]) {
 			t.Errorf("%s of the network itself changed", name)
@@ -95,7 +79,7 @@ func TestRandomized(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if mean, sd := moments(parameters(t, drawn)["/head/a"]); math.Abs(mean-5) > 0.1 || math.Abs(sd-1) > 0.07 { // 3 deviations of 1/√1000 and 1/√2000
+	if mean, sd := moments(backendtest.Variables(t, drawn.Store)["/head/a"]); math.Abs(mean-5) > 0.1 || math.Abs(sd-1) > 0.07 { // 3 deviations of 1/√1000 and 1/√2000
 		t.Errorf("mean and deviation %v and %v, want about 5 and 1", mean, sd)
 	}
 	if !slices.Equal(deep.Classes, net.Classes) || !slices.Equal(deep.LayerNames(), net.LayerNames()) || deep.Layers[4].Bias == nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/camlab-go/camlab/camlib/images"
+	"github.com/camlab-go/camlab/internal/backendtest"
 )
 
 func TestArticleEpochHoldsEachImageThreeTimes(t *testing.T) {
@@ -194,6 +195,6 @@ func TestPickFlipsAndCrops(t *testing.T) {
 				t.Errorf("%s: pixel %v, want %v", c.what, got, c.want)
 			}
 		}
-		near(t, "labels", tensors.MustCopyFlatData[float32](out[1]), []float32{7, 7, 7, 3, 7}, 0)
+		backendtest.Near(t, "labels", tensors.MustCopyFlatData[float32](out[1]), []float32{7, 7, 7, 3, 7}, 0)
 	})
 }

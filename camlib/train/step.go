@@ -199,11 +199,7 @@ func inOrder(net *network.Network, paths []string, grads []*Node) (ordered []*No
 
 // execute runs a part of a step.
 func execute(graph *model.Exec, in ...*tensors.Tensor) ([]*tensors.Tensor, error) {
-	var args []any
-	for _, t := range in {
-		args = append(args, t)
-	}
-	out, err := graph.Call(args...)
+	out, err := exec.Run(graph, in...)
 	if err != nil {
 		return nil, fmt.Errorf("train: step: %w", err)
 	}

@@ -53,9 +53,9 @@ func TestStepsAreThePlainStep(t *testing.T) {
 			t.Fatalf("%d moments, want those of 6 weights and biases", len(moments[Plain]))
 		}
 		for name, want := range moments[Plain] {
-			near(t, name, moments[Winograd][name], want, 1e-5)
+			backendtest.Near(t, name, moments[Winograd][name], want, 1e-5)
 		}
-		near(t, "losses of six steps", losses[Winograd], losses[Plain], 1e-5)
+		backendtest.Near(t, "losses of six steps", losses[Winograd], losses[Plain], 1e-5)
 	})
 }
 
@@ -83,7 +83,7 @@ func TestGradientsAreChecked(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := step(pixels, labels, None.epochPicks(2, 1, 0)); err == nil || !strings.Contains(err.Error(), row.want) {
+		if _, err := step(pixels, labels, None.epochPicks(2, 1, 0)); err == nil || !strings.HasPrefix(err.Error(), "train: step: "+row.want) {
 			t.Errorf("error %v, want one that says %q", err, row.want)
 		}
 	}

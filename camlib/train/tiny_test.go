@@ -2,7 +2,6 @@ package train
 
 import (
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -141,26 +140,6 @@ func evaluate(t testing.TB, b compute.Backend, net *network.Network, ds images.D
 		t.Fatal(err)
 	}
 	return ev
-}
-
-// near fails unless got and want differ by at most tolerance times the largest value of
-// want.
-func near(t *testing.T, what string, got, want []float32, tolerance float64) {
-	t.Helper()
-	if len(got) != len(want) || len(want) == 0 {
-		t.Fatalf("%s: %d values, want %d", what, len(got), len(want))
-	}
-	largest, worst, at := 0.0, 0.0, 0
-	for i := range want {
-		largest = max(largest, math.Abs(float64(want[i])))
-		if d := math.Abs(float64(got[i] - want[i])); d > worst || math.IsNaN(d) {
-			worst, at = d, i
-		}
-	}
-	if !(worst <= tolerance*largest) {
-		t.Errorf("%s: value %d is %v, want %v: off by %.2g of the largest, %.3g; want at most %.2g",
-			what, at, got[at], want[at], worst/largest, largest, tolerance)
-	}
 }
 
 // drawn is how many bytes of its random numbers' state pure Go uses. It leaves the rest of

@@ -288,7 +288,7 @@ func TestTrainsOnEveryBackend(t *testing.T) {
 		}
 		losses[name] = float32(h.Epochs[1].TrainLoss)
 	}
-	near(t, "loss of the second epoch", []float32{losses["go"]}, []float32{losses["xla"]}, 1e-4)
+	backendtest.Near(t, "loss of the second epoch", []float32{losses["go"]}, []float32{losses["xla"]}, 1e-4)
 }
 
 func TestEvaluateWantsImages(t *testing.T) {

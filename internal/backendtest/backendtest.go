@@ -1,4 +1,4 @@
-// Package backendtest gives tests the GoMLX backends.
+// Package backendtest gives tests the GoMLX backends, and compares what they compute.
 package backendtest
 
 import (

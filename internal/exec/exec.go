@@ -57,21 +57,17 @@ func New(backend compute.Backend, store *model.Store, build func(scope *model.Sc
 // Call runs the graph and frees the inputs. A panic of the functions that build it is
 // returned as an error.
 func (g *Graph) Call(inputs ...*tensors.Tensor) (Values, error) {
-	var id graph.GraphId
-	out, err := Call(func(args ...any) ([]*tensors.Tensor, error) {
-		out, built, err := g.exec.CallWithGraph(args...)
-		if err == nil {
-			id = built.GraphId()
-		}
-		return out, err
-	}, inputs...)
+	out, built, err := run(g.exec, inputs)
+	for _, t := range inputs {
+		err = errors.Join(err, t.FinalizeAll())
+	}
 	if err != nil {
 		return nil, err
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	values := make(Values)
-	for i, name := range g.names[id] {
+	for i, name := range g.names[built.GraphId()] {
 		values[name] = out[i]
 	}
 	return values, nil
@@ -118,43 +114,40 @@ func take[T float32 | int32 | uint8 | bool](t *tensors.Tensor) ([]T, error) {
 	if t == nil {
 		return nil, nil
 	}
-	return Take[T](t)
+	v, err := tensors.CopyFlatData[T](t)
+	return v, errors.Join(err, t.FinalizeAll())
 }
 
-// Call runs a compiled graph and frees its inputs. A panic of a network is
-// returned as an error.
-func Call(exec func(...any) ([]*tensors.Tensor, error), inputs ...*tensors.Tensor) (out []*tensors.Tensor, err error) {
+// Run runs a compiled graph, which keeps its inputs. A panic of a network is returned as an
+// error.
+func Run(exec *model.Exec, inputs ...*tensors.Tensor) (out []*tensors.Tensor, err error) {
+	out, _, err = run(exec, inputs)
+	return out, err
+}
+
+func run(exec *model.Exec, inputs []*tensors.Tensor) (out []*tensors.Tensor, built *graph.Graph, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("network: %v", r)
-		}
-		for _, t := range inputs {
-			err = errors.Join(err, t.FinalizeAll())
 		}
 	}()
 	args := make([]any, len(inputs))
 	for i, t := range inputs {
 		args[i] = t
 	}
-	if out, err = exec(args...); err != nil {
-		err = Cause(err)
+	if out, built, err = exec.CallWithGraph(args...); err != nil {
+		err = cause(err)
 	}
-	return out, err
+	return out, built, err
 }
 
-// Cause is what a graph was not built or compiled for, without what GoMLX v0.28.1 puts
+// cause is what a graph was not built or compiled for, without what GoMLX v0.28.1 puts
 // before it, which names functions of its own.
-func Cause(err error) error {
+func cause(err error) error {
 	for _, prefix := range []string{"failed during graph construction/compilation: ", "compilation failed for Exec ", "graphFn for "} {
 		if inner := errors.Unwrap(err); inner != nil && strings.HasPrefix(err.Error(), prefix) {
 			err = inner
 		}
 	}
 	return err
-}
-
-// Take returns the values of a tensor and frees it.
-func Take[T float32 | int32 | uint8 | bool](t *tensors.Tensor) ([]T, error) {
-	v, err := tensors.CopyFlatData[T](t)
-	return v, errors.Join(err, t.FinalizeAll())
 }

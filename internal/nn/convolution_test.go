@@ -33,7 +33,7 @@ func TestConvolutionsAgree(t *testing.T) {
 	agree := func(t *testing.T, d [5]int, name string, got, want [][]float32) {
 		t.Helper()
 		for k, what := range []string{"value", "gradient of the input", "gradient of the kernel"} {
-			near(t, fmt.Sprintf("%v, %s: %s", d, name, what), got[k], want[k], 2e-5)
+			backendtest.Near(t, fmt.Sprintf("%v, %s: %s", d, name, what), got[k], want[k], 2e-5)
 		}
 	}
 	onEach(t, func(t *testing.T, b compute.Backend) {
@@ -69,7 +69,7 @@ func TestKernelGradient(t *testing.T) {
 				want := Einsum("pk,po->ko", columns(x), Reshape(dz, -1, 4))
 				return []*Node{kernelGradient(x, w, dz), want}
 			}, tensor(1, 2, 6, 10, in), tensor(2, 3, 3, in, 4))
-			near(t, fmt.Sprintf("%d channels", in), out[0], out[1], 2e-5)
+			backendtest.Near(t, fmt.Sprintf("%d channels", in), out[0], out[1], 2e-5)
 		}
 	})
 }

@@ -56,26 +56,6 @@ func flat(t *testing.T, backend compute.Backend, fn func(in []*Node) []*Node, in
 	return all
 }
 
-// near fails unless got and want differ by at most tolerance times the largest
-// value of want.
-func near(t *testing.T, what string, got, want []float32, tolerance float64) {
-	t.Helper()
-	if len(got) != len(want) || len(want) == 0 {
-		t.Fatalf("%s: %d values, want %d", what, len(got), len(want))
-	}
-	largest, worst, at := 0.0, 0.0, 0
-	for i := range want {
-		largest = max(largest, math.Abs(float64(want[i])))
-		if d := math.Abs(float64(got[i] - want[i])); d > worst || math.IsNaN(d) {
-			worst, at = d, i
-		}
-	}
-	if !(worst <= tolerance*largest) {
-		t.Errorf("%s: value %d is %v, want %v: off by %.2g of the largest, %.3g; want at most %.2g",
-			what, at, got[at], want[at], worst/largest, largest, tolerance)
-	}
-}
-
 func TestMaxPoolIsGoMLXs(t *testing.T) {
 	fn := func(pool func(x *Node) *Node) func(in []*Node) []*Node {
 		return func(in []*Node) []*Node {
@@ -91,7 +71,7 @@ func TestMaxPoolIsGoMLXs(t *testing.T) {
 		got := flat(t, b, fn(MaxPool2x2), x, dy)
 		want := flat(t, b, fn(func(x *Node) *Node { return MaxPool(x).Window(2).Done() }), x, dy)
 		for i, what := range []string{"maxima", "gradient"}[:len(got)] {
-			near(t, what, got[i], want[i], 0)
+			backendtest.Near(t, what, got[i], want[i], 0)
 		}
 	})
 }
@@ -107,7 +87,7 @@ func TestPoolGradientIsAutodiffs(t *testing.T) {
 			pool := MaxPool2x2(y)
 			return []*Node{MaxPool2x2Gradient(y, pool, in[1]), Gradient(ReduceAllSum(Mul(pool, in[1])), y)[0]}
 		}, x, dy)
-		near(t, "gradient", out[0], out[1], 0)
+		backendtest.Near(t, "gradient", out[0], out[1], 0)
 
 		for _, c := range []struct{ window, want *tensors.Tensor }{
 			{flat4(5, 5, 5, 5), flat4(1, 0, 0, 0)}, {flat4(1, 5, 5, 2), flat4(0, 1, 0, 0)}, {flat4(1, 2, 5, 5), flat4(0, 0, 1, 0)},
@@ -117,7 +97,7 @@ func TestPoolGradientIsAutodiffs(t *testing.T) {
 				return []*Node{MaxPool2x2Gradient(in[0], pool, OnesLike(pool)), Gradient(ReduceAllSum(pool), in[0])[0]}
 			}, c.window)
 			for _, got := range out {
-				near(t, "a tie's gradient", got, tensors.MustCopyFlatData[float32](c.want), 0)
+				backendtest.Near(t, "a tie's gradient", got, tensors.MustCopyFlatData[float32](c.want), 0)
 			}
 		}
 	})
@@ -195,7 +175,7 @@ func TestWinogradIsConvolution(t *testing.T) {
 			return []*Node{y, g[0], g[1], ReduceSum(in[2], 0, 1, 2)}
 		}, in()...)
 		for i, what := range []string{"output", "kernel gradient", "input gradient", "bias gradient"} {
-			near(t, what, got[i], want[i], 1e-5) // float32: the transforms' factors reach 8 and 1/24
+			backendtest.Near(t, what, got[i], want[i], 1e-5) // float32: the transforms' factors reach 8 and 1/24
 		}
 	})
 }
@@ -213,7 +193,7 @@ func TestConvReLUIsAutodiffs(t *testing.T) {
 				return append([]*Node{y, dw, db, dx, want}, Gradient(ReduceAllSum(Mul(want, dy)), w, bias, x)...)
 			}, tensor(1, d[0], d[1], d[2], d[3]), tensor(2, 3, 3, d[3], d[4]), tensor(3, d[4]), tensor(4, d[0], d[1], d[2], d[4]))
 			for i, what := range []string{"output", "kernel gradient", "bias gradient", "input gradient"} {
-				near(t, fmt.Sprintf("%v: %s", d, what), out[i], out[4+i], 1e-5)
+				backendtest.Near(t, fmt.Sprintf("%v: %s", d, what), out[i], out[4+i], 1e-5)
 			}
 		}
 	})

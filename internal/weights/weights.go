@@ -1,4 +1,4 @@
-// Package weights reads and writes float32 arrays in .safetensors files.
+// Package weights reads and writes arrays in .safetensors files.
 package weights
 
 import (
