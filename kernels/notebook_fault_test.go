@@ -118,8 +118,7 @@ func TestNotebookFaults(t *testing.T) {
 	})
 }
 
-// training is a cell that trains on the embedded sample. It prints "compiling"
-// before [notebook.Train], which takes interrupts and first has XLA compile its step.
+// training is a cell that trains on the embedded sample.
 func training(dir, step string, epochs, images, batch, testImages int) string {
 	return fmt.Sprintf(`import (
 	"%[1]s/camlib"
@@ -132,7 +131,6 @@ func training(dir, step string, epochs, images, batch, testImages int) string {
 data := cifar10.Sample()
 first := func(n int) *cifar10.Dataset { return &cifar10.Dataset{Pixels: data.Pixels[:n*32*32*3], Labels: data.Labels[:n]} }
 backend := notebook.Must(camlib.Backend(""))
-fmt.Println("compiling") // for a second or more
 h := notebook.Train(backend, article.New(1), first(%[5]d), first(%[7]d), train.Config{Dir: %[2]q, Step: %[3]q, Epochs: %[4]d, BatchSize: %[6]d, Augment: train.None, Seed: 1})
 fmt.Println("epochs:", len(h.Epochs))`, ModulePath, dir, step, epochs, images, batch, testImages)
 }
@@ -166,7 +164,7 @@ func TestNotebookInterruptedTraining(t *testing.T) {
 	goesOn()
 
 	id = s.begin(training(dir, "winograd", 1_000_000, 250, 25, 250))
-	s.until(id, "compiling")
+	s.until(id, "compiling the training step")
 	out := s.interrupted("compilation of the Winograd step", id)
 	wants(t, "compilation", out.Stderr, again)
 	goesOn()

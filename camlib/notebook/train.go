@@ -50,6 +50,7 @@ func Train(backend compute.Backend, n *network.Network, trainSet, testSet images
 		case <-done:
 		}
 	}()
+	w.begin()
 	history, err := train.Train(ctx, backend, n, trainSet, testSet, config)
 	close(done)
 	w.end()
@@ -124,6 +125,13 @@ type watch struct {
 	pictures string // the curves so far, as HTML
 	notices  []string
 	shown    time.Time
+}
+
+// begin fills the seconds before the first step.
+func (w *watch) begin() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.update(w.lined("compiling the training step"))
 }
 
 func (w *watch) step(p train.Progress) {
