@@ -36,7 +36,7 @@ type answer struct {
 
 // kind is a sort of contestant.
 type kind struct {
-	name, peer string // peer is its name in peers.py, "" for camlab
+	name, peer string // peer is its name in peers.py, "" for a build of camlab
 	env        []string
 }
 
@@ -46,6 +46,7 @@ const malloc = "GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshol
 
 var (
 	ours       = kind{"camlab", "", nil}
+	earlier    = kind{"camlab before", "", nil} // takes part with -before
 	pyTorch    = kind{"PyTorch", "PyTorch", nil}
 	pyTorchM   = kind{"PyTorch, malloc tuned", "PyTorch", []string{malloc}}
 	compiled   = kind{"PyTorch compiled", "PyTorch compiled", nil}
@@ -68,6 +69,9 @@ func (b *bench) command(ctx context.Context, k kind, threads int, args ...string
 		self, err := os.Executable()
 		if err != nil {
 			return nil, err
+		}
+		if k.name == earlier.name {
+			self = b.flags.before
 		}
 		line = append(line, self, "-worker", b.folder, "-data", b.flags.data)
 	} else {

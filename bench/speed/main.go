@@ -1,7 +1,7 @@
 // Command speed measures camlab beside PyTorch, TensorFlow, JAX, torch-cam and
 // pytorch-grad-cam, on the same machine in the same run, and writes a table.
 //
-//	go run ./bench/speed [-only training,epoch,maps,start,growth] [-rounds 5] [-python .venv-peers/bin/python]
+//	go run ./bench/speed [-only training,epoch,maps,start,growth] [-rounds 5] [-python .venv-peers/bin/python] [-before PROGRAM]
 //
 // Every contestant is a process that waits until it is told to work, so that they take
 // turns, A B C A B C …, and the drift of a machine meets all of them. A ratio is the median
@@ -30,7 +30,7 @@ import (
 type flags struct {
 	only, python, data, out string
 	rounds, images          int
-	worker                  string
+	worker, before          string
 }
 
 func main() {
@@ -42,6 +42,7 @@ func main() {
 	flag.IntVar(&f.rounds, "rounds", 5, "turns of each contestant")
 	flag.IntVar(&f.images, "images", 1000, "test images to make maps of")
 	flag.StringVar(&f.worker, "worker", "", "folder; be the contestant camlab (for this program's own use)")
+	flag.StringVar(&f.before, "before", "", "build of this program from another checkout, which takes turns with the rest")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	run := measure

@@ -88,8 +88,8 @@ func heatMaps(ctx context.Context, b *bench) ([]table, error) {
 func start(ctx context.Context, b *bench) ([]table, error) {
 	all := &race{rows: []string{"from the process's start to its end, one map of one image"}, values: make(map[key][]sample)}
 	for range b.flags.rounds {
-		for _, k := range []kind{ours, pyTorch, tensorFlow, jax, torchCAM} {
-			if b.missing[k.name] {
+		for _, k := range []kind{ours, earlier, pyTorch, tensorFlow, jax, torchCAM} {
+			if b.missing[k.name] || k.name == earlier.name && b.flags.before == "" {
 				continue
 			}
 			cmd, err := b.command(ctx, k, 0, "first")
@@ -164,6 +164,9 @@ type sample struct {
 // taken out, with what it did of the item.
 func (b *bench) race(ctx context.Context, kinds []kind, threads, rounds int, items []item) (*race, error) {
 	r := &race{versions: make(map[string]string), values: make(map[key][]sample)}
+	if b.flags.before != "" {
+		kinds = slices.Insert(slices.Clone(kinds), 1, earlier)
+	}
 	var all []*contestant
 	defer func() {
 		for _, c := range all {

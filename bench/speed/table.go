@@ -77,7 +77,7 @@ func (t table) against(r row, peer string) float64 {
 }
 
 // markdown writes a table: medians, in brackets the least and the largest, and camlab
-// against the best peer.
+// against the best peer and, where it took part, against the build before.
 func (t table) markdown(w io.Writer) {
 	fmt.Fprintf(w, "### %s (%s)\n\n|  |", t.Title, t.Unit)
 	for _, c := range t.Columns {
@@ -98,7 +98,7 @@ func (t table) markdown(w io.Writer) {
 				fmt.Fprintf(w, " (%s–%s)", number(slices.Min(v)), number(slices.Max(v)))
 			}
 			fmt.Fprint(w, " |")
-			if c.Name != ours.name && len(r.Cells[ours.name]) > 0 {
+			if c.Name != ours.name && c.Name != earlier.name && len(r.Cells[ours.name]) > 0 {
 				if a := t.against(r, c.Name); best == "" || a < against {
 					best, against = c.Name, a
 				}
@@ -108,7 +108,11 @@ func (t table) markdown(w io.Writer) {
 			fmt.Fprint(w, " – |\n")
 			continue
 		}
-		fmt.Fprintf(w, " **%.2f ×** (%s) |\n", against, best)
+		fmt.Fprintf(w, " **%.2f ×** (%s)", against, best)
+		if len(r.Cells[earlier.name]) > 0 {
+			fmt.Fprintf(w, ", %.2f × (before)", t.against(r, earlier.name))
+		}
+		fmt.Fprint(w, " |\n")
 	}
 	fmt.Fprintln(w)
 }
