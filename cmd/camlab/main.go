@@ -42,6 +42,7 @@ func newRoot() *cobra.Command {
 		newTrain(),
 		newEvaluate(),
 		newExplain(),
+		newReport(),
 		newMeasure(),
 		newLeaderboard(),
 		newVersion(),
