@@ -53,15 +53,16 @@ $(LINTER): | setup
 	@echo "building golangci-lint (about a minute)"
 	$(CLEAN) env GOBIN=$(CURDIR)/.venv/bin go install $(LINTER_PKG)
 
-# Everything runs once without the race detector, and what is short a second time with
-# it, under which the pure-Go backend is ten times slower: the command line's tests, which
-# run whole commands on it, go without. race_mu has go-xla lock its pools in a way that
-# the detector can see. The pure-Go backend of compute v0.1.2 multiplies matrices by
-# uintptrs, which checkptr, a part of -race, refuses: it is off for that package.
+# Everything runs once without the race detector, and what starts goroutines a second
+# time with it: the tests with Concurrent in their names, to which internal/racerun holds
+# them. race_mu has go-xla lock its pools in a way that the detector can see. The pure-Go
+# backend of compute v0.1.2 multiplies matrices by uintptrs, which checkptr, a part of
+# -race, refuses: it is off for that package.
 RACE := -race -tags race_mu -gcflags=github.com/gomlx/compute/internal/gobackend/...=-d=checkptr=0
-unit: setup ## unit tests, and the short ones of the packages with the race detector
+CONCURRENT = $(sort $(dir $(shell grep -rl --include='*_test.go' --exclude-dir='.?*' --exclude-dir=out '^func Test.*Concurrent' .)))
+unit: setup ## unit tests, and those of goroutines once more with the race detector
 	$(GO) test -timeout 1h ./...
-	$(GO) test $(RACE) -short -timeout 1h $$($(GO) list ./camlib/... ./internal/... ./kernels/...)
+	$(GO) test $(RACE) -timeout 1h -run Concurrent $(CONCURRENT)
 
 test-alone: $(CLEAN) ## test as in a bare clone of the last commit: no plugin, no .venv; fails on a skip that is not expected
 	rm -rf out/alone && mkdir -p out && git clone -q . out/alone

@@ -29,6 +29,7 @@ type linear struct {
 	bias    *Node // b, [1, classes]
 	maps    *Node // CAM of all classes, [batch, classes, height, width]
 	misfit  *Node // [batch], how far it is from being one
+	atZero  *Node // y_c where the activations are 0, [1, classes]
 }
 
 // ClassMaps returns [CAM] of all classes, [batch, classes, height, width],
@@ -58,6 +59,22 @@ func (p *Pass) Weights() *Node { return Einsum("bc,kc->bk", p.Coefficients, p.he
 // Bias returns the part of the score that no place contributes, Σ_c v_c b_c, [batch].
 // It fails as [Pass.ClassMaps] does.
 func (p *Pass) Bias() *Node { return ReduceSum(Mul(p.Coefficients, p.head().bias), -1) }
+
+// biasOfAny returns [Pass.Bias] of any head that is linear in the activations but for a
+// bias, such as that of a network that is blind in a region: Σ_c v_c y_c(0), [batch]. It
+// has the explainer fail with [ErrHead] if the head is not: y_c(A) + y_c(0) must be
+// 2 y_c(A/2), and half the activations round as the whole ones do.
+func (p *Pass) biasOfAny() *Node {
+	l := p.linear
+	if l.atZero == nil {
+		d := p.Act.Shape().Dimensions
+		l.atZero = p.Head(Zeros(p.Act.Graph(), shapes.Make(p.Act.DType(), 1, d[1], d[2], d[3])))
+		half := p.Head(DivScalar(p.Act, 2))
+		residual := Sub(Add(p.Scores, l.atZero), MulScalar(half, 2))
+		l.misfit = worst(residual, Add(Abs(p.Scores), Abs(l.atZero)))
+	}
+	return ReduceSum(Mul(p.Coefficients, l.atZero), -1)
+}
 
 // classMap is [CAM] of the explained score, Σ_c v_c M_c.
 func (p *Pass) classMap() *Node {
@@ -104,6 +121,11 @@ func (p *Pass) head() *linear {
 func misfit(p *Pass, l *linear) *Node {
 	residual := Sub(Add(MatMul(ReduceMean(p.Act, 1, 2), l.weights), l.bias), p.Scores)
 	size := Add(MatMul(p.size(), Abs(l.weights)), Abs(l.bias))
+	return worst(residual, size)
+}
+
+// worst is the largest of a row's residuals, relative to their sizes, [batch].
+func worst(residual, size *Node) *Node {
 	tiny := ConstAs(size, 1e-30) // all may be zero
 	relative := quotient(Abs(residual), Add(size, tiny))
 	return Add(ReduceMax(relative, 1), ReduceSum(Sub(relative, relative), 1)) // ReduceMax loses a NaN under XLA on a CPU
