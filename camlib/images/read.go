@@ -47,9 +47,32 @@ func (o ReadOptions) Read(path string) (image.Image, error) {
 		return nil, inFile(path, err)
 	}
 	defer f.Close()
-	photo, err := decode(f)
+	photo, err := o.decode(f, config, format)
 	if err != nil {
 		return nil, inFile(path, err)
+	}
+	return photo, nil
+}
+
+// Decode is [ReadOptions.Read] of a picture in another file, such as an archive, from the
+// beginning of r on. In errors it has that name.
+func (o ReadOptions) Decode(name string, r io.ReadSeeker) (image.Image, error) {
+	config, format, err := o.header(r)
+	if err != nil {
+		return nil, inFile(name, err)
+	}
+	photo, err := o.decode(r, config, format)
+	if err != nil {
+		return nil, inFile(name, err)
+	}
+	return photo, nil
+}
+
+// decode decodes a picture after its header was read.
+func (o ReadOptions) decode(f io.ReadSeeker, config image.Config, format string) (image.Image, error) {
+	photo, err := decode(f)
+	if err != nil {
+		return nil, err
 	}
 	canvas := photo.Bounds()
 	if format == "gif" { // whose first frame may be smaller
@@ -79,9 +102,6 @@ func inFile(path string, err error) error {
 
 // open opens a picture that may be decoded.
 func (o ReadOptions) open(path string) (f *os.File, config image.Config, format string, err error) {
-	if o.MaxPixels < 0 {
-		return nil, config, "", fmt.Errorf("at most %d pixels, want 0 for 128 million, or more", o.MaxPixels)
-	}
 	info, err := os.Stat(path) // opening what is no file may wait forever
 	if err != nil {
 		return nil, config, "", err
@@ -101,17 +121,27 @@ func (o ReadOptions) open(path string) (f *os.File, config image.Config, format 
 			f.Close()
 		}
 	}()
+	config, format, err = o.header(f)
+	return f, config, format, err
+}
+
+// header reads a picture's header and goes back to its beginning.
+func (o ReadOptions) header(f io.ReadSeeker) (config image.Config, format string, err error) {
+	if o.MaxPixels < 0 {
+		return config, "", fmt.Errorf("at most %d pixels, want 0 for 128 million, or more", o.MaxPixels)
+	}
+	most := cmp.Or(o.MaxPixels, 128_000_000)
 	if config, format, err = decodeConfig(f); err != nil {
-		return nil, config, "", err
+		return config, "", err
 	}
 	if config.Width < 1 || config.Height < 1 {
-		return nil, config, "", fmt.Errorf("%d×%d pixels, want at least 1×1", config.Width, config.Height)
+		return config, "", fmt.Errorf("%d×%d pixels, want at least 1×1", config.Width, config.Height)
 	}
 	if float64(config.Width)*float64(config.Height) > float64(most) {
-		return nil, config, "", tooLarge("%d×%d pixels", config.Width, config.Height, most)
+		return config, "", tooLarge("%d×%d pixels", config.Width, config.Height, most)
 	}
 	_, err = f.Seek(0, io.SeekStart)
-	return f, config, format, err
+	return config, format, err
 }
 
 // decode and decodeConfig are those of package image. A decoder's panic over a
