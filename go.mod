@@ -9,6 +9,7 @@ tool (
 
 require (
 	codeberg.org/sbinet/npyio v0.14.0
+	github.com/bmatcuk/doublestar/v4 v4.10.0
 	github.com/chromedp/cdproto v0.159.0
 	github.com/chromedp/chromedp v0.23.0
 	github.com/gofrs/flock v0.13.0

@@ -49,9 +49,39 @@ func (o ReadOptions) Read(path string) (image.Image, error) {
 		return nil, inFile(path, err)
 	}
 	defer f.Close()
-	photo, err := decode(f)
+	photo, err := o.decode(f, config, format)
 	if err != nil {
 		return nil, inFile(path, err)
+	}
+	return photo, nil
+}
+
+// Decode is [ReadOptions.Read] of a picture in another file, such as an archive, from the
+// beginning of r on. In errors it has that name.
+func (o ReadOptions) Decode(name string, r io.ReadSeeker) (image.Image, error) {
+	size, err := r.Seek(0, io.SeekEnd)
+	if err == nil {
+		_, err = r.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return nil, inFile(name, err)
+	}
+	config, format, err := o.header(r, size)
+	if err != nil {
+		return nil, inFile(name, err)
+	}
+	photo, err := o.decode(r, config, format)
+	if err != nil {
+		return nil, inFile(name, err)
+	}
+	return photo, nil
+}
+
+// decode decodes a picture after its header was read.
+func (o ReadOptions) decode(f io.ReadSeeker, config image.Config, format string) (image.Image, error) {
+	photo, err := decode(f)
+	if err != nil {
+		return nil, err
 	}
 	canvas := photo.Bounds()
 	if format == "gif" { // whose first frame may be smaller
@@ -94,7 +124,7 @@ func (o ReadOptions) open(path string) (*os.File, image.Config, string, error) {
 }
 
 // header reads a file's header, and leaves the file at its beginning.
-func (o ReadOptions) header(f *os.File, size int64) (config image.Config, format string, err error) {
+func (o ReadOptions) header(f io.ReadSeeker, size int64) (config image.Config, format string, err error) {
 	most, err := o.most()
 	if err != nil {
 		return config, "", err
@@ -120,7 +150,7 @@ func (o ReadOptions) header(f *os.File, size int64) (config image.Config, format
 
 // checkContent returns an error for what the decoders do not see: a picture that they
 // would read wrong, or for very long.
-func checkContent(f *os.File, format string) error {
+func checkContent(f io.ReadSeeker, format string) error {
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return err
 	}

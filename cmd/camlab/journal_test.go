@@ -72,8 +72,8 @@ func TestExplainGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := files(t, whole)
-	if len(want) != 100*2+4 {
-		t.Fatalf("%d files, want two pictures of each image, three arrays and the manifest", len(want))
+	if len(want) != 100*2+5 {
+		t.Fatalf("%d files, want two pictures of each image, three arrays, the manifest and the records", len(want))
 	}
 	out := t.TempDir()
 	stopped := 0
