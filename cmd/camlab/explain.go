@@ -23,12 +23,13 @@ import (
 
 type explainFlags struct {
 	photos photoFlags
+	model  modelFlags
 
-	model, data, split, class, out, backend, layer, shard string
-	index, methods                                        []string
-	asJSON, smooth, null, draw, csv                       bool
-	channels, samples                                     int // of the methods that have such
-	options                                               cam.Options
+	data, split, class, out, backend, shard, input string
+	index, methods                                 []string
+	asJSON, smooth, null, draw, csv                bool
+	channels, samples                              int // of the methods that have such
+	options                                        cam.Options
 }
 
 func newExplain() *cobra.Command {
@@ -121,17 +122,17 @@ What is explained is a class's score before the softmax. --class takes
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&o.model, "model", "article", modelUsage)
+	o.model.add(f)
 	f.StringVar(&o.data, "data", "", dataUsage)
 	f.StringVar(&o.split, "split", "test", splitUsage)
 	f.StringSliceVar(&o.index, "index", nil, "images of the split, by their index in it, or all; of the sample, by their index in the test set")
+	f.StringVar(&o.input, "input", "", ".npy file of images as the network takes them, which skips all preparation: [n,height,width,channels], for most ONNX models [n,channels,height,width]")
 	f.StringVar(&o.shard, "shard", "", "explain only part i of n, as in 3/8; the first is 0; auto or auto/n: that of the Slurm or Kubernetes task")
 	f.BoolVar(&o.null, "null", false, "the paths on standard input end in NUL, as find -print0 writes them")
 	f.BoolVar(&o.draw, "pictures", true, "draw the images beside their maps")
 	f.BoolVar(&o.csv, "csv", false, "write scores.csv too: a row for each map")
 	f.StringSliceVar(&o.methods, "method", []string{"cam"}, methodUsage())
 	f.StringVar(&o.class, "class", "predicted", "what to explain, see above")
-	f.StringVar(&o.layer, "layer", "", "layer whose activations are explained, such as conv3 (default the last)")
 	f.BoolVar(&o.smooth, "smooth", false, "average each method over the image, its mirror image, and both at 0.9 and 1.1 times the brightness")
 	f.IntVar(&o.channels, "channels", 0, "channels that Score-CAM and its kin mask, those that vary most (default all)")
 	f.IntVar(&o.samples, "samples", 0, "masks, noises or steps of the methods that average over some (default each method's own number)")
@@ -170,22 +171,25 @@ func (o *explainFlags) run(cmd *cobra.Command, args []string) (*manifest, error)
 	if err != nil {
 		return nil, err
 	}
-	net, sum, err := openModel(o.model)
+	open := opener(cmd, o.backend)
+	m, err := o.model.open(o.input != "", open)
 	if err != nil {
 		return nil, err
 	}
-	if o.layer != "" {
-		if net, err = net.At(o.layer); err != nil {
-			return nil, err
-		}
+	for _, note := range m.notes {
+		fmt.Fprintf(cmd.ErrOrStderr(), "explain: %s: %s\n", o.model.name, note)
 	}
-	s, err := o.subjects(ctx, net, args, cmd.InOrStdin(), part)
+	net := m.net
+	s, err := o.subjects(ctx, m, args, cmd.InOrStdin(), part)
 	if err != nil {
 		return nil, err
 	}
-	backend, err := openBackend(cmd, o.backend)
+	backend, err := open()
 	if err != nil {
 		return nil, err
+	}
+	if m.single {
+		o.options.Batch = 1
 	}
 	explainer, err := cam.New(backend, net, o.options)
 	if err != nil {
@@ -202,18 +206,21 @@ func (o *explainFlags) run(cmd *cobra.Command, args []string) (*manifest, error)
 		o.shard, o.out = part.String(), filepath.Join(o.out, part.folder())
 	}
 	v := readVersions()
-	m := &manifest{
-		Model: o.model, ModelSHA256: sum, Shard: o.shard, Classes: net.Classes, Class: o.class,
-		Records: recordsFile, Layer: o.layer, Smooth: o.smooth, Resize: images.AlignCorners.String(), Backend: camlib.Describe(backend), Versions: v,
+	result := &manifest{
+		Model: o.model.name, ModelSHA256: m.sha, Shard: o.shard, Classes: net.Classes, Class: o.class,
+		Records: recordsFile, Layer: o.model.layer, Smooth: o.smooth, Resize: images.AlignCorners.String(), Backend: camlib.Describe(backend), Versions: v,
 	}
 	if !camlib.IsPureGo(backend) {
-		m.Plugin = filepath.Base(v.Plugin)
+		result.Plugin = filepath.Base(v.Plugin)
 	}
-	m.Versions.Plugin = m.Plugin
-	if len(args) > 0 {
-		m.Photos = o.photos.policy(net.Input.Height)
-	} else {
-		m.Split = o.split
+	result.Versions.Plugin = result.Plugin
+	switch {
+	case o.input != "":
+		result.Photos = "arrays, as they are"
+	case len(args) > 0:
+		result.Photos = o.photos.policy(m)
+	default:
+		result.Split = o.split
 	}
 	for k, method := range methods {
 		method = cam.WithSamples(cam.WithChannels(method, o.channels), o.samples)
@@ -222,17 +229,17 @@ func (o *explainFlags) run(cmd *cobra.Command, args []string) (*manifest, error)
 			method = cam.Smoothed{Method: method, Flips: true, Scales: []float64{0.9, 1, 1.1}}
 		}
 		methods[k] = method
-		m.Methods = append(m.Methods, spec.Name)
-		m.Maps = append(m.Maps, mapFile{Method: spec.Name, File: "maps_" + cam.FileName(spec.Name) + ".npy", Signed: spec.Signed})
+		result.Methods = append(result.Methods, spec.Name)
+		result.Maps = append(result.Maps, mapFile{Method: spec.Name, File: "maps_" + cam.FileName(spec.Name) + ".npy", Signed: spec.Signed})
 	}
 	if o.csv {
-		m.Scores = scoresFile
+		result.Scores = scoresFile
 	}
-	settings, err := o.settings(cmd, m, s)
+	settings, err := o.settings(cmd, m, result, s)
 	if err != nil {
 		return nil, err
 	}
-	m.Settings = settings.sum()
+	result.Settings = settings.sum()
 
 	_, missing := os.Stat(o.out)
 	if err := outdir.Ready(o.out); err != nil {
@@ -248,23 +255,23 @@ func (o *explainFlags) run(cmd *cobra.Command, args []string) (*manifest, error)
 		return nil, fmt.Errorf("explain: --out: %w", err)
 	}
 	defer unlock()
-	if done := finished(o.out, m.Settings); done != nil {
+	if done := finished(o.out, result.Settings); done != nil {
 		fmt.Fprintf(cmd.ErrOrStderr(), "explain: %s has these results already; remove it to compute them again\n", o.out)
 		return done, nil
 	}
-	if err := m.free(o.out); err != nil {
+	if err := result.free(o.out); err != nil {
 		return nil, fmt.Errorf("explain: --out: %w", err)
 	}
-	j, err := o.journal(cmd, settings, m, s.len())
+	j, err := o.journal(cmd, settings, result, s.len())
 	if err != nil {
 		return nil, err
 	}
-	w := &explaining{subjects: s, flags: o, journal: j, methods: methods, model: model, manifest: m, slugs: fileNames(m.Classes, maxClassName, " ", "_")}
+	w := &explaining{subjects: s, flags: o, journal: j, methods: methods, model: model, manifest: result, slugs: fileNames(result.Classes, maxClassName, " ", "_")}
 	if err = w.all(ctx, progress.New(cmd.ErrOrStderr())); err == nil {
 		err = w.finish()
 	}
 	if err == nil {
-		return m, nil
+		return result, nil
 	}
 	if j.units == 0 { // as if it had not been
 		err = errors.Join(err, j.remove())

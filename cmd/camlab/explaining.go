@@ -44,7 +44,7 @@ type explaining struct {
 type chunk struct {
 	start, end int
 	which      []int // those that could be read
-	images     []image.Image
+	seen       []seen
 	failed     []failedImage
 }
 
@@ -121,7 +121,7 @@ func (w *explaining) ahead(ctx context.Context, c int) (chunks <-chan chunk, wai
 
 // read reads a chunk's images.
 func (w *explaining) read(ctx context.Context, start, end int) chunk {
-	read, errs := make([]image.Image, end-start), make([]error, end-start)
+	read, errs := make([]seen, end-start), make([]error, end-start)
 	var group errgroup.Group
 	group.SetLimit(min(4, runtime.GOMAXPROCS(0))) // a photo may be hundreds of megabytes in memory
 	for i := range read {
@@ -136,13 +136,13 @@ func (w *explaining) read(ctx context.Context, start, end int) chunk {
 	}
 	_ = group.Wait()
 	c := chunk{start: start, end: end}
-	for i, img := range read {
+	for i, s := range read {
 		if err := errs[i]; err != nil {
 			info := w.describe(start + i)
 			c.failed = append(c.failed, failedImage{info.Name, info.File, valid(err.Error())})
 			continue
 		}
-		c.which, c.images = append(c.which, start+i), append(c.images, img)
+		c.which, c.seen = append(c.which, start+i), append(c.seen, s)
 	}
 	return c
 }
@@ -176,7 +176,7 @@ func (w *explaining) explain(ctx context.Context, k int, u *unit) error {
 	if err != nil {
 		return err
 	}
-	batch, err := images.FromImages(w.chunk.images...)
+	batch, err := w.batch()
 	if err != nil {
 		return err
 	}
@@ -214,6 +214,22 @@ func (w *explaining) explain(ctx context.Context, k int, u *unit) error {
 		return nil
 	}
 	return w.draw(w.methods[k], r, u)
+}
+
+// batch is the chunk's images as the network takes them.
+func (w *explaining) batch() (images.Batch, error) {
+	if w.array != nil {
+		return w.array.Part(w.chunk.start, w.chunk.end), nil
+	}
+	var all []image.Image
+	for _, s := range w.chunk.seen {
+		all = append(all, s.image)
+	}
+	x, err := images.FromImages(all...)
+	if w.model.Network.Input.Channels == 1 {
+		x = x.Gray()
+	}
+	return x, err
 }
 
 // found adds what a result says of an image.
@@ -272,7 +288,7 @@ func (w *explaining) drawImage(method cam.Method, r *cam.Result, row int, files 
 			asked += " not " + names[r.Rival[row]]
 		}
 		title := fmt.Sprintf("%s: %s %+.2f", legible.Line(w.describe(w.chunk.which[row]).Name), legible.Line(asked), r.Score[row*len(classes)+k])
-		picture, err := figure.Pair{Title: title, Image: w.chunk.images[row], Map: maps[k], Name: method.Spec().Name, Shading: shading}.Draw()
+		picture, err := w.chunk.seen[row].pair(figure.Pair{Title: title, Map: maps[k], Name: method.Spec().Name, Shading: shading}).Draw()
 		if err != nil {
 			return err
 		}

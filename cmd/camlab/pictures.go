@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"image"
 	"io"
 	"os"
 	"slices"
@@ -13,9 +12,6 @@ import (
 	"sync"
 
 	"golang.org/x/sync/errgroup"
-
-	"github.com/camlab-go/camlab/camlib/images"
-	"github.com/camlab-go/camlab/camlib/network"
 )
 
 // picture is a picture from disk: a file, or a part of a tar.
@@ -37,10 +33,10 @@ func (p picture) path() string {
 }
 
 // pictures are a part of the pictures that the arguments name. What is no picture is
-// found by its first bytes, before anything is computed, except in a tar. They are made
-// squares of the network's side.
-func (o *explainFlags) pictures(net *network.Network, args []string, stdin io.Reader, p part) (*subjects, error) {
-	list := &pictureList{classes: net.Classes, null: o.null}
+// found by its first bytes, before anything is computed, except in a tar. They are prepared
+// for the network.
+func (o *explainFlags) pictures(m *model, args []string, stdin io.Reader, p part) (*subjects, error) {
+	list := &pictureList{classes: m.net.Classes, null: o.null}
 	for _, arg := range args {
 		if err := list.add(arg, stdin); err != nil {
 			return nil, err
@@ -70,24 +66,23 @@ func (o *explainFlags) pictures(net *network.Network, args []string, stdin io.Re
 	if s.identity, err = o.photos.identify(pictures); err != nil {
 		return nil, err
 	}
-	side := net.Input.Height
 	s.describe = func(i int) explained {
 		e := explained{Name: valid(pictures[i].name), File: valid(pictures[i].path())}
 		if c := pictures[i].cls; c >= 0 {
-			e.Label = net.Classes[c]
+			e.Label = m.net.Classes[c]
 		}
 		return e
 	}
 	var last *tarFile
-	s.fetch = func(i int) func() (image.Image, error) {
+	s.fetch = func(i int) func() (seen, error) {
 		picture := pictures[i]
 		if last != nil && last != picture.tar {
 			last.close()
 		}
 		if last = picture.tar; last == nil {
-			return func() (image.Image, error) { return o.photos.read(picture.file, side) }
+			return func() (seen, error) { return o.photos.read(picture.file, m) }
 		}
-		return o.photos.fetch(picture, side)
+		return o.photos.fetch(picture, m)
 	}
 	return s, nil
 }
@@ -147,21 +142,21 @@ func (p *photoFlags) identify(pictures []picture) (string, error) {
 	return fmt.Sprintf("%x", sum.Sum(nil)), nil
 }
 
-// fetch gets the bytes of a picture in a tar; what it returns makes them a square.
-func (p *photoFlags) fetch(picture picture, side int) func() (image.Image, error) {
+// fetch gets the bytes of a picture in a tar; what it returns prepares it.
+func (p *photoFlags) fetch(picture picture, m *model) func() (seen, error) {
 	o, err := p.options()
 	var data []byte
 	if err == nil {
 		data, err = picture.tar.read(picture, 8*int64(o.MaxPixels)+8<<20) // more than its pixels, and profiles and thumbnails
 	}
-	return func() (image.Image, error) {
+	return func() (seen, error) {
 		if err != nil {
-			return nil, fmt.Errorf("explain: %s: %w", picture.path(), err)
+			return seen{}, fmt.Errorf("explain: %s: %w", picture.path(), err)
 		}
 		photo, err := o.Decode(picture.path(), bytes.NewReader(data))
 		if err != nil {
-			return nil, err
+			return seen{}, err
 		}
-		return images.Square(photo, side), nil
+		return see(photo, m)
 	}
 }

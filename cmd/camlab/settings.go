@@ -15,7 +15,7 @@ import (
 type settings map[string]string
 
 // settings are what the results depend on.
-func (o *explainFlags) settings(cmd *cobra.Command, m *manifest, s *subjects) (settings, error) {
+func (o *explainFlags) settings(cmd *cobra.Command, net *model, m *manifest, s *subjects) (settings, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("explain: %w", err)
@@ -26,7 +26,8 @@ func (o *explainFlags) settings(cmd *cobra.Command, m *manifest, s *subjects) (s
 	}
 	all := settings{
 		"camlab":              fmt.Sprint(m.Versions, info.Size(), info.ModTime().UnixNano()), // a build of a checkout has no other version
-		"the model's weights": m.ModelSHA256, "the backend": m.Backend, "the images": s.identity,
+		"the model's weights": m.ModelSHA256, "the model's card": net.card, "the classes": fmt.Sprint(m.Classes), "the layer": net.net.ExplainedLayer(),
+		"the backend": m.Backend, "the images": s.identity,
 	}
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		switch f.Name {

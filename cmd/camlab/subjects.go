@@ -5,14 +5,12 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"image"
 	"io"
 	"slices"
 	"strconv"
 
 	"github.com/camlab-go/camlab/camlib/cifar10"
 	"github.com/camlab-go/camlab/camlib/images"
-	"github.com/camlab-go/camlab/camlib/network"
 )
 
 // subjects are the images to explain. Their pixels are read when their turn comes, and
@@ -24,21 +22,29 @@ type subjects struct {
 	describe func(i int) explained
 	// fetch gets an image's bytes, one image after the other, and what it returns
 	// decodes them, many at once.
-	fetch func(i int) (decode func() (image.Image, error))
+	fetch func(i int) (decode func() (seen, error))
+	// array has the images themselves, where they are no pictures; nil for pictures.
+	array *images.Batch
 }
 
 func (s *subjects) len() int { return len(s.files) }
 
 // subjects finds a part of the images that the flags or the arguments name.
-func (o *explainFlags) subjects(ctx context.Context, net *network.Network, args []string, stdin io.Reader, p part) (*subjects, error) {
+func (o *explainFlags) subjects(ctx context.Context, m *model, args []string, stdin io.Reader, p part) (*subjects, error) {
 	if o.null && !slices.Contains(args, "-") {
 		return nil, errors.New("explain: --null without -, want - among the images: a list on standard input")
+	}
+	if o.input != "" {
+		if len(args) > 0 || len(o.index) > 0 {
+			return nil, errors.New("explain: --input and other images, want one of them")
+		}
+		return o.arrays(m, p)
 	}
 	if len(args) > 0 {
 		if len(o.index) > 0 {
 			return nil, errors.New("explain: --index and image files, want one of them")
 		}
-		return o.pictures(net, args, stdin, p)
+		return o.pictures(m, args, stdin, p)
 	}
 	if len(o.index) == 0 {
 		return nil, errors.New("explain: no images, want --index 3,7,11 or image files")
@@ -65,8 +71,8 @@ func (o *explainFlags) subjects(ctx context.Context, net *network.Network, args 
 	s.describe = func(i int) explained {
 		return explained{Name: strconv.Itoa(ds.Index[i]), Label: ds.Classes()[ds.Label(i)]}
 	}
-	s.fetch = func(i int) func() (image.Image, error) {
-		return func() (image.Image, error) { return ds.Image(i), nil }
+	s.fetch = func(i int) func() (seen, error) {
+		return func() (seen, error) { return seen{image: ds.Image(i)}, nil }
 	}
 	for _, index := range ds.Index {
 		s.files = append(s.files, strconv.Itoa(index))
