@@ -81,11 +81,14 @@ func (p *Pass) head() *linear {
 	if l.weights != nil {
 		return l
 	}
+	if len(p.beside) > 0 {
+		panic(fail(ErrHead, "layer %q, which others pass beside: %s", p.net.ExplainedLayer(), wantLinear))
+	}
 	orFail(ErrHead, func() {
 		// Class c's gradient is taken in row c of a batch of as many as there are classes.
 		g, classes, channels := p.Act.Graph(), p.Classes(), p.Channels()
 		zero := Zeros(g, shapes.Make(p.Act.DType(), classes, 1, 1, channels))
-		y := p.net.Scores(p.scope, zero)
+		y := p.net.Scores(p.scope, zero, nil)
 		own := ReduceAllSum(Mul(y, DiagonalWithValue(ScalarOne(g, y.DType()), classes)))
 		l.weights = Transpose(Reshape(Gradient(own, zero)[0], classes, channels), 0, 1)
 		l.bias = Slice(y, AxisElem(0))
@@ -115,7 +118,7 @@ func (p *Pass) size() *Node { return ReduceMean(Abs(p.Act), 1, 2) }
 func (e *Explainer) mayClose(size images.Size) (bool, error) {
 	return e.heads.Get(size, func() (bool, error) {
 		act, err := e.drawActivations(size)
-		if err != nil {
+		if act == nil || err != nil {
 			return false, err
 		}
 		g, err := exec.New(e.backend, e.net.Store, func(scope *model.Scope, in []*Node) exec.Outputs {
@@ -144,7 +147,8 @@ func (e *Explainer) mayClose(size images.Size) (bool, error) {
 }
 
 // drawActivations returns random activations of the explained layer's shape for images of
-// a size, never negative where the layer ends in a ReLU. The layers are built, not compiled.
+// a size, never negative where the layer ends in a ReLU; nil where values pass beside them.
+// The layers are built, not compiled.
 func (e *Explainer) drawActivations(size images.Size) (t *tensors.Tensor, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -154,7 +158,11 @@ func (e *Explainer) drawActivations(size images.Size) (t *tensors.Tensor, err er
 	g := NewGraph(e.backend, "shape of the activations")
 	defer g.Finalize()
 	x := Parameter(g, "x", shapes.Make(e.opts.Type, 1, size.Height, size.Width, size.Channels))
-	dims := e.net.Features(e.net.Store.RootScope(), x).Shape().Dimensions
+	act, beside := e.net.Features(e.net.Store.RootScope(), x)
+	if len(beside) > 0 {
+		return nil, nil
+	}
+	dims := act.Shape().Dimensions
 	relu := e.net.Layers[e.net.Explained()].Bias != nil
 	const n = 4
 	rng := rand.New(rand.NewPCG(7, 0x63616d))

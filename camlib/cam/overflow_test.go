@@ -8,7 +8,9 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/camlab-go/camlab/camlib/article"
 	"github.com/camlab-go/camlab/camlib/cam"
@@ -35,7 +37,10 @@ func (t *toy) fill(name string, values ...float32) {
 // plain is a network with one layer for all of another's.
 func plain(net *network.Network) *network.Network {
 	one := *net
-	one.Layers = []network.Layer{{Name: "features", Build: net.Features}}
+	one.Layers = []network.Layer{{Name: "features", Build: func(scope *model.Scope, x *Node) *Node {
+		act, _ := net.Features(scope, x)
+		return act
+	}}}
 	return &one
 }
 
