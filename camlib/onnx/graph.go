@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/gomlx/compute/dtypes"
 )
 
 // graph is a model's graph, of which the functions are taken out: each call is the
@@ -135,6 +137,17 @@ func (f *flattener) add(nodes []*nodeProto, in names, opsets map[string]int64, b
 		if *f.count++; *f.count > maxNodes {
 			return fmt.Errorf("more than %d nodes, want fewer", maxNodes)
 		}
+		if n.op == "Constant" && n.domain == "" && len(n.outputs) == 1 {
+			a, err := constantOf(n)
+			if err != nil {
+				return fmt.Errorf("%s: %w", n.text(), err)
+			}
+			if f.constants[n.outputs[0]] != nil || f.from[n.outputs[0]] != nil {
+				return fmt.Errorf("%s: two tensors of the name %q, want different names", n.text(), n.outputs[0])
+			}
+			f.constants[n.outputs[0]] = a
+			continue
+		}
 		fn := f.functions[[3]string{p.domain, p.op, ""}]
 		if fn != nil {
 			if err := f.call(fn, n); err != nil {
@@ -158,6 +171,29 @@ func (f *flattener) add(nodes []*nodeProto, in names, opsets map[string]int64, b
 		}
 	}
 	return nil
+}
+
+// constantOf is the tensor of a Constant (1, 9, 11, 12, 13).
+func constantOf(n *node) (*array, error) {
+	for name, a := range n.attributes {
+		switch name {
+		case "value":
+			if a.t != nil {
+				return newArray(a.t)
+			}
+		case "value_float":
+			return &array{dtype: dtypes.Float32, dims: []int{}, f: []float32{a.f}}, nil
+		case "value_floats":
+			return &array{dtype: dtypes.Float32, dims: []int{len(a.floats)}, f: a.floats}, nil
+		case "value_int":
+			return &array{dtype: dtypes.Int64, dims: []int{}, i: []int64{a.i}}, nil
+		case "value_ints":
+			return &array{dtype: dtypes.Int64, dims: []int{len(a.ints)}, i: a.ints}, nil
+		case "value_string", "value_strings":
+			return &array{dims: []int{len(a.strings)}}, nil
+		}
+	}
+	return nil, errors.New("no value of a type that is known, want a dense tensor")
 }
 
 // call adds the nodes of a function in place of the node that calls it.

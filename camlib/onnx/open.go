@@ -73,6 +73,7 @@ func Decode(data []byte, dir string) (*Model, error) {
 	if m.graph, err = newGraph(p); err != nil {
 		return nil, failure.New(ErrModel, "%w", err)
 	}
+	m.findWeights()
 	return m, nil
 }
 

@@ -164,4 +164,3 @@ func where(c *call) []*value {
 	}
 	return one(logical(out).like(a).like(b))
 }
-

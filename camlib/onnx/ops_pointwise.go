@@ -203,7 +203,9 @@ func dropout(c *call) []*value {
 func isInf(c *call) []*value {
 	v := c.arg(0)
 	x := c.physical(v)
-	is := func(sign int) *Node { return Equal(x, BroadcastToDims(Infinity(c.g, x.DType(), sign), x.Shape().Dimensions...)) }
+	is := func(sign int) *Node {
+		return Equal(x, BroadcastToDims(Infinity(c.g, x.DType(), sign), x.Shape().Dimensions...))
+	}
 	up, down := c.intAttr("detect_positive", 1) != 0, c.intAttr("detect_negative", 1) != 0
 	switch {
 	case up && down:

@@ -26,9 +26,13 @@ func init() {
 		operators[name] = func(c *call) []*value { return reduce(c, f) }
 	}
 	register(map[string]operator{
-		"ArgMax": func(c *call) []*value { return argMax(c, func(x *Node, a int) *Node { return ArgMax(x, a, dtypes.Int64) }) },
-		"ArgMin": func(c *call) []*value { return argMax(c, func(x *Node, a int) *Node { return ArgMin(x, a, dtypes.Int64) }) },
-		"TopK":   topK, "If": branch, "DequantizeLinear": dequantize, "QuantizeLinear": quantize,
+		"ArgMax": func(c *call) []*value {
+			return argMax(c, func(x *Node, a int) *Node { return ArgMax(x, a, dtypes.Int64) })
+		},
+		"ArgMin": func(c *call) []*value {
+			return argMax(c, func(x *Node, a int) *Node { return ArgMin(x, a, dtypes.Int64) })
+		},
+		"TopK": topK, "If": branch, "DequantizeLinear": dequantize, "QuantizeLinear": quantize,
 	})
 }
 

@@ -184,4 +184,3 @@ func cubic(t, a float64) []float64 {
 	far := func(d float64) float64 { return ((a*d-5*a)*d+8*a)*d - 4*a }
 	return []float64{far(1 + t), near(t), near(1 - t), far(2 - t)}
 }
-

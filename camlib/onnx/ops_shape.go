@@ -173,7 +173,11 @@ func transpose(c *call) []*value {
 // expand is Expand (8, 13).
 func expand(c *call) []*value {
 	v := c.arg(0)
-	d := broadcastDims(v.dims, c.ints(1))
+	shape := c.ints(1)
+	if f := c.batch; f != nil && f.from > 1 && len(shape) > 0 && len(shape) >= v.rank() && shape[0] == f.from && (v.rank() < len(shape) || v.dims[0] != f.from) {
+		shape = append([]int{f.to}, shape[1:]...) // rows that are all the same, one for each image of the file's batch
+	}
+	d := broadcastDims(v.dims, shape)
 	for i, n := range v.dims {
 		if at := len(d) - v.rank() + i; n != 1 && d[at] != n {
 			c.fail("shape %v of a tensor of shape %v, want one that it can be broadcast to", d, v.dims)

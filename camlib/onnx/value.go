@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 )
@@ -145,6 +146,13 @@ func (b *builder) kernelNode(v *value) *Node {
 // variable is the variable of a weight, which the first graph of a network makes.
 func (b *builder) variable(v *value) *Node {
 	path := model.ScopeSeparator + v.weight.path
+	if b.scope == nil { // only shapes are asked for
+		d := v.dims
+		if v.weight.kernel {
+			d = []int{d[2], d[3], d[1], d[0]}
+		}
+		return Parameter(b.g, path, shapes.Make(dtypes.Float32, d...))
+	}
 	variable := b.scope.Store().GetVariable(path)
 	if variable == nil {
 		a := v.constant
