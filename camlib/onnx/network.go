@@ -39,6 +39,8 @@ type Imported struct {
 	*network.Network
 	Layer Layer    // the layer that is explained
 	Notes []string // what was decided about the model, for people
+	// NumClasses is how many scores an image has.
+	NumClasses int
 	// OneAtATime says that the graph takes one image only. More of them are built one by one
 	// into a graph, so a batch of one compiles the fastest.
 	OneAtATime bool
@@ -81,7 +83,7 @@ func (m *Model) Network(back compute.Backend, o Options) (*Imported, error) {
 	for k, c := range s.cuts {
 		net.Layers = append(net.Layers, network.Layer{Name: c.Name, Text: c.text(), BuildBeside: im.layer(k)})
 	}
-	out := &Imported{Layer: s.cuts[at].Layer, Notes: s.notes()}
+	out := &Imported{Layer: s.cuts[at].Layer, Notes: s.notes(), NumClasses: classes}
 	if err := im.freeBatch(back, net); err != nil {
 		return nil, fmt.Errorf("onnx: %s: %w", m.name, err)
 	}

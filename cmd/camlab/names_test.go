@@ -161,20 +161,20 @@ func TestExplainSameNames(t *testing.T) {
 	w.methods = []cam.Method{method}
 	w.chunk = chunk{start: 0, end: 2, which: []int{0, 1}}
 	for range 2 {
-		w.chunk.images = append(w.chunk.images, white)
+		w.chunk.seen = append(w.chunk.seen, seen{image: white})
 	}
 	u := unit{Pictures: make([][]string, 2)}
 	if err := w.explain(t.Context(), 0, &u); err != nil {
 		t.Fatal(err)
 	}
-	seen := make(map[string]bool)
+	names := make(map[string]bool)
 	for _, name := range slices.Concat(u.Pictures...) {
-		if seen[name] || !isFile(filepath.Join(dir, name)) {
+		if names[name] || !isFile(filepath.Join(dir, name)) {
 			t.Errorf("%s stands for two pictures, or none", name)
 		}
-		seen[name] = true
+		names[name] = true
 	}
-	if len(seen) != 20 || u.Pictures[0][1] != "a_b_c_cam.png" || u.Pictures[1][0] == "a_b_c_cam.png" {
+	if len(names) != 20 || u.Pictures[0][1] != "a_b_c_cam.png" || u.Pictures[1][0] == "a_b_c_cam.png" {
 		t.Errorf("pictures %v, want twenty", u.Pictures)
 	}
 }
