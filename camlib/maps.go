@@ -21,6 +21,10 @@ type Maps struct {
 	Opacity float64       // of the map over the image in [Maps.Picture], 0 to 1; Explain sets 0.5
 	Note    string        // why the maps may mean little, such as a size that the network was not trained on; empty for none
 
+	// Preparation is how the images were made of the photos that OverlayOn is given, but
+	// for their size, which is theirs. The zero value is what [images.Square] does.
+	Preparation images.Preparation
+
 	method  cam.Spec
 	network *network.Network
 }

@@ -42,9 +42,10 @@ func (m *Maps) Overlay(i int) (*figure.Picture, error) {
 }
 
 // OverlayOn is [Maps.Overlay] over the photo that the image was made of, at the
-// photo's own size. The map covers the part of it that the network saw: the
-// largest centered one with the image's proportions, for an image that [images.Square]
-// made the square that it cut out. The rest of the photo stays as it is.
+// photo's own size. The map covers the part of it that the network saw, which the maps'
+// Preparation tells: the largest centered one with the image's proportions, for an image
+// that [images.Square] made the square that it cut out. The rest of the photo stays as it
+// is.
 func (m *Maps) OverlayOn(i int, photo image.Image) (*figure.Picture, error) {
 	if err := m.checkIndex(i); err != nil {
 		return nil, err
@@ -58,11 +59,21 @@ func (m *Maps) OverlayOn(i int, photo image.Image) (*figure.Picture, error) {
 	if err != nil {
 		return nil, err
 	}
+	size := m.Images[i/max(1, m.K)].Bounds().Size()
+	prepared := m.Preparation
+	prepared.Width, prepared.Height = size.X, size.Y
 	b := photo.Bounds()
+	frame, err := prepared.Frame(b.Size())
+	if err != nil {
+		return nil, fmt.Errorf("camlib: overlay: map %d: photo: %w", i, err)
+	}
+	carried, seen, err := frame.Carry(raw, images.AlignCorners)
+	if err != nil {
+		return nil, fmt.Errorf("camlib: overlay: map %d: %w", i, err)
+	}
 	out := image.NewNRGBA(image.Rect(0, 0, b.Dx(), b.Dy()))
 	draw.Draw(out, out.Rect, photo, b.Min, draw.Src)
-	seen := images.Centered(out.Rect, m.Images[i/max(1, m.K)].Bounds().Size())
-	over, err := figure.Overlay(out.SubImage(seen), raw, shading, m.Opacity)
+	over, err := figure.Overlay(out.SubImage(seen), carried, shading, m.Opacity)
 	if err != nil {
 		return nil, err
 	}

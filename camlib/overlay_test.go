@@ -119,6 +119,31 @@ func TestOverlayHeedsOpacityAndProportions(t *testing.T) {
 	}
 }
 
+// TestOverlayOfAPreparation is that a map comes to lie where its preparation took the image
+// from: here the whole photo, twice as wide as high, between two bars of padding.
+func TestOverlayOfAPreparation(t *testing.T) {
+	photo := gray(image.Rect(0, 0, 80, 40))
+	prepared := images.Preparation{Height: 16, Width: 16, Fit: images.Letterbox}
+	img, _, err := prepared.Picture(photo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := peaked(t, img, 1, 3) // row 1 of 4 is the upper half of the photo
+	m.Preparation = prepared
+	over, err := m.OverlayOn(0, photo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := reddest(over.NRGBA); got.X != 79 || got.Y < 4 || got.Y > 10 {
+		t.Errorf("hottest at %v, want at the right of the upper half's middle", got)
+	}
+	for _, corner := range []image.Point{{0, 0}, {79, 39}, {0, 39}} {
+		if over.NRGBAAt(corner.X, corner.Y) == (color.NRGBA{100, 100, 100, 255}) {
+			t.Errorf("%v is untouched, want the map on the whole photo", corner)
+		}
+	}
+}
+
 // TestOverlayOfSeveralMaps takes the second of two maps of an image.
 func TestOverlayOfSeveralMaps(t *testing.T) {
 	img := gray(image.Rect(0, 0, 8, 8))

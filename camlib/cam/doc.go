@@ -12,6 +12,11 @@
 // A method of one's own is a type with a method Spec, whose Map is written with what a
 // [Pass] has; [Register] makes its name known to [Lookup] and [Methods].
 //
+// Methods that change images keep their numbers whatever the values mean: black is 0
+// (RISE, Score-CAM and its kin, IntegratedGradients), gray 0.5 (Occlusion), and noise is
+// meant for values from 0 to 1 (SmoothGrad, Smoothed). For those of a batch that is Raw,
+// see [images.Batch].
+//
 // Letters, in code and equations: A or act, the activations; g or grad, the
 // gradient of a score with respect to them; y or score, the network's output
 // before softmax; w and b, the head's weights and biases; m, a map;

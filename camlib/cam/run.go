@@ -36,6 +36,7 @@ func (p part) cut(start, end int) part {
 // only returns the images at some places.
 func (p part) only(places []int) part {
 	q := part{x: images.NewBatch(len(places), p.x.Size())}
+	q.x.Raw = p.x.Raw
 	size := p.x.Size().Values()
 	for k, i := range places {
 		copy(q.x.Pixels[k*size:], p.x.Pixels[i*size:(i+1)*size])

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"image"
-
-	"github.com/camlab-go/camlab/camlib/images"
 )
 
 // Grid is rows of pictures under column headings, with one colour bar for all of
@@ -153,52 +151,4 @@ func (g Grid) short(f face) Grid {
 	}
 	g.Columns, g.Rows = columns, rows
 	return g
-}
-
-// Pair is an image beside its map, on the map's own scale or a shared one: the
-// article's figure.
-type Pair struct {
-	Title   string
-	Image   image.Image
-	Map     images.Map
-	Name    string  // heading of the map; empty is "map"
-	Shading Shading // how the map is coloured; drawn as the colour bar
-	Zoom    int     // every pixel of the image is drawn as a square of so many; 0 is 6
-	Alt     string  // the alternative text; empty is made of the words in the picture and of where the map is largest
-}
-
-// Draw returns the picture. The map is resized to the image's size with
-// [images.Map.Resize], so that one square of the image has one value of the map.
-func (p Pair) Draw() (*Picture, error) {
-	if err := checkImage("pair", p.Image); err != nil {
-		return nil, err
-	}
-	zoom, name := p.Zoom, p.Name
-	if zoom == 0 {
-		zoom = 6
-	}
-	if name == "" {
-		name = "map"
-	}
-	size := p.Image.Bounds().Size()
-	m, err := p.Map.Resize(size.Y, size.X, images.AlignCorners)
-	if err != nil {
-		return nil, fmt.Errorf("figure: pair: %w", err)
-	}
-	left, err := Magnify(p.Image, zoom)
-	if err != nil {
-		return nil, fmt.Errorf("figure: pair: %w", err)
-	}
-	right, err := HeatMap(m, p.Shading, zoom)
-	if err != nil {
-		return nil, fmt.Errorf("figure: pair: %w", err)
-	}
-	right.place = placeOf(p.Map, true) // of the map as it was given
-	return Grid{
-		Title:   p.Title,
-		Columns: []string{"image", name},
-		Rows:    []Row{{Tiles: []Tile{{Image: left}, {Image: right}}}},
-		Bar:     &p.Shading,
-		Alt:     p.Alt,
-	}.Draw()
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"image"
 	"slices"
+
+	"github.com/camlab-go/camlab/internal/failure"
 )
 
 // Batch is images of one size: Pixels is shaped [N, Height, Width, Channels], values from
@@ -11,11 +13,20 @@ import (
 type Batch struct {
 	N, Height, Width, Channels int
 	Pixels                     []float32
+
+	// Raw says that the values are what a network's graph takes, normalized or of any
+	// other meaning, and may be any finite numbers: those of [ReadOptions.ReadNPY].
+	//
+	// What draws on images or changes them keeps its numbers, in the values' own unit:
+	// black is 0, which is often the mean color of normalized values, and the gray of
+	// occlusion 0.5; the noise and radius of an option are for a range of 1, so multiply
+	// them by that of the values. Nothing is cut off at 0 and 1.
+	Raw bool
 }
 
 // NewBatch returns n images of a size, all black.
 func NewBatch(n int, size Size) Batch {
-	return Batch{n, size.Height, size.Width, size.Channels, make([]float32, n*size.Values())}
+	return Batch{N: n, Height: size.Height, Width: size.Width, Channels: size.Channels, Pixels: make([]float32, n*size.Values())}
 }
 
 // FromImages returns images of one size in 8 bits a channel. What is transparent is laid
@@ -76,13 +87,20 @@ func floats(dst []float32, bytes []uint8) {
 }
 
 // Check returns an error if there are no images ([ErrNone]), Pixels has another length
-// than the shape ([ErrShape]), or a value is below 0, above 1 or NaN ([ErrRange]).
+// than the shape ([ErrShape]), or a value is below 0, above 1 or NaN, if Raw infinite or
+// NaN ([ErrRange]).
 func (b Batch) Check() error {
 	if b.N == 0 {
 		return fail(ErrNone, "none, want at least one")
 	}
 	if b.N < 0 || b.Height < 1 || b.Width < 1 || b.Channels < 1 || len(b.Pixels) != b.N*b.Size().Values() {
 		return fail(ErrShape, "%d values, want [%d, %d, %d, %d]", len(b.Pixels), b.N, b.Height, b.Width, b.Channels)
+	}
+	if b.Raw {
+		if i := failure.NotFinite(b.Pixels); i >= 0 {
+			return fail(ErrRange, "image %d: value %v, want a finite number", i/b.Size().Values(), b.Pixels[i])
+		}
+		return nil
 	}
 	for i, v := range b.Pixels {
 		if !(v >= 0 && v <= 1) { // NaN is neither
@@ -99,11 +117,15 @@ func (b Batch) Gray() Batch {
 		return b
 	}
 	gray := NewBatch(b.N, Size{b.Height, b.Width, 1})
+	gray.Raw = b.Raw
 	for p := range gray.Pixels {
 		c := b.Pixels[3*p : 3*p+3]
 		gray.Pixels[p] = c[0]
 		if c[1] != c[0] || c[2] != c[0] {
-			gray.Pixels[p] = min(0.299*c[0]+0.587*c[1]+0.114*c[2], 1)
+			gray.Pixels[p] = 0.299*c[0] + 0.587*c[1] + 0.114*c[2]
+			if !b.Raw {
+				gray.Pixels[p] = min(gray.Pixels[p], 1)
+			}
 		}
 	}
 	return gray

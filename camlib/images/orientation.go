@@ -30,12 +30,20 @@ func orientation(f io.ReadSeeker, format string) int {
 	return tiffOrientation(bytes.NewReader(exif))
 }
 
-// tiffOrientation returns the value of tag 0x0112 in the first directory of a TIFF
-// file, which EXIF is too: TIFF 6.0, section 2.
+// tiffOrientation returns the orientation that a TIFF file, or EXIF, has; 1 if it has none.
 func tiffOrientation(r io.ReadSeeker) int {
+	if value := tiffTag(r, 0x0112); value >= 1 && value <= 8 {
+		return value
+	}
+	return 1
+}
+
+// tiffTag returns the value of a tag in the first directory of a TIFF file, which EXIF is
+// too: TIFF 6.0, section 2. It is 0 if there is none.
+func tiffTag(r io.ReadSeeker, tag uint16) int {
 	var header [8]byte
 	if _, err := io.ReadFull(r, header[:]); err != nil {
-		return 1
+		return 0
 	}
 	var order binary.ByteOrder
 	switch string(header[:4]) {
@@ -44,21 +52,21 @@ func tiffOrientation(r io.ReadSeeker) int {
 	case "MM\x00*":
 		order = binary.BigEndian
 	default:
-		return 1
+		return 0
 	}
 	if _, err := r.Seek(int64(order.Uint32(header[4:])), io.SeekStart); err != nil {
-		return 1
+		return 0
 	}
 	directory := bufio.NewReader(r)
 	var entry [12]byte // tag, type, count, value
 	if _, err := io.ReadFull(directory, entry[:2]); err != nil {
-		return 1
+		return 0
 	}
 	for range order.Uint16(entry[:]) {
 		if _, err := io.ReadFull(directory, entry[:]); err != nil {
-			return 1
+			return 0
 		}
-		if order.Uint16(entry[:]) != 0x0112 {
+		if order.Uint16(entry[:]) != tag {
 			continue
 		}
 		value := uint32(0)
@@ -70,11 +78,9 @@ func tiffOrientation(r io.ReadSeeker) int {
 		case 4:
 			value = order.Uint32(entry[8:])
 		}
-		if value >= 1 && value <= 8 {
-			return int(value)
-		}
+		return int(value)
 	}
-	return 1
+	return 0
 }
 
 // jpegEXIF returns the first APP1 segment of a JPEG file that is EXIF.

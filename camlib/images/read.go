@@ -1,22 +1,23 @@
 package images
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
 	"image"
 	"image/color"
 	_ "image/gif" // the formats that are read
-	_ "image/jpeg"
-	_ "image/png"
+	"image/jpeg"
+	"image/png"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
-	_ "golang.org/x/image/bmp"
-	_ "golang.org/x/image/tiff"
+	"golang.org/x/image/bmp"
+	"golang.org/x/image/tiff"
 	_ "golang.org/x/image/webp"
 )
 
@@ -33,7 +34,8 @@ type ReadOptions struct {
 
 // Read reads a picture from disk: PNG, JPEG, GIF (its first frame), WebP, BMP or
 // TIFF, whatever its name says. It is turned upright as its EXIF orientation says,
-// and laid over white where it is transparent. A colour profile is not applied.
+// and laid over white where it is transparent. A colour profile is not applied; CMYK, in
+// JPEG files alone, becomes RGB as if its inks were ideal.
 //
 // A file that is none of these, no file, or a picture of more than 128 million pixels
 // is an error; [ReadOptions.Read] reads larger ones, or over another background.
@@ -47,9 +49,39 @@ func (o ReadOptions) Read(path string) (image.Image, error) {
 		return nil, inFile(path, err)
 	}
 	defer f.Close()
-	photo, err := decode(f)
+	photo, err := o.decode(f, config, format)
 	if err != nil {
 		return nil, inFile(path, err)
+	}
+	return photo, nil
+}
+
+// Decode is [ReadOptions.Read] of a picture in another file, such as an archive, from the
+// beginning of r on. In errors it has that name.
+func (o ReadOptions) Decode(name string, r io.ReadSeeker) (image.Image, error) {
+	size, err := r.Seek(0, io.SeekEnd)
+	if err == nil {
+		_, err = r.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return nil, inFile(name, err)
+	}
+	config, format, err := o.header(r, size)
+	if err != nil {
+		return nil, inFile(name, err)
+	}
+	photo, err := o.decode(r, config, format)
+	if err != nil {
+		return nil, inFile(name, err)
+	}
+	return photo, nil
+}
+
+// decode decodes a picture after its header was read.
+func (o ReadOptions) decode(f io.ReadSeeker, config image.Config, format string) (image.Image, error) {
+	photo, err := decode(f)
+	if err != nil {
+		return nil, err
 	}
 	canvas := photo.Bounds()
 	if format == "gif" { // whose first frame may be smaller
@@ -78,40 +110,115 @@ func inFile(path string, err error) error {
 }
 
 // open opens a picture that may be decoded.
-func (o ReadOptions) open(path string) (f *os.File, config image.Config, format string, err error) {
-	if o.MaxPixels < 0 {
-		return nil, config, "", fmt.Errorf("at most %d pixels, want 0 for 128 million, or more", o.MaxPixels)
-	}
-	info, err := os.Stat(path) // opening what is no file may wait forever
+func (o ReadOptions) open(path string) (*os.File, image.Config, string, error) {
+	f, size, err := openFile(path, "a file with "+formats)
 	if err != nil {
-		return nil, config, "", err
+		return nil, image.Config{}, "", err
 	}
-	if !info.Mode().IsRegular() {
-		return nil, config, "", fmt.Errorf("%s, want a file with %s", kindOf(info.Mode()), formats)
+	config, format, err := o.header(f, size)
+	if err != nil {
+		f.Close()
+		return nil, image.Config{}, "", err
 	}
-	most := cmp.Or(o.MaxPixels, 128_000_000)
-	if size := info.Size(); size/8-1<<20 > int64(most) { // more than its pixels and 8 MB of profiles and thumbnails
-		return nil, config, "", tooLarge("a file of %d MB", size/1_000_000, most)
+	return f, config, format, nil
+}
+
+// header reads a file's header, and leaves the file at its beginning.
+func (o ReadOptions) header(f io.ReadSeeker, size int64) (config image.Config, format string, err error) {
+	most, err := o.most()
+	if err != nil {
+		return config, "", err
 	}
-	if f, err = os.Open(path); err != nil {
-		return nil, config, "", err
+	if size/8-1<<20 > int64(most) { // more than its pixels and 8 MB of profiles and thumbnails
+		return config, "", tooLarge("a file of %d MB", size/1_000_000, most)
 	}
-	defer func() {
-		if err != nil {
-			f.Close()
-		}
-	}()
 	if config, format, err = decodeConfig(f); err != nil {
-		return nil, config, "", err
+		return config, "", err
 	}
 	if config.Width < 1 || config.Height < 1 {
-		return nil, config, "", fmt.Errorf("%d×%d pixels, want at least 1×1", config.Width, config.Height)
+		return config, "", fmt.Errorf("%d×%d pixels, want at least 1×1", config.Width, config.Height)
 	}
 	if float64(config.Width)*float64(config.Height) > float64(most) {
-		return nil, config, "", tooLarge("%d×%d pixels", config.Width, config.Height, most)
+		return config, "", tooLarge("%d×%d pixels", config.Width, config.Height, most)
+	}
+	if err := checkContent(f, format); err != nil {
+		return config, "", err
 	}
 	_, err = f.Seek(0, io.SeekStart)
-	return f, config, format, err
+	return config, format, err
+}
+
+// checkContent returns an error for what the decoders do not see: a picture that they
+// would read wrong, or for very long.
+func checkContent(f io.ReadSeeker, format string) error {
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	switch format {
+	case "webp":
+		var b [21]byte // to the flags of an extended header
+		if _, err := io.ReadFull(f, b[:]); err == nil && string(b[12:16]) == "VP8X" && b[20]&2 != 0 {
+			return fmt.Errorf("an animated WebP picture, want %s, of one frame", formats)
+		}
+	case "jpeg":
+		return checkScans(f)
+	case "tiff":
+		compression := tiffTag(f, 259)
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+		if photometric := tiffTag(f, 262); (compression == 3 || compression == 4) && photometric == 1 {
+			// golang.org/x/image 0.47 reads it inverted.
+			return fmt.Errorf("a fax (CCITT) TIFF picture whose 0 is black, want one whose 0 is white; save it as PNG")
+		}
+	}
+	return nil
+}
+
+// checkScans returns an error if a JPEG file goes over its picture too often: a scan of a
+// hundred bytes can take as long as the whole picture. Encoders write about ten.
+func checkScans(r io.Reader) error {
+	const most = 100
+	scans, marker := 0, false // whether the last byte was 0xff, which is no data before 0xda
+	b := make([]byte, 1<<16)
+	for {
+		n, err := r.Read(b)
+		if n > 0 {
+			if marker && b[0] == 0xda {
+				scans++
+			}
+			scans, marker = scans+bytes.Count(b[:n], []byte{0xff, 0xda}), b[n-1] == 0xff
+		}
+		switch {
+		case scans > most:
+			return fmt.Errorf("a JPEG picture of more than %d scans, which would take very long, want a plain one; save it again", most)
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+}
+
+// most is the largest number of pixels that the options allow.
+func (o ReadOptions) most() (int, error) {
+	if o.MaxPixels < 0 {
+		return 0, fmt.Errorf("at most %d pixels, want 0 for 128 million, or more", o.MaxPixels)
+	}
+	return cmp.Or(o.MaxPixels, 128_000_000), nil
+}
+
+// openFile opens a file and returns its size in bytes.
+func openFile(path, want string) (*os.File, int64, error) {
+	info, err := os.Stat(path) // opening what is no file may wait forever
+	if err != nil {
+		return nil, 0, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, 0, fmt.Errorf("%s, want %s", kindOf(info.Mode()), want)
+	}
+	f, err := os.Open(path)
+	return f, info.Size(), err
 }
 
 // decode and decodeConfig are those of package image. A decoder's panic over a
@@ -138,9 +245,17 @@ func undecodable(err *error) {
 		*err = fmt.Errorf("an unknown format, want %s", formats)
 	case errors.Is(*err, io.EOF), errors.Is(*err, io.ErrUnexpectedEOF):
 		*err = fmt.Errorf("the file ends too early, want the whole of %s", formats)
+	case unsupported(*err):
+		*err = fmt.Errorf("%w, want %s in RGB or gray, 8 or 16 bits; save it as PNG", *err, formats)
 	default:
 		*err = fmt.Errorf("%w, want %s", *err, formats)
 	}
+}
+
+// unsupported reports whether an error is of a picture that another program may read.
+func unsupported(err error) bool {
+	return errors.As(err, new(jpeg.UnsupportedError)) || errors.As(err, new(png.UnsupportedError)) ||
+		errors.As(err, new(tiff.UnsupportedError)) || errors.Is(err, bmp.ErrUnsupported)
 }
 
 func tooLarge(what string, values ...any) error {

@@ -206,6 +206,9 @@ func TestHostileFiles(t *testing.T) {
 			binary.LittleEndian.PutUint32(wide[at+8:], 60000)
 		}
 	}
+	scans := bytes.Repeat([]byte("\xff\xda\x00\x08\x01\x01\x11\x00\x3f\x00\x00"), 9000)
+	scan := bytes.Index(encoded(t, "jpeg", good), scans[:2])
+	slow := slices.Concat(encoded(t, "jpeg", good)[:scan], scans)
 	webp := []byte("RIFF\x1e\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x10\x00\x00\x00\x3f\x9c\x00\x3f\x9c\x00") // a canvas of 40,000×40,000
 	for _, test := range []struct {
 		name string
@@ -218,6 +221,8 @@ func TestHostileFiles(t *testing.T) {
 		{"thin.png", bomb(1, 1<<31-1, 8, 2), "1×2147483647 pixels, want at most"},
 		{"large.jpg", large, "65535×65535 pixels, want at most"},
 		{"progressive.jpg", progressive, "65535×65535 pixels, want at most"},
+		{"many scans.jpg", slow, "a JPEG picture of more than 100 scans"},
+		{"scans across 64 KiB.jpg", slices.Concat(slow[:scan+11*100], make([]byte, 1<<16-1-scan-11*100), scans[:11]), "a JPEG picture of more than 100 scans"},
 		{"large.gif", patched("gif", 6, 0xff, 0xff, 0xff, 0xff), "65535×65535 pixels, want at most"},
 		{"large.bmp", patched("bmp", 18, 0x60, 0xea, 0, 0, 0x60, 0xea, 0, 0), "60000×60000 pixels, want at most"},
 		{"large.tiff", wide, "60000×60000 pixels, want at most"},

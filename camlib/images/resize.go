@@ -27,23 +27,11 @@ const (
 var resizeNames = []string{"align-corners", "half-pixel", "replicate"}
 
 // String returns the name that [ParseResize] reads.
-func (r Resize) String() string {
-	if r < 0 || int(r) >= len(resizeNames) {
-		return fmt.Sprintf("Resize(%d)", int(r))
-	}
-	return resizeNames[r]
-}
+func (r Resize) String() string { return nameOf(r, "Resize", resizeNames) }
 
 // ParseResize returns the way to resize of that name: align-corners, half-pixel or
 // replicate.
-func ParseResize(name string) (Resize, error) {
-	for r, n := range resizeNames {
-		if n == name {
-			return Resize(r), nil
-		}
-	}
-	return 0, fmt.Errorf("images: resize %q, want one of %s", name, strings.Join(resizeNames, ", "))
-}
+func ParseResize(name string) (Resize, error) { return parse[Resize]("resize", resizeNames, name) }
 
 // Taps returns, for each of to outputs along an axis of from inputs, the first of the two
 // inputs that it lies between and the share of the second: output i is
@@ -96,6 +84,13 @@ func (m Map) Resize(h, w int, how Resize) (Map, error) {
 	if err != nil {
 		return Map{}, err
 	}
+	return m.sample(rows, down, columns, across), nil
+}
+
+// sample interpolates m at the crossings of rows and columns, which are those of
+// [Resize.Taps].
+func (m Map) sample(rows []int, down []float64, columns []int, across []float64) Map {
+	h, w := len(rows), len(columns)
 	out := Map{H: h, W: w, Values: make([]float32, h*w)}
 	for i, y := range rows {
 		y1, v := min(y+1, m.H-1), down[i]
@@ -106,5 +101,5 @@ func (m Map) Resize(h, w int, how Resize) (Map, error) {
 			out.Values[i*w+j] = float32((1-v)*top + v*bottom)
 		}
 	}
-	return out, nil
+	return out
 }

@@ -265,6 +265,35 @@ func TestSensitivityByHand(t *testing.T) {
 	}
 }
 
+// TestSensitivityRaw is that raw values are not cut off at 0 and 1.
+func TestSensitivityRaw(t *testing.T) {
+	x := pictures(2, 2, []float32{-3, 0, 1, 200})
+	x.Raw = true
+	s := batch(t, odds(), metric.Options{Sensitivity: metric.SensitivityOptions{Radius: 0.05, Samples: 8}}, x)
+	base := mapsOf(s, 2, 2, []float32{1, -2, 3, 4})
+	below, above := 0, 0
+	c, err := s.Case(base, func(_ context.Context, _ *network.Network, near images.Batch, _ []int) (*cam.Result, error) {
+		for i, v := range near.Pixels {
+			if !near.Raw || math.Abs(float64(v-x.Pixels[i])) > 0.05+1e-4 {
+				t.Errorf("value %d is %v, want within 0.05 of %v", i, v, x.Pixels[i])
+			}
+		}
+		if near.Pixels[1] < 0 {
+			below++
+		}
+		if near.Pixels[2] > 1 {
+			above++
+		}
+		return base, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.SensitivityMax(t.Context()); err != nil || below == 0 || above == 0 {
+		t.Errorf("%d values below 0, %d above 1 of 8 each, %v, want some", below, above, err)
+	}
+}
+
 func TestSparsenessByHand(t *testing.T) {
 	maps := [][]float32{{1, -2, 3, 4}, {0, 0, 5, 0}, {2, 2, -2, 2}, {0, 0, 0, 0}, {0, 2, -1, 1}}
 	x := pictures(2, 2, white, white, white, white, white)

@@ -38,10 +38,10 @@ func (o SensitivityOptions) check() error {
 //
 // the max-sensitivity of Yeh et al. 2019 (arXiv:1901.09392), divided by the map's size
 // so that methods compare. The maximum is over Samples draws of δ, uniform in −r to
-// r for each value and cut where x + δ would leave 0 to 1; the class stays the
-// same. The draws are the seed's, the same for every image. ‖·‖ is the Euclidean
-// norm at the image's size; a map of zeros is divided by 1. One value per image, 0
-// or more; lower is better, but a map that ignores the image has 0.
+// r for each value and cut where x + δ would leave 0 to 1, unless the images are
+// Raw; the class stays the same. The draws are the seed's, the same for every image.
+// ‖·‖ is the Euclidean norm at the image's size; a map of zeros is divided by 1. One
+// value per image, 0 or more; lower is better, but a map that ignores the image has 0.
 //
 // It runs Explain Samples times on all images.
 func (c *Case) SensitivityMax(ctx context.Context) ([]float64, error) {
@@ -56,7 +56,10 @@ func (c *Case) SensitivityMax(ctx context.Context) ([]float64, error) {
 		near := x
 		near.Pixels = slices.Clone(x.Pixels)
 		for i := range near.Pixels {
-			near.Pixels[i] = min(1, max(0, near.Pixels[i]+shift[i%len(shift)]))
+			near.Pixels[i] += shift[i%len(shift)]
+			if !near.Raw {
+				near.Pixels[i] = min(1, max(0, near.Pixels[i]))
+			}
 		}
 		maps, err := c.explain(ctx, "sensitivity", c.evaluator.net, near, c.classes)
 		if err != nil {

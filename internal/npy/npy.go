@@ -1,6 +1,7 @@
-// Package npy makes the headers of NumPy files, which npyio cannot be asked for: it
-// needs gonum's linear algebra, which every cell of a notebook would link, and
-// writes whole arrays alone.
+// Package npy makes the headers of NumPy files and reads such files, for which npyio is
+// too much and too little: it needs gonum's linear algebra, which every cell of a notebook
+// would link, writes whole arrays alone, believes what a header claims, and misreads float16's
+// subnormals.
 package npy
 
 import (
