@@ -94,12 +94,15 @@ func (g Grid) Draw() (*Picture, error) {
 		x += colW[j] + gap
 	}
 	y := top
+	var tiles []image.Rectangle
 	for i, row := range g.Rows {
 		f.text(img, left-gap, y+rowH[i]/2, 1, 0.5, row.Label, ink)
 		x := left
 		for j, tile := range row.Tiles {
 			size := tile.Image.Bounds().Size()
-			paste(img, x+(colW[j]-size.X)/2, y+(rowH[i]-size.Y)/2, tile.Image)
+			at := image.Pt(x+(colW[j]-size.X)/2, y+(rowH[i]-size.Y)/2)
+			paste(img, at.X, at.Y, tile.Image)
+			tiles = append(tiles, image.Rectangle{at, at.Add(size)})
 			f.text(img, x+colW[j]/2, y+(rowH[i]+size.Y)/2, 0.5, 0, tile.Caption, ink)
 			x += colW[j] + gap
 		}
@@ -108,7 +111,7 @@ func (g Grid) Draw() (*Picture, error) {
 	if bar != nil {
 		paste(img, left+tilesW+2*gap, top-over, bar)
 	}
-	return &Picture{NRGBA: img, Alt: alt}, nil
+	return &Picture{NRGBA: img, Alt: alt, Tiles: tiles}, nil
 }
 
 func (g Grid) check() error {

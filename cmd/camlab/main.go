@@ -46,6 +46,7 @@ func newRoot() *cobra.Command {
 		newCheck(),
 		newCard(),
 		newFetch(),
+		newReport(),
 		newMeasure(),
 		newLeaderboard(),
 		newVersion(),
