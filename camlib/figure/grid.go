@@ -3,6 +3,7 @@ package figure
 import (
 	"errors"
 	"fmt"
+	"image"
 )
 
 // Grid is rows of pictures under column headings, with one colour bar for all of
