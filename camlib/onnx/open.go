@@ -19,7 +19,7 @@ var ErrModel = errors.New("no ONNX model")
 // The opsets of the default domain whose operators are known.
 const (
 	minOpset = 7
-	maxOpset = 24
+	maxOpset = 28
 )
 
 // maxFile is more bytes than a protocol buffer can have.

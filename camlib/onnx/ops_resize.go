@@ -44,7 +44,13 @@ func (c *call) targets(v *value) (scales []float64, sizes []int) {
 	default:
 		given = c.floats(2)
 	}
-	axes := c.axes(c.intsAttr("axes"), v.rank())
+	axes := c.axes(nil, v.rank())
+	if some := c.intsAttr("axes"); some != nil {
+		axes = nil
+		for _, a := range some {
+			axes = append(axes, c.axis(a, v.rank()))
+		}
+	}
 	if len(axes) != max(len(given), len(wanted)) {
 		c.fail("%d factors or sizes for %d axes, want one of each", max(len(given), len(wanted)), len(axes))
 	}
@@ -146,7 +152,7 @@ func (c *call) source(o, n, size int, scale float64) float64 {
 		if size == 1 {
 			return 0
 		}
-		return at * float64(n-1) / float64(size-1)
+		return at * float64(n-1) / (scale*float64(n) - 1)
 	case "asymmetric":
 		return at / scale
 	case "tf_half_pixel_for_nn":

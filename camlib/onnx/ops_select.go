@@ -218,7 +218,7 @@ func (c *call) wrapped(i *Node, n int) *Node {
 // gatherElements is GatherElements (11, 13): for each place of the indices, that of the
 // input with the index on one axis.
 func gatherElements(c *call) []*value {
-	v, index := c.arg(0), c.arg(1)
+	v := c.arg(0)
 	axis := c.axis(c.intAttr("axis", 0), v.rank())
 	i := c.wrapped(c.x(1), v.dims[axis])
 	var at []*Node
@@ -229,7 +229,6 @@ func gatherElements(c *call) []*value {
 			at = append(at, Iota(c.g, i.Shape(), a))
 		}
 	}
-	_ = index
 	return one(logical(Gather(c.x(0), Stack(at, -1))))
 }
 
@@ -347,6 +346,9 @@ func trilu(c *call) []*value {
 	}
 	if v.rank() < 2 {
 		c.fail("an input of shape %v, want matrices", v.dims)
+	}
+	if v.size() == 0 {
+		return one(v)
 	}
 	x := c.logicalNode(v)
 	d := []int{v.dims[v.rank()-2], v.dims[v.rank()-1]}

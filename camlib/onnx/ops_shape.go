@@ -294,8 +294,11 @@ func spaceToDepth(c *call) []*value {
 		c.fail("blocks of %d of an input of shape %v, want [n, channels, height, width] in so many blocks", b, v.dims)
 	}
 	d := v.dims
-	x := Reshape(c.logicalNode(v), d[0], d[1], d[2]/b, b, d[3]/b, b)
-	return one(logical(Reshape(TransposeAllAxes(x, 0, 3, 5, 1, 2, 4), d[0], d[1]*b*b, d[2]/b, d[3]/b)).like(v))
+	x, order := Reshape(c.logicalNode(v), d[0], d[1], d[2]/b, b, d[3]/b, b), []int{0, 3, 5, 1, 2, 4}
+	if c.textAttr("mode", "DCR") == "CRD" {
+		order = []int{0, 1, 3, 5, 2, 4}
+	}
+	return one(logical(Reshape(TransposeAllAxes(x, order...), d[0], d[1]*b*b, d[2]/b, d[3]/b)).like(v))
 }
 
 // eyeLike is EyeLike (9, 22).
