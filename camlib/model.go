@@ -11,6 +11,7 @@ import (
 
 	"github.com/camlab-go/camlab/camlib/article"
 	"github.com/camlab-go/camlab/camlib/cam"
+	"github.com/camlab-go/camlab/camlib/card"
 	"github.com/camlab-go/camlab/camlib/images"
 	"github.com/camlab-go/camlab/camlib/network"
 	"github.com/camlab-go/camlab/camlib/train"
@@ -22,6 +23,14 @@ type Model struct {
 	Network   *network.Network
 	Backend   compute.Backend
 	Explainer *cam.Explainer
+
+	// Card says what is done to pictures before the network takes them; nil takes them as
+	// they are.
+	Card *card.Card
+	// Notes are what a person is to know of a network that [Open] made.
+	Notes []string
+	// Options are those that the Explainer has.
+	Options cam.Options
 }
 
 // Article returns the article's network with the weights that camlib ships, on
@@ -45,7 +54,7 @@ func New(n *network.Network, backend compute.Backend) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Model{n, backend, explainer}, nil
+	return &Model{Network: n, Backend: backend, Explainer: explainer}, nil
 }
 
 // Load returns a network with the weights of a checkpoint folder of package train, or of a
@@ -68,8 +77,8 @@ func Load(n *network.Network, path string) (*Model, error) {
 // "cam" or "gradcam"; [cam.Methods] has all. class is what [Model.Target] takes; "all"
 // and "top 3" make several maps for each.
 //
-// The images have one size, and transparent ones are laid over white; see
-// [images.Square] and [images.Over]. A network whose Input has one channel sees them gray. Images of another size than those that the network
+// The images have one size, unless the model has a Card, and transparent ones are laid over
+// white; see [images.Square] and [images.Over]. A network whose Input has one channel sees them gray. Images of another size than those that the network
 // was trained on give maps all the same, with a [Maps].Note that says so. Those of 1,024
 // times as many pixels are an error.
 func (m *Model) Explain(method, class string, imgs ...image.Image) (*Maps, error) {
@@ -94,7 +103,12 @@ func (m *Model) ExplainBy(ctx context.Context, method cam.Method, target cam.Tar
 	seen := make([]image.Image, len(imgs))
 	for i, img := range imgs {
 		var err error
-		if seen[i], err = images.Flat(img); err != nil {
+		if m.Card != nil {
+			seen[i], _, err = m.Card.Preparation().Picture(img)
+		} else {
+			seen[i], err = images.Flat(img)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("camlib: explain: image %d: %w", i, err)
 		}
 	}
@@ -117,6 +131,9 @@ func (m *Model) ExplainBy(ctx context.Context, method cam.Method, target cam.Tar
 		return nil, err
 	}
 	maps := &Maps{Result: result, Images: seen, Opacity: 0.5, method: method.Spec(), network: m.Network}
+	if m.Card != nil {
+		maps.Preparation = m.Card.Preparation()
+	}
 	if want.Height > 0 && (batch.Height != want.Height || batch.Width != want.Width) {
 		maps.Note = fmt.Sprintf("%s; images.Square(img, %d) makes images fit", m.far(batch), want.Height)
 	}

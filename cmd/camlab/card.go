@@ -1,10 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -28,7 +25,8 @@ networks for ImageNet (imagenet), for CLIP (clip), and for pixels from 0 to 1 (u
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.name = args[0]
-			graph, file, err := o.graph()
+			o.anew = true
+			_, c, file, err := o.graph()
 			if err != nil {
 				return err
 			}
@@ -40,12 +38,6 @@ networks for ImageNet (imagenet), for CLIP (clip), and for pixels from 0 to 1 (u
 				path = card.Path(file)
 			} else if !force {
 				return fmt.Errorf("card: %s is there already, and may have been edited; --force writes it anew", path)
-			} else if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return fmt.Errorf("card: %w", err)
-			}
-			c, err := o.cardOf(file, graph)
-			if err != nil {
-				return err
 			}
 			if err := c.Write(path); err != nil {
 				return err

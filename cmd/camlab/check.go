@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,8 +54,8 @@ scores and not probabilities: a softmax hides differences.`,
 				return errors.New("check: --against without --input, want the array that the scores are of")
 			}
 			open := opener(cmd, backendName)
-			if _, _, err := o.graph(); err != nil {
-				return err
+			if file, err := o.onnxFile(); err != nil || file == "" {
+				return cmp.Or(err, fmt.Errorf("check: %s: want an .onnx file, or what `camlab fetch` made", o.name))
 			}
 			m, err := o.open(true, open)
 			if err != nil {
@@ -79,11 +80,7 @@ scores and not probabilities: a softmax hides differences.`,
 			if err != nil {
 				return err
 			}
-			options := cam.Options{}
-			if m.single {
-				options.Batch = 1
-			}
-			e, err := cam.New(backend, m.net, options)
+			e, err := cam.New(backend, m.net, m.options)
 			if err != nil {
 				return err
 			}

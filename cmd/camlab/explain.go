@@ -188,9 +188,7 @@ func (o *explainFlags) run(cmd *cobra.Command, args []string) (*manifest, error)
 	if err != nil {
 		return nil, err
 	}
-	if m.single {
-		o.options.Batch = 1
-	}
+	o.options.Batch = m.options.Batch
 	explainer, err := cam.New(backend, net, o.options)
 	if err != nil {
 		return nil, err

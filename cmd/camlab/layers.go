@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"text/tabwriter"
 
@@ -55,28 +56,9 @@ listed, but what comes out of that.`,
 
 // layers returns the layers of an ONNX model.
 func (o *modelFlags) layers() ([]onnx.Layer, error) {
-	graph, file, err := o.graph()
+	graph, c, _, err := o.graph()
 	if err != nil {
 		return nil, err
 	}
-	c, err := o.cardOf(file, graph)
-	if err != nil {
-		return nil, err
-	}
-	if o.output == "" {
-		o.output = c.Output
-	}
-	return graph.Layers(c.Size(), o.output)
-}
-
-// graph reads the ONNX model, and fails for another kind.
-func (o *modelFlags) graph() (graph *onnx.Model, file string, err error) {
-	if file, err = o.onnxFile(); err != nil {
-		return nil, "", err
-	}
-	if file == "" {
-		return nil, "", fmt.Errorf("%s: want an .onnx file, or what `camlab fetch` made", o.name)
-	}
-	graph, err = onnx.Open(file)
-	return graph, file, err
+	return graph.Layers(c.Size(), cmp.Or(o.output, c.Output))
 }

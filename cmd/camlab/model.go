@@ -1,10 +1,9 @@
 package main
 
 import (
-	"cmp"
 	"crypto/sha256"
-	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,7 +13,9 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/spf13/pflag"
 
+	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/article"
+	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/card"
 	"github.com/camlab-go/camlab/camlib/images"
 	"github.com/camlab-go/camlab/camlib/network"
@@ -28,6 +29,7 @@ const modelUsage = "\"article\" for the shipped model, a checkpoint folder or .s
 type modelFlags struct {
 	name, layer                string
 	card, preset, output, size string // of ONNX models
+	anew                       bool   // without the card beside it
 }
 
 func (o *modelFlags) add(f *pflag.FlagSet) {
@@ -51,7 +53,7 @@ type model struct {
 	picture images.Preparation // of pictures from disk
 	card    string             // what is done to them, in words; empty for the article's network
 	notes   []string           // what a person is to know
-	single  bool               // whether it takes one image at a time
+	options cam.Options        // that it needs
 }
 
 // open reads the network. It is the one place that knows which kinds of models there are.
@@ -115,7 +117,7 @@ func howToExport(ext string) string {
 
 // openONNX makes a network of an ONNX file and its card.
 func (o *modelFlags) openONNX(file string, raw bool, backend func() (compute.Backend, error)) (*model, error) {
-	data, err := os.ReadFile(file)
+	sum, err := sumOf(file)
 	if err != nil {
 		return nil, fmt.Errorf("--model: %w", err)
 	}
@@ -123,7 +125,7 @@ func (o *modelFlags) openONNX(file string, raw bool, backend func() (compute.Bac
 	if err != nil {
 		return nil, err
 	}
-	c, err := o.cardOf(file, graph)
+	choice, err := o.choice()
 	if err != nil {
 		return nil, err
 	}
@@ -131,95 +133,64 @@ func (o *modelFlags) openONNX(file string, raw bool, backend func() (compute.Bac
 	if err != nil {
 		return nil, err
 	}
-	options := onnx.Options{Size: c.Size(), Layer: cmp.Or(o.layer, c.Layer), Output: cmp.Or(o.output, c.Output), Classes: c.Classes, Raw: raw}
-	if n := c.Normalization(); !raw {
-		options.Mean, options.Std, options.Scale, options.BGR = float32s(n.Mean), float32s(n.Std), float32(n.Scale), n.BGR
-	}
-	imported, err := graph.Network(b, options)
+	opened, err := camlib.OpenONNX(graph, file, b, camlib.ONNXOptions{Layer: o.layer, Output: o.output, Card: choice, Raw: raw})
 	if err != nil {
 		return nil, err
 	}
-	m := &model{net: imported.Network, sha: fmt.Sprintf("%x", sha256.Sum256(data)), layout: c.Layout, picture: c.Preparation(), single: imported.OneAtATime}
-	for i := len(m.net.Classes); i < imported.NumClasses; i++ {
-		m.net.Classes = append(m.net.Classes, strconv.Itoa(i))
-	}
-	if m.notes = imported.Notes; !raw {
-		m.card = c.String()
-		if len(c.Guessed) > 0 {
-			m.notes = append(m.notes, m.card+" `camlab card` writes this down, to be set right")
-		}
+	m := &model{net: opened.Network, sha: sum, notes: opened.Notes, options: opened.Options}
+	m.layout, _ = graph.ImageInput()
+	if opened.Card != nil {
+		m.picture, m.card = opened.Card.Preparation(), opened.Card.String()
 	}
 	return m, nil
 }
 
-func float32s(v []float64) []float32 {
-	out := make([]float32, len(v))
-	for i, x := range v {
-		out[i] = float32(x)
-	}
-	return out
-}
-
-// cardOf returns the card of an ONNX model: what the flags say, else what lies beside it,
-// else a guess.
-func (o *modelFlags) cardOf(file string, graph *onnx.Model) (c card.Card, err error) {
-	in, err := inputOf(graph)
-	if err != nil {
-		return c, err
-	}
-	size, err := o.parseSize()
-	if err != nil {
-		return c, err
-	}
-	if in.Height == 0 && in.Width == 0 {
-		in.Height, in.Width = size.Height, size.Width
-	} else if size != (images.Size{}) && (size.Height != in.Height || size.Width != in.Width) {
-		return c, fmt.Errorf("--size %s, want %dx%d, which the model has fixed; export it with dynamic axes for another", o.size, in.Height, in.Width)
-	}
-	if o.preset != "" {
-		if o.card != "" {
-			return c, errors.New("--card and --preset, want one of them")
-		}
-		return card.Preset(o.preset, in)
-	}
-	path, found := o.card, o.card != ""
-	if !found {
-		if path, found, err = card.Find(file); err != nil {
-			return c, err
-		}
-	}
-	if found {
-		return card.Read(path, in)
-	}
-	return card.Guess(in)
-}
-
-// inputOf returns what a model's file says of its input.
-func inputOf(graph *onnx.Model) (in card.Input, err error) {
-	inputs := graph.Inputs()
-	if len(inputs) != 1 || len(inputs[0].Dims) != 4 {
-		return card.Input{Layout: images.NCHW}, nil // the network says what is wrong with it
-	}
-	d := inputs[0].Dims
-	if in.Layout, err = images.ParseLayout(inputs[0].Layout); err != nil {
-		return in, err
-	}
-	in.Size = images.Size{Height: d[1], Width: d[2], Channels: d[3]}
-	if in.Layout == images.NCHW {
-		in.Size = images.Size{Height: d[2], Width: d[3], Channels: d[1]}
-	}
-	return in, nil
-}
-
-func (o *modelFlags) parseSize() (images.Size, error) {
+// choice is what the flags say of an ONNX model's card.
+func (o *modelFlags) choice() (card.Choice, error) {
+	c := card.Choice{File: o.card, Preset: o.preset, Anew: o.anew}
 	if o.size == "" {
-		return images.Size{}, nil
+		return c, nil
 	}
 	first, second, _ := strings.Cut(strings.ToLower(o.size), "x")
 	h, errH := strconv.Atoi(first)
 	w, errW := strconv.Atoi(second)
 	if errH != nil || errW != nil || h < 1 || w < 1 || h > images.MaxSide || w > images.MaxSide {
-		return images.Size{}, fmt.Errorf("--size %q, want HEIGHTxWIDTH as in 224x224, each 1 to %d", o.size, images.MaxSide)
+		return c, fmt.Errorf("--size %q, want HEIGHTxWIDTH as in 224x224, each 1 to %d", o.size, images.MaxSide)
 	}
-	return images.Size{Height: h, Width: w}, nil
+	c.Size = images.Size{Height: h, Width: w}
+	return c, nil
+}
+
+// sumOf returns the sha256 of a file.
+func sumOf(file string) (string, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%x", sum.Sum(nil)), nil
+}
+
+// graph reads an ONNX model and its card, and fails for another kind of model.
+func (o *modelFlags) graph() (graph *onnx.Model, c card.Card, file string, err error) {
+	if file, err = o.onnxFile(); err != nil {
+		return nil, c, "", err
+	}
+	if file == "" {
+		return nil, c, "", fmt.Errorf("%s: want an .onnx file, or what `camlab fetch` made", o.name)
+	}
+	if graph, err = onnx.Open(file); err != nil {
+		return nil, c, "", err
+	}
+	choice, err := o.choice()
+	if err != nil {
+		return nil, c, "", err
+	}
+	layout, size := graph.ImageInput()
+	c, err = card.Choose(file, card.Input{Layout: layout, Size: size}, choice)
+	return graph, c, file, err
 }

@@ -1,0 +1,83 @@
+package camlib
+
+import (
+	"cmp"
+	"strconv"
+
+	"github.com/gomlx/compute"
+
+	"github.com/camlab-go/camlab/camlib/cam"
+	"github.com/camlab-go/camlab/camlib/card"
+	"github.com/camlab-go/camlab/camlib/onnx"
+)
+
+// ONNXOptions say how an ONNX file is taken. The zero value is as the file and its card say.
+type ONNXOptions struct {
+	Layer  string // that is explained: a name or a number of [onnx.Model.Layers]; empty is the card's, else the default
+	Output string // whose scores are explained; empty is the card's, else the first
+	Card   card.Choice
+	// Raw has the network take arrays as they are, see ReadNPY of package images, and
+	// nothing be done to pixels.
+	Raw bool
+}
+
+// Open returns the network of an ONNX file, such as one of torch.onnx.export, on the
+// default backend. What it expects of pictures its model card says, see package card;
+// without one that is guessed, and Notes say so. Explain then takes photos of any size.
+//
+// Open it before any other network: graphs that camlab did not make run without those of
+// XLA's flags that can end the process on one, and a process has its flags once.
+func Open(path string) (*Model, error) {
+	graph, err := onnx.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	backend, err := Backend("")
+	if err != nil {
+		return nil, err
+	}
+	return OpenONNX(graph, path, backend, ONNXOptions{})
+}
+
+// OpenONNX is [Open] of a model that has been read from a file of that path, on a backend
+// that was opened after that.
+func OpenONNX(graph *onnx.Model, path string, backend compute.Backend, o ONNXOptions) (*Model, error) {
+	layout, size := graph.ImageInput()
+	c, err := card.Choose(path, card.Input{Layout: layout, Size: size}, o.Card)
+	if err != nil {
+		return nil, err
+	}
+	options := onnx.Options{Size: c.Size(), Layer: cmp.Or(o.Layer, c.Layer), Output: cmp.Or(o.Output, c.Output), Classes: c.Classes, Raw: o.Raw}
+	if n := c.Normalization(); !o.Raw {
+		options.Mean, options.Std, options.Scale, options.BGR = float32s(n.Mean), float32s(n.Std), float32(n.Scale), n.BGR
+	}
+	imported, err := graph.Network(backend, options)
+	if err != nil {
+		return nil, err
+	}
+	net := imported.Network
+	for i := len(net.Classes); i < imported.NumClasses; i++ {
+		net.Classes = append(net.Classes, strconv.Itoa(i))
+	}
+	once := cam.Options{}
+	if imported.OneAtATime {
+		once.Batch = 1
+	}
+	m := &Model{Network: net, Backend: backend, Notes: imported.Notes, Options: once}
+	if !o.Raw {
+		m.Card = &c
+		if len(c.Guessed) > 0 {
+			m.Notes = append(m.Notes, c.String()+" `camlab card` writes this down, to be set right")
+		}
+	}
+	m.Explainer, err = cam.New(backend, net, once)
+	return m, err
+}
+
+func float32s(v []float64) []float32 {
+	out := make([]float32, len(v))
+	for i, x := range v {
+		out[i] = float32(x)
+	}
+	return out
+}
