@@ -335,7 +335,7 @@ func TestManyAtOnce(t *testing.T) {
 func TestOpenCSV(t *testing.T) {
 	dir := pets(t)
 	list := filepath.Join(dir, "list.csv")
-	write(t, list, []byte("\ufeffauthor, Label ,path\r\n\"Sato, K.\",pet, dog/a.jpg\n,\"pet\",cat/x.PNG\nx,number,9/x.png\ny,number,"+filepath.Join(dir, "10", "x.png")+"\n"))
+	write(t, list, []byte("\ufeffLabel ,author, path\r\npet,\"Sato, K.\", dog/a.jpg\n\"pet\",,cat/x.PNG\nnumber,x,9/x.png\nnumber,y,"+filepath.Join(dir, "10", "x.png")+"\n"))
 	d, err := folder.OpenCSV(list, size)
 	if err != nil {
 		t.Fatal(err)
