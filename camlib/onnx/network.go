@@ -14,7 +14,6 @@ import (
 
 	"github.com/camlab-go/camlab/camlib/images"
 	"github.com/camlab-go/camlab/camlib/network"
-	"github.com/camlab-go/camlab/internal/backend"
 	"github.com/camlab-go/camlab/internal/failure"
 )
 
@@ -52,9 +51,6 @@ type Imported struct {
 // file has fixed its batch in a way that cannot be undone, the network takes one image
 // at a time. Its error matches [ErrModel], [ErrOperator] or [network.ErrLayer].
 func (m *Model) Network(back compute.Backend, o Options) (*Imported, error) {
-	if err := backend.CheckForeign(); err != nil {
-		return nil, fmt.Errorf("onnx: %w", err)
-	}
 	store := model.NewStore()
 	s, err := m.study(store, o.Size, o.Output)
 	if err != nil {

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/camlab-go/camlab/internal/backend"
 	"github.com/camlab-go/camlab/internal/failure"
 )
 
@@ -35,8 +34,7 @@ type Model struct {
 }
 
 // Open reads an ONNX file. Weights that it keeps in files of their own are read from its
-// folder, and from nowhere else. XLA is opened after that without the flags that are not safe
-// for graphs of others. The error matches [ErrModel] unless the file cannot be
+// folder, and from nowhere else. The error matches [ErrModel] unless the file cannot be
 // read.
 func Open(path string) (*Model, error) {
 	info, err := os.Stat(path)
@@ -61,7 +59,6 @@ func Open(path string) (*Model, error) {
 // Decode is [Open] of a file's contents. dir is the folder of weights in files of their
 // own; none may be where it is empty.
 func Decode(data []byte, dir string) (*Model, error) {
-	backend.Foreign()
 	p, err := parseModel(data)
 	if err != nil {
 		return nil, failure.New(ErrModel, "%w, want the .onnx file of torch.onnx.export, tf2onnx or another exporter", err)

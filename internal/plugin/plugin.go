@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync/atomic"
 )
 
 // PathEnv names the variable that holds the folders to search first,
@@ -37,18 +36,10 @@ func (noCgo) Is(target error) bool { return target == ErrNotFound }
 // not know a flag ends the process.
 const FlagsFile = "XLA_FLAGS"
 
-// risky reports whether ApplyFlags has set flags that are not for every graph.
-var risky atomic.Bool
-
-// Risky reports whether this process has flags of a FlagsFile under which XLA can end the
-// process on a graph that camlab did not make.
-func Risky() bool { return risky.Load() }
-
 // ApplyFlags puts the flags of the plugin at path, if it has a FlagsFile, into
-// the environment of this process, unless that has its own. With safe it leaves out those
-// under which XLA can end the process on a graph that camlab did not make. It has an effect
+// the environment of this process, unless that has its own. It has an effect
 // only before the first plugin is loaded.
-func ApplyFlags(path string, safe bool) error {
+func ApplyFlags(path string) error {
 	if _, ok := os.LookupEnv("XLA_FLAGS"); ok {
 		return nil
 	}
@@ -59,17 +50,7 @@ func ApplyFlags(path string, safe bool) error {
 	if err != nil {
 		return fmt.Errorf("plugin: flags: %w", err)
 	}
-	var kept []string
-	for _, flag := range strings.Fields(string(flags)) {
-		if strings.Contains(flag, "onednn") {
-			if safe {
-				continue
-			}
-			risky.Store(true)
-		}
-		kept = append(kept, flag)
-	}
-	return os.Setenv("XLA_FLAGS", strings.Join(kept, " "))
+	return os.Setenv("XLA_FLAGS", strings.TrimSpace(string(flags)))
 }
 
 // Find returns the absolute path of the PJRT plugin for a device, "cpu" or
