@@ -12,7 +12,9 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
+	"sync/atomic"
 )
 
 // PathEnv names the variable that holds the folders to search first,
@@ -36,6 +38,27 @@ func (noCgo) Is(target error) bool { return target == ErrNotFound }
 // not know a flag ends the process.
 const FlagsFile = "XLA_FLAGS"
 
+// foreign says that this process runs graphs from files of other programs.
+var foreign atomic.Bool
+
+// RunForeign says that this process is to run graphs from files of other programs: flags
+// under which XLA ends the process for some graphs are left out by [ApplyFlags] from then
+// on. Those are oneDNN's, which has no primitive for some convolutions ("could not create a
+// primitive descriptor") and gains nothing on such networks.
+func RunForeign() { foreign.Store(true) }
+
+// Fragile returns those of some XLA_FLAGS that [RunForeign] is about.
+func Fragile(flags string) (fragile []string) {
+	for _, f := range strings.Fields(flags) {
+		if isFragile(f) {
+			fragile = append(fragile, f)
+		}
+	}
+	return fragile
+}
+
+func isFragile(flag string) bool { return strings.Contains(flag, "onednn") }
+
 // ApplyFlags puts the flags of the plugin at path, if it has a FlagsFile, into
 // the environment of this process, unless that has its own. It has an effect
 // only before the first plugin is loaded.
@@ -50,7 +73,11 @@ func ApplyFlags(path string) error {
 	if err != nil {
 		return fmt.Errorf("plugin: flags: %w", err)
 	}
-	return os.Setenv("XLA_FLAGS", strings.TrimSpace(string(flags)))
+	list := strings.Fields(string(flags))
+	if foreign.Load() {
+		list = slices.DeleteFunc(list, isFragile)
+	}
+	return os.Setenv("XLA_FLAGS", strings.Join(list, " "))
 }
 
 // Find returns the absolute path of the PJRT plugin for a device, "cpu" or

@@ -116,6 +116,15 @@ func TestFlagsAreThoseBesideThePlugin(t *testing.T) {
 	if got := apply(); got != "--fast" {
 		t.Errorf("XLA_FLAGS = %q, want the plugin's --fast", got)
 	}
+	os.Unsetenv("XLA_FLAGS")
+	if err := os.WriteFile(filepath.Join(filepath.Dir(path), FlagsFile), []byte("--xla_cpu_use_onednn=true --fast --xla_cpu_experimental_onednn_custom_call=true\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	RunForeign()
+	t.Cleanup(func() { foreign.Store(false) })
+	if got := apply(); got != "--fast" {
+		t.Errorf("to run foreign graphs: XLA_FLAGS = %q, want them without oneDNN's", got)
+	}
 	os.Setenv("XLA_FLAGS", "--mine")
 	if got := apply(); got != "--mine" {
 		t.Errorf("XLA_FLAGS = %q, want the user's --mine", got)
