@@ -35,7 +35,9 @@ type ReadOptions struct {
 // Read reads a picture from disk: PNG, JPEG, GIF (its first frame), WebP, BMP or
 // TIFF, whatever its name says. It is turned upright as its EXIF orientation says,
 // and laid over white where it is transparent. A colour profile is not applied; CMYK, in
-// JPEG files alone, becomes RGB as if its inks were ideal.
+// JPEG files alone, becomes RGB as if its inks were ideal. Colors that a JPEG or lossy WebP
+// file stores at half the size are repeated, where libjpeg and libwebp interpolate: Pillow's
+// pixels differ by half a level on average, and by tens at colored edges.
 //
 // A file that is none of these, no file, or a picture of more than 128 million pixels
 // is an error; [ReadOptions.Read] reads larger ones, or over another background.

@@ -209,6 +209,10 @@ func TestHostileFiles(t *testing.T) {
 	scans := bytes.Repeat([]byte("\xff\xda\x00\x08\x01\x01\x11\x00\x3f\x00\x00"), 9000)
 	scan := bytes.Index(encoded(t, "jpeg", good), scans[:2])
 	slow := slices.Concat(encoded(t, "jpeg", good)[:scan], scans)
+	shortWebP, err := os.ReadFile("testdata/formats/lossy.webp")
+	if err != nil {
+		t.Fatal(err)
+	}
 	webp := []byte("RIFF\x1e\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x10\x00\x00\x00\x3f\x9c\x00\x3f\x9c\x00") // a canvas of 40,000×40,000
 	for _, test := range []struct {
 		name string
@@ -232,6 +236,7 @@ func TestHostileFiles(t *testing.T) {
 		{"short.gif", encoded(t, "gif", good)[:900], "gif: not enough image data, " + formats},
 		{"short.bmp", encoded(t, "bmp", good)[:100], "the file ends too early"},
 		{"short.tiff", encoded(t, "tiff", good)[:100], formats[5:]},
+		{"short.webp", shortWebP[:70], "the file ends too early, want the whole of"},
 		{"claims much.png", bomb(2000, 2000, 16, 6), "png: invalid format: not enough pixel data"},
 		{"empty.png", nil, "an unknown format, " + formats},
 		{"text.png", []byte("no picture"), "an unknown format, " + formats},
