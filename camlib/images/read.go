@@ -113,7 +113,7 @@ func (o ReadOptions) header(f *os.File, size int64) (config image.Config, format
 	if float64(config.Width)*float64(config.Height) > float64(most) {
 		return config, "", tooLarge("%d×%d pixels", config.Width, config.Height, most)
 	}
-	if err := checkContent(f, format); err != nil {
+	if err := checkContent(f, format, 16*min(6, most/(config.Width*config.Height))); err != nil {
 		return config, "", err
 	}
 	_, err = f.Seek(0, io.SeekStart)
@@ -121,8 +121,8 @@ func (o ReadOptions) header(f *os.File, size int64) (config image.Config, format
 }
 
 // checkContent returns an error for what the decoders do not see: a picture that they
-// would read wrong, or for very long.
-func checkContent(f *os.File, format string) error {
+// would read wrong, or for very long: a JPEG picture of more than some scans.
+func checkContent(f *os.File, format string, scans int) error {
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func checkContent(f *os.File, format string) error {
 			return fmt.Errorf("an animated WebP picture, want %s, of one frame", formats)
 		}
 	case "jpeg":
-		return checkScans(f)
+		return checkScans(f, scans)
 	case "tiff":
 		compression := tiffTag(f, 259)
 		if _, err := f.Seek(0, io.SeekStart); err != nil {
@@ -147,10 +147,9 @@ func checkContent(f *os.File, format string) error {
 	return nil
 }
 
-// checkScans returns an error if a JPEG file goes over its picture too often: a scan of a
-// hundred bytes can take as long as the whole picture. Encoders write about ten.
-func checkScans(r io.Reader) error {
-	const most = 100
+// checkScans returns an error if a JPEG file goes over its picture too often: a scan of
+// hundreds of bytes can take as long as the whole picture. Encoders write about ten.
+func checkScans(r io.Reader, most int) error {
 	scans, marker := 0, false // whether the last byte was 0xff, which is no data before 0xda
 	b := make([]byte, 1<<16)
 	for {

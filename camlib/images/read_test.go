@@ -209,6 +209,8 @@ func TestHostileFiles(t *testing.T) {
 	scans := bytes.Repeat([]byte("\xff\xda\x00\x08\x01\x01\x11\x00\x3f\x00\x00"), 9000)
 	scan := bytes.Index(encoded(t, "jpeg", good), scans[:2])
 	slow := slices.Concat(encoded(t, "jpeg", good)[:scan], scans)
+	slowest := slices.Concat(large[:scan], scans[:11*17])
+	copy(slowest[frame+5:], []byte{10000 >> 8, 10000 & 0xff, 12000 >> 8, 12000 & 0xff})
 	shortWebP, err := os.ReadFile("testdata/formats/lossy.webp")
 	if err != nil {
 		t.Fatal(err)
@@ -225,8 +227,9 @@ func TestHostileFiles(t *testing.T) {
 		{"thin.png", bomb(1, 1<<31-1, 8, 2), "1×2147483647 pixels, want at most"},
 		{"large.jpg", large, "65535×65535 pixels, want at most"},
 		{"progressive.jpg", progressive, "65535×65535 pixels, want at most"},
-		{"many scans.jpg", slow, "a JPEG picture of more than 100 scans"},
-		{"scans across 64 KiB.jpg", slices.Concat(slow[:scan+11*100], make([]byte, 1<<16-1-scan-11*100), scans[:11]), "a JPEG picture of more than 100 scans"},
+		{"many scans.jpg", slow, "a JPEG picture of more than 96 scans"},
+		{"17 scans of 120 million pixels.jpg", slowest, "a JPEG picture of more than 16 scans"},
+		{"scans across 64 KiB.jpg", slices.Concat(slow[:scan+11*96], make([]byte, 1<<16-1-scan-11*96), scans[:11]), "a JPEG picture of more than 96 scans"},
 		{"large.gif", patched("gif", 6, 0xff, 0xff, 0xff, 0xff), "65535×65535 pixels, want at most"},
 		{"large.bmp", patched("bmp", 18, 0x60, 0xea, 0, 0, 0x60, 0xea, 0, 0), "60000×60000 pixels, want at most"},
 		{"large.tiff", wide, "60000×60000 pixels, want at most"},
