@@ -14,7 +14,7 @@ LINTER_PKG  := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 NOTEBOOKS   := $(wildcard notebooks/*.ipynb)
 GO_FILES     = $(shell find . -name '*.go' -not -path './.venv/*' -not -path './out/*')
 
-.PHONY: help demo test setup setup-lab format vet lint unit test-alone test-notebooks notebooks lab train leaderboard data doctor bench bench-cell image test-image binder release lint-deploy fmt clean
+.PHONY: help demo test setup setup-lab format vet lint unit test-alone test-notebooks test-slurm notebooks lab train leaderboard data doctor bench bench-cell image test-image binder release lint-deploy fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,15 +53,16 @@ $(LINTER): | setup
 	@echo "building golangci-lint (about a minute)"
 	$(CLEAN) env GOBIN=$(CURDIR)/.venv/bin go install $(LINTER_PKG)
 
-# Everything runs once without the race detector, and what is short a second time with
-# it, under which the pure-Go backend is ten times slower: the command line's tests, which
-# run whole commands on it, go without. race_mu has go-xla lock its pools in a way that
-# the detector can see. The pure-Go backend of compute v0.1.2 multiplies matrices by
-# uintptrs, which checkptr, a part of -race, refuses: it is off for that package.
+# Everything runs once without the race detector, and what starts goroutines a second
+# time with it: the tests with Concurrent in their names, to which internal/racerun holds
+# them. race_mu has go-xla lock its pools in a way that the detector can see. The pure-Go
+# backend of compute v0.1.2 multiplies matrices by uintptrs, which checkptr, a part of
+# -race, refuses: it is off for that package.
 RACE := -race -tags race_mu -gcflags=github.com/gomlx/compute/internal/gobackend/...=-d=checkptr=0
-unit: setup ## unit tests, and the short ones of the packages with the race detector
+CONCURRENT = $(sort $(dir $(shell grep -rl --include='*_test.go' --exclude-dir='.?*' --exclude-dir=out '^func Test.*Concurrent' .)))
+unit: setup ## unit tests, and those of goroutines once more with the race detector
 	$(GO) test -timeout 1h ./...
-	$(GO) test $(RACE) -short -timeout 1h $$($(GO) list ./camlib/... ./internal/... ./kernels/...)
+	$(GO) test $(RACE) -timeout 1h -run Concurrent $(CONCURRENT)
 
 test-alone: $(CLEAN) ## test as in a bare clone of the last commit: no plugin, no .venv; fails on a skip that is not expected
 	rm -rf out/alone && mkdir -p out && git clone -q . out/alone
@@ -69,6 +70,9 @@ test-alone: $(CLEAN) ## test as in a bare clone of the last commit: no plugin, n
 
 test-notebooks: setup-lab ## run every notebook in quick mode, and the kernels: completion, faults, edits
 	CAMLAB_TEST_NOTEBOOKS=1 $(GO) test -count=1 -timeout 3h -v -run Notebook ./notebooks ./kernels ./cmd/camlab
+
+test-slurm: setup ## run camlab explain as a Slurm array of 8 on this machine, with a task killed and requeued; needs slurm-wlm and munge
+	CAMLAB_TEST_SLURM=1 $(GO) test -count=1 -timeout 30m -v -run TestSlurmArray ./cmd/camlab
 
 notebooks: setup ## run every notebook in full and keep the outputs, an hour or more where nothing is trained yet
 	@set -e; for n in $(NOTEBOOKS); do \
@@ -130,7 +134,7 @@ release: $(TOOLS)/stamp $(CLEAN) ## make the archives, bills of materials and ch
 
 lint-deploy: $(TOOLS)/stamp ## check what deploys: Dockerfiles, shell scripts, compose, .binder, docker/k8s; and .github
 	$(TOOLS)/bin/hadolint docker/Dockerfile .binder/Dockerfile
-	$(TOOLS)/bin/shellcheck docker/*.sh
+	$(TOOLS)/bin/shellcheck docker/*.sh docker/slurm/explain.sbatch
 	diff <($(BINDER)) .binder/Dockerfile
 	$(TOOLS)/bin/check-jsonschema --builtin-schema vendor.compose-spec docker/compose.yaml
 	@for v in 1.32 1.37; do $(TOOLS)/bin/kubernetes-validate --strict -k $$v.0 docker/k8s/explain-job.yaml || exit 1; done

@@ -128,7 +128,7 @@ func TestMapsAreSaved(t *testing.T) {
 		t.Errorf("not the picture: %v", err)
 	}
 	for _, want := range []string{"frog, p = 0.896, largest ", "cam largest at the left (row 14, column 9 of 32×32)", "horse, p = 0.999"} {
-		if alt := pngtext.Description(data); !strings.Contains(alt, want) {
+		if alt := pngtext.Get(data, pngtext.Description); !strings.Contains(alt, want) {
 			t.Errorf("the file says %q, want %q in it", alt, want)
 		}
 	}

@@ -170,9 +170,13 @@ func TestUnavailable(t *testing.T) {
 	if err != nil || len(missing) != 1 || missing[0].Name != XLACUDA {
 		t.Fatalf("missing %v, %v, want the CUDA kernel", missing, err)
 	}
-	want := "Go CAM · XLA CUDA: no CUDA plugin; on a machine with an NVIDIA GPU `go run github.com/gomlx/go-xla/cmd/pjrt_installer@latest` fetches one, then run `camlab kernels install`"
+	want := "Go CAM · XLA CUDA: no CUDA plugin; on a machine with an NVIDIA GPU link one into a folder of PJRT_PLUGIN_LIBRARY_PATH, as docs/troubleshooting.md says, then run `camlab kernels install`"
 	if got := missing[0].String(); got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
+	}
+	says, err := os.ReadFile(filepath.Join("..", "docs", "troubleshooting.md"))
+	if err != nil || !strings.Contains(string(says), "### The CUDA plugin is missing\n") {
+		t.Errorf("docs/troubleshooting.md does not say it: %v", err)
 	}
 	somePlugins(t, "cpu", "cuda")
 	if missing, err := Unavailable(); err != nil || len(missing) != 0 {

@@ -100,7 +100,7 @@ func Unavailable() ([]Missing, error) {
 		}
 		m := Missing{b.name, b.display, "no " + strings.ToUpper(b.device) + " plugin", "run `camlab setup`"}
 		if b.device == "cuda" {
-			m.Mend = "on a machine with an NVIDIA GPU `go run github.com/gomlx/go-xla/cmd/pjrt_installer@latest` fetches one, then run `camlab kernels install`"
+			m.Mend = "on a machine with an NVIDIA GPU link one into a folder of " + plugin.PathEnv + ", as docs/troubleshooting.md says, then run `camlab kernels install`"
 		}
 		all = append(all, m)
 	}

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestRunNotWritable wants a folder that cannot take the results noticed before the
@@ -37,5 +38,21 @@ func TestRunNotWritable(t *testing.T) {
 		if err == nil || !strings.HasPrefix(err.Error(), "kernels: a.ipynb: ") || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%+v: %v, want %q", test.opts, err, test.want)
 		}
+	}
+}
+
+// TestConcurrentEvery: what is said now and then comes until it is stopped.
+func TestConcurrentEvery(t *testing.T) {
+	said := make(chan time.Duration)
+	stop := every(time.Millisecond, func(d time.Duration) {
+		select {
+		case said <- d:
+		case <-t.Context().Done():
+		}
+	})
+	first, second := <-said, <-said
+	stop()
+	if first <= 0 || second <= first {
+		t.Errorf("said after %s and %s, want later and later", first, second)
 	}
 }

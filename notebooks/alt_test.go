@@ -78,6 +78,7 @@ func TestNotebookUndescribed(t *testing.T) {
 // theme and in a narrow window, and looks at a picture's alternative text and at a
 // table that was printed; then it runs the cell and looks again.
 func TestNotebookPicturesInBrowser(t *testing.T) {
+	t.Parallel()
 	const table = "layer                    output        parameters\nglobal average pooling   [128]         0\n"
 	const saved, live = "a frog at the left", "CAM (logit): largest at the lower right (4 in row 2, column 2 of 2×2)"
 	source := `import (

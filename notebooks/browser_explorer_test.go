@@ -41,6 +41,7 @@ const cells = `nb().content.widgets.map(c => c.model.type).join() + " " + codeCe
 // TestNotebookExplorerInBrowser asks the explorer by its controls, with mouse and
 // keys. Whatever ends it, what was seen last stays, and the kernel is free again.
 func TestNotebookExplorerInBrowser(t *testing.T) {
+	t.Parallel()
 	const name = "03_explorer.ipynb"
 	l := startLab(t)
 	l.open(name)

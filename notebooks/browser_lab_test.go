@@ -21,6 +21,7 @@ import (
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
+	"github.com/camlab-go/camlab/internal/browsertest"
 	"github.com/camlab-go/camlab/kernels"
 )
 
@@ -28,27 +29,6 @@ import (
 // nothing else: every wait ends by what it waits for, and a notebook in quick mode
 // takes a minute or two on two idle cores, ten on busy ones.
 const patience = 30 * time.Minute
-
-// browser returns the path of a Chromium or Chrome.
-func browser(t *testing.T) string {
-	t.Helper()
-	names := []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "headless-shell",
-		"/Applications/Google Chrome.app/Contents/MacOS/Google Chrome", "/Applications/Chromium.app/Contents/MacOS/Chromium"}
-	if chosen := os.Getenv("CHROME"); chosen != "" {
-		path, err := exec.LookPath(chosen)
-		if err != nil {
-			t.Fatalf("CHROME=%s: %v", chosen, err)
-		}
-		return path
-	}
-	for _, name := range names {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	t.Skip("needs a browser: install Chromium or Chrome, or name one in CHROME")
-	return ""
-}
 
 // settings are the user settings of the JupyterLab under test: every cell in
 // the document, no pop-ups.
@@ -80,7 +60,7 @@ type lab struct {
 func startLab(t *testing.T) *lab {
 	t.Helper()
 	env := environment(t)
-	chrome := browser(t)
+	browsertest.Path(t) // or there is nothing to serve for
 	tmp := t.TempDir()
 	l := &lab{
 		t: t, env: env, token: "browser-test", ended: make(chan error, 1),
@@ -102,7 +82,7 @@ func startLab(t *testing.T) *lab {
 		t.Fatal(err)
 	}
 	l.serve(tmp)
-	l.browse(chrome, tmp)
+	l.browse()
 	return l
 }
 
@@ -259,18 +239,12 @@ func (l *lab) logTail() string {
 	return string(bytes.Join(lines[max(0, len(lines)-40):], []byte("\n")))
 }
 
-// browse starts the browser. The sandbox is off: it does not work as root nor
-// in most containers, and the pages are our own.
-func (l *lab) browse(chrome, tmp string) {
-	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chrome), chromedp.NoSandbox, chromedp.WindowSize(1400, 1900),
-		chromedp.UserDataDir(filepath.Join(tmp, "chrome")), chromedp.WSURLReadTimeout(patience))
-	allocator, cancel := chromedp.NewExecAllocator(context.Background(), opts...)
-	l.t.Cleanup(cancel)
-	tab, cancelTab := chromedp.NewContext(allocator)
-	l.t.Cleanup(cancelTab)
+// browse starts the browser.
+func (l *lab) browse() {
+	tab := browsertest.Open(l.t, 1400, 1900, patience)
 	l.tab = tab
 	if _, err := chromedp.Call(tab, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: helpers}); err != nil {
-		l.t.Fatalf("%s: %v", chrome, err)
+		l.t.Fatal(err)
 	}
 	// JupyterLab's current document is the one in focus, and a window that no
 	// desktop shows has none.

@@ -11,6 +11,7 @@ import (
 // TestNotebookArticleInBrowser runs the article in JupyterLab as a reader
 // does, and looks at what is displayed.
 func TestNotebookArticleInBrowser(t *testing.T) {
+	t.Parallel()
 	const name = "01_article.ipynb"
 	l := startLab(t)
 	l.open(name)
@@ -89,6 +90,7 @@ const newNotebook = `{"cells": [
 // TestNotebookNewInBrowser chooses the kernel of a new notebook in JupyterLab's
 // dialog, and sees both a picture and an error in it.
 func TestNotebookNewInBrowser(t *testing.T) {
+	t.Parallel()
 	l := startLab(t)
 	l.write(filepath.Join(l.root, "new.ipynb"), []byte(newNotebook))
 	l.open("new.ipynb")

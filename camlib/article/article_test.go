@@ -2,6 +2,7 @@ package article
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"math"
 	"os"
@@ -11,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/nlpodyssey/safetensors"
@@ -22,7 +25,7 @@ import (
 	"github.com/camlab-go/camlab/camlib/train"
 	"github.com/camlab-go/camlab/internal/backendtest"
 	"github.com/camlab-go/camlab/internal/shared"
-	files "github.com/camlab-go/camlab/internal/weights"
+	weightfile "github.com/camlab-go/camlab/internal/weights"
 )
 
 func few(t *testing.T, n int) images.Dataset {
@@ -160,13 +163,22 @@ func TestTorchOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conv, err := files.Floats(file, "2.weight", []int{32, 32, 3, 3})
-	if err != nil || conv[((4*32+3)*3+1)*3+2] != 7 {
-		t.Errorf("weight of output 4, input 3, row 1, column 2 is not 7 in PyTorch's order; error %v", err)
-	}
-	head, err := files.Floats(file, "13.weight", []int{10, 128})
-	if err != nil || head[6*128+5] != 7 {
-		t.Errorf("weight of output 6, input 5 of the head is not 7 in PyTorch's order; error %v", err)
+	for _, c := range []struct {
+		name, what string
+		dims       []int
+		at         int
+	}{
+		{"2.weight", "output 4, input 3, row 1, column 2", []int{32, 32, 3, 3}, ((4*32+3)*3+1)*3 + 2},
+		{"13.weight", "output 6, input 5", []int{10, 128}, 6*128 + 5},
+	} {
+		view, _ := file.Tensor(c.name)
+		w, err := weightfile.Tensor(view, shapes.Make(dtypes.Float32, c.dims...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := tensors.MustCopyFlatData[float32](w)[c.at]; got != 7 {
+			t.Errorf("%s: weight of %s is %v, want 7 in PyTorch's order", c.name, c.what, got)
+		}
 	}
 }
 
@@ -253,11 +265,8 @@ func TestLoadSaysWhatIsWrong(t *testing.T) {
 		{"another type", change(func(m map[string]safetensors.TensorView) { m["9.bias"] = zeros(safetensors.F16, 128) }),
 			`tensor "9.bias": type F16, want F32`},
 		{"not a number", change(func(m map[string]safetensors.TensorView) {
-			v, err := files.View(append(make([]float32, 127), float32(math.NaN())), []int{128})
-			if err != nil {
-				t.Fatal(err)
-			}
-			m["9.bias"] = v
+			m["9.bias"] = zeros(safetensors.F32, 128)
+			binary.LittleEndian.PutUint32(m["9.bias"].Data()[4*127:], math.Float32bits(float32(math.NaN())))
 		}), `tensor "9.bias": value 127 is NaN, want finite numbers`},
 	} {
 		path := filepath.Join(t.TempDir(), "m.safetensors")

@@ -169,7 +169,7 @@ func TestSampleRunsAgain(t *testing.T) {
 
 func TestLayersRefuseWrongImages(t *testing.T) {
 	net := New(1)
-	exec, err := model.NewExec(backendtest.Go(t), net.Store, net.Features)
+	exec, err := model.NewExec(backendtest.Go(t), net.Store, net.Forward)
 	if err != nil {
 		t.Fatal(err)
 	}

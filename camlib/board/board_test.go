@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/camlab-go/camlab/camlib/article"
@@ -183,14 +182,7 @@ func TestPublished(t *testing.T) {
 // TestOverflowNamesTheLayer: a network whose numbers overflow ends the board before a row.
 func TestOverflowNamesTheLayer(t *testing.T) {
 	net, b := article.New(1), backendtest.XLA(t)
-	v := net.Store.GetVariable("/conv3/weights")
-	w := tensors.MustCopyFlatData[float32](v.MustValue())
-	for i := 0; i < len(w); i += 128 {
-		w[i] = -3e38
-	}
-	if err := v.SetValue(tensors.FromFlatDataAndDimensions(w, v.Shape().Dimensions...)); err != nil {
-		t.Fatal(err)
-	}
+	backendtest.Overflow(t, net.Store, "conv3/weights")
 	table, err := board.NewBoard(t.Context(), b, net, cifar10.Sample(), board.Options{Images: 2, Again: 1, Mosaics: 1})
 	if !errors.Is(err, metric.ErrNotFinite) || !strings.HasPrefix(err.Error(), "metric: image 0: infinite or NaN from conv3 on, want finite numbers") || len(table.Rows) > 0 {
 		t.Errorf("error %v and %d rows, want one that names conv3, and none", err, len(table.Rows))

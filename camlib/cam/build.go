@@ -53,7 +53,7 @@ func (e *Explainer) graph(t task, build func(n chain, in inputs) outputs) (*exec
 
 // chain is the explainer's network in a graph.
 func (e *Explainer) chain(scope *model.Scope, parts *overflow.Parts) chain {
-	return chain{e.net, scope, e.opts.Type, parts}
+	return chain{net: e.net, scope: scope, dtype: e.opts.Type, parts: parts}
 }
 
 // build is the graph of a job. Its inputs are those of [part.inputs] and, for a method

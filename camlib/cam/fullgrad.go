@@ -18,7 +18,7 @@ import (
 // ψ(m) = |m| brought to 0 to 1 layer by layer, which is neither.
 //
 // All of the network's layers must have a Bias, it must be piecewise linear, explained
-// at its last layer, and end in pooling and a linear layer.
+// at its last layer, and its head linear in the activations but for a bias.
 type FullGrad struct{}
 
 // Spec implements [Method].
@@ -31,7 +31,7 @@ func (FullGrad) Spec() Spec {
 			if !p.form.additive() {
 				return nil
 			}
-			return Add(ReduceSum(m, 1, 2), p.Bias())
+			return Add(ReduceSum(m, 1, 2), p.biasOfAny())
 		},
 	}
 }

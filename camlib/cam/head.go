@@ -29,6 +29,7 @@ type linear struct {
 	bias    *Node // b, [1, classes]
 	maps    *Node // CAM of all classes, [batch, classes, height, width]
 	misfit  *Node // [batch], how far it is from being one
+	atZero  *Node // y_c where the activations are 0, [1, classes]
 }
 
 // ClassMaps returns [CAM] of all classes, [batch, classes, height, width],
@@ -59,6 +60,22 @@ func (p *Pass) Weights() *Node { return Einsum("bc,kc->bk", p.Coefficients, p.he
 // It fails as [Pass.ClassMaps] does.
 func (p *Pass) Bias() *Node { return ReduceSum(Mul(p.Coefficients, p.head().bias), -1) }
 
+// biasOfAny returns [Pass.Bias] of any head that is linear in the activations but for a
+// bias, such as that of a network that is blind in a region: Σ_c v_c y_c(0), [batch]. It
+// has the explainer fail with [ErrHead] if the head is not: y_c(A) + y_c(0) must be
+// 2 y_c(A/2), and half the activations round as the whole ones do.
+func (p *Pass) biasOfAny() *Node {
+	l := p.linear
+	if l.atZero == nil {
+		d := p.Act.Shape().Dimensions
+		l.atZero = p.Head(Zeros(p.Act.Graph(), shapes.Make(p.Act.DType(), 1, d[1], d[2], d[3])))
+		half := p.Head(DivScalar(p.Act, 2))
+		residual := Sub(Add(p.Scores, l.atZero), MulScalar(half, 2))
+		l.misfit = worst(residual, Add(Abs(p.Scores), Abs(l.atZero)))
+	}
+	return ReduceSum(Mul(p.Coefficients, l.atZero), -1)
+}
+
 // classMap is [CAM] of the explained score, Σ_c v_c M_c.
 func (p *Pass) classMap() *Node {
 	if p.only != nil {
@@ -81,11 +98,14 @@ func (p *Pass) head() *linear {
 	if l.weights != nil {
 		return l
 	}
+	if len(p.beside) > 0 {
+		panic(fail(ErrHead, "layer %q, which others pass beside: %s", p.net.ExplainedLayer(), wantLinear))
+	}
 	orFail(ErrHead, func() {
 		// Class c's gradient is taken in row c of a batch of as many as there are classes.
 		g, classes, channels := p.Act.Graph(), p.Classes(), p.Channels()
 		zero := Zeros(g, shapes.Make(p.Act.DType(), classes, 1, 1, channels))
-		y := p.net.Scores(p.scope, zero)
+		y := p.net.Scores(p.scope, zero, nil)
 		own := ReduceAllSum(Mul(y, DiagonalWithValue(ScalarOne(g, y.DType()), classes)))
 		l.weights = Transpose(Reshape(Gradient(own, zero)[0], classes, channels), 0, 1)
 		l.bias = Slice(y, AxisElem(0))
@@ -101,6 +121,11 @@ func (p *Pass) head() *linear {
 func misfit(p *Pass, l *linear) *Node {
 	residual := Sub(Add(MatMul(ReduceMean(p.Act, 1, 2), l.weights), l.bias), p.Scores)
 	size := Add(MatMul(p.size(), Abs(l.weights)), Abs(l.bias))
+	return worst(residual, size)
+}
+
+// worst is the largest of a row's residuals, relative to their sizes, [batch].
+func worst(residual, size *Node) *Node {
 	tiny := ConstAs(size, 1e-30) // all may be zero
 	relative := quotient(Abs(residual), Add(size, tiny))
 	return Add(ReduceMax(relative, 1), ReduceSum(Sub(relative, relative), 1)) // ReduceMax loses a NaN under XLA on a CPU
@@ -115,7 +140,7 @@ func (p *Pass) size() *Node { return ReduceMean(Abs(p.Act), 1, 2) }
 func (e *Explainer) mayClose(size images.Size) (bool, error) {
 	return e.heads.Get(size, func() (bool, error) {
 		act, err := e.drawActivations(size)
-		if err != nil {
+		if act == nil || err != nil {
 			return false, err
 		}
 		g, err := exec.New(e.backend, e.net.Store, func(scope *model.Scope, in []*Node) exec.Outputs {
@@ -144,7 +169,8 @@ func (e *Explainer) mayClose(size images.Size) (bool, error) {
 }
 
 // drawActivations returns random activations of the explained layer's shape for images of
-// a size, never negative where the layer ends in a ReLU. The layers are built, not compiled.
+// a size, never negative where the layer ends in a ReLU; nil where values pass beside them.
+// The layers are built, not compiled.
 func (e *Explainer) drawActivations(size images.Size) (t *tensors.Tensor, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -154,7 +180,11 @@ func (e *Explainer) drawActivations(size images.Size) (t *tensors.Tensor, err er
 	g := NewGraph(e.backend, "shape of the activations")
 	defer g.Finalize()
 	x := Parameter(g, "x", shapes.Make(e.opts.Type, 1, size.Height, size.Width, size.Channels))
-	dims := e.net.Features(e.net.Store.RootScope(), x).Shape().Dimensions
+	act, beside := e.net.Features(e.net.Store.RootScope(), x)
+	if len(beside) > 0 {
+		return nil, nil
+	}
+	dims := act.Shape().Dimensions
 	relu := e.net.Layers[e.net.Explained()].Bias != nil
 	const n = 4
 	rng := rand.New(rand.NewPCG(7, 0x63616d))

@@ -23,7 +23,10 @@ func (e *Explainer) locate(err error, j job, p part, b batch, start int) error {
 	if bad := failure.NotFinite(b.perturbed); bad >= 0 {
 		each := len(b.perturbed) / len(b.predicted) // scores of one image's perturbations
 		p = p.cut(start+bad/each, start+bad/each+1)
-		look = func(n chain, in []*Node) { e.buildPerturbations(j.spec, n, in[0], newForward(n, in[0]).Act, in[1]) }
+		look = func(n chain, in []*Node) {
+			own := newForward(n, in[0])
+			e.buildPerturbations(j.spec, own.chain, in[0], own.Act, in[1])
+		}
 		inputs = []*tensors.Tensor{pixels(p.x), tensors.FromScalar(int32(bad % each / b.classes))}
 	} else if j.general && j.spec.Perturbations != nil {
 		look = func(n chain, in []*Node) { newForward(n, in[0]) }

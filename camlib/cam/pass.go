@@ -40,32 +40,38 @@ type Pass struct {
 
 // chain is a network in a graph.
 type chain struct {
-	net   *network.Network
-	scope *model.Scope
-	dtype dtypes.DType    // in which the layers up to the explained one compute
-	parts *overflow.Parts // notes all that goes through the network; nil but to look for a fault
+	net    *network.Network
+	scope  *model.Scope
+	dtype  dtypes.DType    // in which the layers up to the explained one compute
+	parts  *overflow.Parts // notes all that goes through the network; nil but to look for a fault
+	beside []*Node         // what passes beside Act of a pass, see [network.Layer]
 }
 
 // newForward builds a pass for which nothing is chosen yet to be explained.
 func newForward(n chain, images *Node) *Pass {
 	n.note(images, "")
-	layers := n.activations(images)
+	layers, beside := n.activations(images)
+	n.beside = beside
 	p := newPass(n, images, layers[len(layers)-1])
 	p.Layers = layers
 	return p
 }
 
-// activations are those of all layers up to the explained one.
-func (n chain) activations(images *Node) (layers []*Node) {
+// activations are those of all layers up to the explained one, and what passes beside it.
+func (n chain) activations(images *Node) (layers, beside []*Node) {
 	orFail(ErrShape, func() {
-		layers = n.net.Activations(n.scope, ConvertDType(images, n.dtype))
+		layers, beside = n.net.Activations(n.scope, ConvertDType(images, n.dtype))
 		last := len(layers) - 1
 		layers[last] = ConvertDType(layers[last], images.DType())
+		for i, b := range beside {
+			beside[i] = ConvertDType(b, images.DType())
+		}
 	}, "images shaped %s: the network takes none such", images.Shape())
-	return layers
+	return layers, beside
 }
 
-// newPass builds a pass of images whose activations are known.
+// newPass builds a pass of images whose activations, and what passes beside them in n, are
+// known.
 func newPass(n chain, images, act *Node) *Pass {
 	p := &Pass{Images: images, Act: act, chain: n, linear: &linear{}}
 	if p.Act.Rank() != 4 {
@@ -78,9 +84,17 @@ func newPass(n chain, images, act *Node) *Pass {
 	return p
 }
 
-// Head returns the scores, [batch, classes], of other activations than Act.
+// Head returns the scores, [batch, classes], of other activations than Act: as many, or n
+// for each, one image's together as in [OfEach].
 func (n chain) Head(act *Node) *Node {
-	scores := n.net.Scores(n.scope, act)
+	var beside []*Node
+	for _, b := range n.beside {
+		d := b.Shape().Dimensions
+		each := act.Shape().Dim(0) / d[0]
+		b = BroadcastToDims(InsertAxes(b, 1), append([]int{d[0], each}, d[1:]...)...)
+		beside = append(beside, Reshape(b, append([]int{d[0] * each}, d[1:]...)...))
+	}
+	scores := n.net.Scores(n.scope, act, beside)
 	if n.parts != nil {
 		n.parts.Add("the scores of changed activations", scores)
 	}
@@ -89,13 +103,23 @@ func (n chain) Head(act *Node) *Node {
 
 // Network returns the scores of other images, [n, height, width, channels], as
 // [n, classes].
-func (n chain) Network(images *Node) *Node { return n.Head(n.Features(images)) }
+func (n chain) Network(images *Node) *Node {
+	act, beside := n.features(images)
+	n.beside = beside
+	return n.Head(act)
+}
 
 // Features returns the activations of the explained layer for other images than the
 // pass's own.
 func (n chain) Features(images *Node) *Node {
+	act, _ := n.features(images)
+	return act
+}
+
+func (n chain) features(images *Node) (act *Node, beside []*Node) {
 	n.note(images, overflow.OfCopy)
-	return ConvertDType(n.net.Features(n.scope, ConvertDType(images, n.dtype)), images.DType())
+	layers, beside := n.activations(images)
+	return layers[len(layers)-1], beside
 }
 
 // note notes the parts of the network for images.

@@ -126,11 +126,11 @@ func TestSmoothGradCAMPlusPlusOfTorchcam(t *testing.T) {
 	images := tensors.FromFlatDataAndDimensions(slices.Clone(p.array(t, "flat/first/tc.smoothgradcam++.images")), 3, 4, 12, 16, 3)
 	clean := tensors.FromFlatDataAndDimensions(slices.Clone(p.array(t, "images")), 3, 12, 16, 3)
 	exec, err := model.NewExec(backendOf(t, xlaCPU), net.Store, func(scope *model.Scope, in []*Node) []*Node {
-		acts := net.Features(scope, Reshape(in[0], 12, 12, 16, 3))
-		y := net.Scores(scope, acts)
+		acts, _ := net.Features(scope, Reshape(in[0], 12, 12, 16, 3))
+		y := net.Scores(scope, acts, nil)
 		own := OneHot(Const(in[0].Graph(), []int32{2, 2, 2, 2, 4, 4, 4, 4, 1, 1, 1, 1}), 5, y.DType())
 		grads := Reshape(Gradient(ReduceAllSum(Mul(y, own)), acts)[0], 3, 4, 12, 16, 6)
-		act := net.Features(scope, in[1])
+		act, _ := net.Features(scope, in[1])
 		last := func(x *Node) *Node { return Squeeze(Slice(x, AxisRange(), AxisElem(3)), 1) }
 		square := Mul(grads, grads)
 		d2, d3 := ReduceMean(square, 1), ReduceMean(Mul(square, grads), 1)

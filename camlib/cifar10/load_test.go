@@ -15,7 +15,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestLoadFindsEveryForm(t *testing.T) {
+// TestConcurrentReading reads the files of a release, which are read at the same time, in
+// every form in which they can lie there.
+func TestConcurrentReading(t *testing.T) {
 	r, files, train, test := tiny(t)
 	shuffled := slices.Clone(files)
 	slices.Reverse(shuffled)

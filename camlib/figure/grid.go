@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"image"
-
-	"github.com/camlab-go/camlab/camlib/images"
 )
 
 // Grid is rows of pictures under column headings, with one colour bar for all of
@@ -97,12 +95,15 @@ func (g Grid) Draw() (*Picture, error) {
 		x += colW[j] + gap
 	}
 	y := top
+	var tiles []image.Rectangle
 	for i, row := range g.Rows {
 		f.text(img, left-gap, y+rowH[i]/2, 1, 0.5, row.Label, ink)
 		x := left
 		for j, tile := range row.Tiles {
 			size := tile.Image.Bounds().Size()
-			paste(img, x+(colW[j]-size.X)/2, y+(rowH[i]-size.Y)/2, tile.Image)
+			at := image.Pt(x+(colW[j]-size.X)/2, y+(rowH[i]-size.Y)/2)
+			paste(img, at.X, at.Y, tile.Image)
+			tiles = append(tiles, image.Rectangle{at, at.Add(size)})
 			f.text(img, x+colW[j]/2, y+(rowH[i]+size.Y)/2, 0.5, 0, tile.Caption, ink)
 			x += colW[j] + gap
 		}
@@ -111,7 +112,7 @@ func (g Grid) Draw() (*Picture, error) {
 	if bar != nil {
 		paste(img, left+tilesW+2*gap, top-over, bar)
 	}
-	return &Picture{NRGBA: img, Alt: alt}, nil
+	return &Picture{NRGBA: img, Alt: alt, Tiles: tiles}, nil
 }
 
 func (g Grid) check() error {
@@ -150,52 +151,4 @@ func (g Grid) short(f face) Grid {
 	}
 	g.Columns, g.Rows = columns, rows
 	return g
-}
-
-// Pair is an image beside its map, on the map's own scale or a shared one: the
-// article's figure.
-type Pair struct {
-	Title   string
-	Image   image.Image
-	Map     images.Map
-	Name    string  // heading of the map; empty is "map"
-	Shading Shading // how the map is coloured; drawn as the colour bar
-	Zoom    int     // every pixel of the image is drawn as a square of so many; 0 is 6
-	Alt     string  // the alternative text; empty is made of the words in the picture and of where the map is largest
-}
-
-// Draw returns the picture. The map is resized to the image's size with
-// [images.Map.Resize], so that one square of the image has one value of the map.
-func (p Pair) Draw() (*Picture, error) {
-	if err := checkImage("pair", p.Image); err != nil {
-		return nil, err
-	}
-	zoom, name := p.Zoom, p.Name
-	if zoom == 0 {
-		zoom = 6
-	}
-	if name == "" {
-		name = "map"
-	}
-	size := p.Image.Bounds().Size()
-	m, err := p.Map.Resize(size.Y, size.X, images.AlignCorners)
-	if err != nil {
-		return nil, fmt.Errorf("figure: pair: %w", err)
-	}
-	left, err := Magnify(p.Image, zoom)
-	if err != nil {
-		return nil, fmt.Errorf("figure: pair: %w", err)
-	}
-	right, err := HeatMap(m, p.Shading, zoom)
-	if err != nil {
-		return nil, fmt.Errorf("figure: pair: %w", err)
-	}
-	right.place = placeOf(p.Map, true) // of the map as it was given
-	return Grid{
-		Title:   p.Title,
-		Columns: []string{"image", name},
-		Rows:    []Row{{Tiles: []Tile{{Image: left}, {Image: right}}}},
-		Bar:     &p.Shading,
-		Alt:     p.Alt,
-	}.Draw()
 }

@@ -129,7 +129,7 @@ func Overlay(img image.Image, m images.Map, s Shading, opacity float64) (*Pictur
 			out.Pix[i] = mix(out.Pix[i], colors.Pix[i], opacity)
 		}
 	}
-	return &Picture{out, colors.Alt + ", drawn over the image", colors.place, true}, nil
+	return &Picture{NRGBA: out, Alt: colors.Alt + ", drawn over the image", place: colors.place, over: true}, nil
 }
 
 func checkImage(where string, img image.Image) error {

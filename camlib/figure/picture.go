@@ -17,6 +17,8 @@ import (
 type Picture struct {
 	*image.NRGBA
 	Alt string
+	// Tiles is where the tiles of a [Grid] or [Pair] lie in it, row after row; nil in others.
+	Tiles []image.Rectangle
 
 	place string // where the map in it is largest; empty where there is none
 	over  bool   // the map lies over an image
@@ -84,13 +86,13 @@ func part(y, x, h, w int) string {
 
 // ofMap returns the picture of a map that has been checked.
 func ofMap(img *image.NRGBA, m images.Map, what string) *Picture {
-	return &Picture{img, what + ": " + placeOf(m, true), placeOf(m, false), false}
+	return &Picture{NRGBA: img, Alt: what + ": " + placeOf(m, true), place: placeOf(m, false)}
 }
 
 // like returns img with the words of the picture that it was made of.
 func like(of image.Image, img *image.NRGBA) *Picture {
 	if p, ok := of.(*Picture); ok {
-		return &Picture{img, p.Alt, p.place, p.over}
+		return &Picture{NRGBA: img, Alt: p.Alt, place: p.place, over: p.over}
 	}
 	return &Picture{NRGBA: img}
 }

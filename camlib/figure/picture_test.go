@@ -1,8 +1,10 @@
 package figure_test
 
 import (
+	"bytes"
 	"fmt"
 	"image"
+	"image/png"
 	"strings"
 	"testing"
 
@@ -85,12 +87,49 @@ func TestEveryPictureIsDescribed(t *testing.T) {
 			t.Errorf("%s: %q, want %q", row.name, row.picture.Alt, row.want)
 		}
 		file, err := figure.PNGBytes(row.picture)
-		if err != nil || pngtext.Description(file) != row.want {
-			t.Errorf("%s: its file says %q, %v, want %q", row.name, pngtext.Description(file), err, row.want)
+		if err != nil || pngtext.Get(file, pngtext.Description) != row.want {
+			t.Errorf("%s: its file says %q, %v, want %q", row.name, pngtext.Get(file, pngtext.Description), err, row.want)
 		}
 	}
 	if got := figure.Alt(image.NewGray(image.Rect(0, 0, 30, 20))); got != "picture of 30×20 pixels" {
 		t.Errorf("a picture that nobody described: %q", got)
+	}
+}
+
+// TestTilesAreFoundInTheFile cuts the image out of a pair's file.
+func TestTilesAreFoundInTheFile(t *testing.T) {
+	img := scene(3, 2)
+	p, err := figure.Pair{Title: "A title that is wider than the two tiles", Image: img, Map: images.Map{H: 1, W: 2, Values: []float32{1, 2}}, Zoom: 4}.Draw()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := figure.PNGBytes(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tiles := figure.TilesOf(file)
+	if len(tiles) != 2 || tiles[0].Size() != image.Pt(12, 8) || tiles[1].Size() != image.Pt(12, 8) || tiles[0].Overlaps(tiles[1]) {
+		t.Fatalf("tiles %v, want two of 12×8 beside each other", tiles)
+	}
+	drawn, err := png.Decode(bytes.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for y := range 8 {
+		for x := range 12 {
+			if got, want := nrgba(drawn.At(tiles[0].Min.X+x, tiles[0].Min.Y+y)), nrgba(img.At(x/4, y/4)); got != want {
+				t.Fatalf("pixel (%d, %d) of the first tile: %v, want %v of the image", x, y, got, want)
+			}
+		}
+	}
+	plain, err := figure.PNGBytes(img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, file := range map[string][]byte{"a picture without": plain, "words": pngtext.Set(plain, "Tiles", "1,2,3,4 left right")} {
+		if got := figure.TilesOf(file); got != nil {
+			t.Errorf("%s: tiles %v, want none", name, got)
+		}
 	}
 }
 

@@ -167,4 +167,7 @@ func TestHash(t *testing.T) {
 	if got, err := images.Hash(ds); err != nil || got != want {
 		t.Errorf("%s (%v), want %s", got, err, want)
 	}
+	if got := images.HashPixels([]uint8{1, 2}, []int{0}); got != want {
+		t.Errorf("of the pixels %s, want %s", got, want)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"hash"
 	"image"
 	"reflect"
 	"slices"
@@ -115,10 +116,22 @@ func Hash(ds Dataset) (string, error) {
 		}
 		h.Write(pixels)
 	}
-	for _, l := range Labels(ds) {
-		h.Write([]byte{byte(l)})
+	return sum(h, Labels(ds)), nil
+}
+
+// HashPixels returns [Hash] of the data set with these [Pixels] and [Labels].
+func HashPixels(pixels []uint8, labels []int) string {
+	h := sha256.New()
+	h.Write(pixels)
+	return sum(h, labels)
+}
+
+// sum returns the hash of pixels and, after them, labels.
+func sum(pixels hash.Hash, labels []int) string {
+	for _, l := range labels {
+		pixels.Write([]byte{byte(l)})
 	}
-	return hex.EncodeToString(h.Sum(nil)), nil
+	return hex.EncodeToString(pixels.Sum(nil))
 }
 
 // Subset returns the images of a data set at some positions, in that order. A position may

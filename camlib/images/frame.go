@@ -42,6 +42,13 @@ func (f Frame) Seen() image.Rectangle {
 	return image.Rect(at(f.Left), at(f.Top), at(f.Right), at(f.Bottom)).Intersect(image.Rectangle{Max: f.Picture})
 }
 
+// Scaled returns the frame in the picture after it was resized as a whole.
+func (f Frame) Scaled(picture image.Point) Frame {
+	x, y := float64(picture.X)/float64(f.Picture.X), float64(picture.Y)/float64(f.Picture.Y)
+	f.Left, f.Right, f.Top, f.Bottom, f.Picture = f.Left*x, f.Right*x, f.Top*y, f.Bottom*y, picture
+	return f
+}
+
 // Carry brings a map over the network's input, of any resolution, back to the picture.
 // The result has a value for each pixel of the rectangle, which is [Frame.Seen]; the
 // network saw nothing of the others. What the map says of padding is left out.

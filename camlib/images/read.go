@@ -1,7 +1,7 @@
 package images
 
 import (
-	"bytes"
+	"bufio"
 	"cmp"
 	"errors"
 	"fmt"
@@ -51,9 +51,39 @@ func (o ReadOptions) Read(path string) (image.Image, error) {
 		return nil, inFile(path, err)
 	}
 	defer f.Close()
-	photo, err := decode(f)
+	photo, err := o.decode(f, config, format)
 	if err != nil {
 		return nil, inFile(path, err)
+	}
+	return photo, nil
+}
+
+// Decode is [ReadOptions.Read] of a picture in another file, such as an archive, from the
+// beginning of r on. In errors it has that name.
+func (o ReadOptions) Decode(name string, r io.ReadSeeker) (image.Image, error) {
+	size, err := r.Seek(0, io.SeekEnd)
+	if err == nil {
+		_, err = r.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return nil, inFile(name, err)
+	}
+	config, format, err := o.header(r, size)
+	if err != nil {
+		return nil, inFile(name, err)
+	}
+	photo, err := o.decode(r, config, format)
+	if err != nil {
+		return nil, inFile(name, err)
+	}
+	return photo, nil
+}
+
+// decode decodes a picture after its header was read.
+func (o ReadOptions) decode(f io.ReadSeeker, config image.Config, format string) (image.Image, error) {
+	photo, err := decode(f)
+	if err != nil {
+		return nil, err
 	}
 	canvas := photo.Bounds()
 	if format == "gif" { // whose first frame may be smaller
@@ -96,7 +126,7 @@ func (o ReadOptions) open(path string) (*os.File, image.Config, string, error) {
 }
 
 // header reads a file's header, and leaves the file at its beginning.
-func (o ReadOptions) header(f *os.File, size int64) (config image.Config, format string, err error) {
+func (o ReadOptions) header(f io.ReadSeeker, size int64) (config image.Config, format string, err error) {
 	most, err := o.most()
 	if err != nil {
 		return config, "", err
@@ -122,7 +152,7 @@ func (o ReadOptions) header(f *os.File, size int64) (config image.Config, format
 
 // checkContent returns an error for what the decoders do not see: a picture that they
 // would read wrong, or for very long: a JPEG picture of more than some scans.
-func checkContent(f *os.File, format string, scans int) error {
+func checkContent(f io.ReadSeeker, format string, scans int) error {
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
@@ -149,24 +179,20 @@ func checkContent(f *os.File, format string, scans int) error {
 
 // checkScans returns an error if a JPEG file goes over its picture too often: a scan of
 // hundreds of bytes can take as long as the whole picture. Encoders write about ten.
-func checkScans(r io.Reader, most int) error {
-	scans, marker := 0, false // whether the last byte was 0xff, which is no data before 0xda
-	b := make([]byte, 1<<16)
-	for {
-		n, err := r.Read(b)
-		if n > 0 {
-			if marker && b[0] == 0xda {
-				scans++
-			}
-			scans, marker = scans+bytes.Count(b[:n], []byte{0xff, 0xda}), b[n-1] == 0xff
-		}
-		switch {
-		case scans > most:
-			return fmt.Errorf("a JPEG picture of more than %d scans, which would take very long, want a plain one; save it again", most)
-		case errors.Is(err, io.EOF):
+func checkScans(f io.Reader, most int) error {
+	r := bufio.NewReaderSize(f, 1<<16)
+	for scans := 0; ; {
+		marker, n, err := jpegSegment(r)
+		if err != nil || marker == jpegEnd { // that a file ends too early is for the decoder to say
 			return nil
-		case err != nil:
-			return err
+		}
+		if marker == jpegScan {
+			if scans++; scans > most {
+				return fmt.Errorf("a JPEG picture of more than %d scans, which would take very long, want a plain one; save it again", most)
+			}
+		}
+		if _, err := r.Discard(n); err != nil {
+			return nil
 		}
 	}
 }

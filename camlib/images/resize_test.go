@@ -57,6 +57,10 @@ func TestResize(t *testing.T) {
 		resize images.Resize
 		want   [][]float32
 	}{
+		// scipy.ndimage.zoom(m, (2, 2), order=1), scipy 1.17.1
+		{"corners of both grids aligned", images.AlignCorners, [][]float32{
+			{0, 0.4, 0.8, 1.6, 2.8, 4}, {3, 4.2, 5.4, 7, 9, 11}, {6, 8, 10, 12.4, 15.2, 18}, {9, 11.8, 14.6, 17.8, 21.4, 25},
+		}},
 		// scipy.ndimage.zoom(m, (5/2, 4/3), order=1), scipy 1.17.1
 		{"another factor along each axis", images.AlignCorners, [][]float32{
 			{0, 2. / 3, 2, 4}, {2.25, 47. / 12, 6.25, 9.25}, {4.5, 43. / 6, 10.5, 14.5}, {6.75, 125. / 12, 14.75, 19.75}, {9, 41. / 3, 19, 25},

@@ -72,14 +72,7 @@ func TestOverflowOfACopy(t *testing.T) {
 // TestOverflowNamesTheLayer of a network of several.
 func TestOverflowNamesTheLayer(t *testing.T) {
 	net, b := article.New(1), backendtest.XLA(t)
-	v := net.Store.GetVariable("/conv3/weights")
-	w := tensors.MustCopyFlatData[float32](v.MustValue())
-	for i := 0; i < len(w); i += 128 {
-		w[i] = -3e38
-	}
-	if err := v.SetValue(tensors.FromFlatDataAndDimensions(w, v.Shape().Dimensions...)); err != nil {
-		t.Fatal(err)
-	}
+	backendtest.Overflow(t, net.Store, "conv3/weights")
 	m, err := metric.New(b, net, metric.Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -136,7 +136,7 @@ func (c change) build(in []*Node) *Node {
 // [batch, k, classes].
 func (e *Evaluator) scores(scope *model.Scope, x *Node) *Node {
 	d := x.Shape().Dimensions
-	y := e.net.Scores(scope, e.features(scope, flat(x)))
+	y := e.forward(scope, flat(x))
 	if y.Rank() != 2 || y.Shape().Dim(0) != d[0]*d[1] {
 		panic(fmt.Errorf("network: Head returns %s, want [batch, classes]", y.Shape()))
 	}
@@ -149,13 +149,13 @@ func flat(x *Node) *Node {
 	return Reshape(x, d[0]*d[1], d[2], d[3], d[4])
 }
 
-func (e *Evaluator) features(scope *model.Scope, x *Node) *Node {
+func (e *Evaluator) forward(scope *model.Scope, x *Node) *Node {
 	defer func() {
 		if r := recover(); r != nil {
 			panic(fail(images.ErrShape, "images shaped %s: the network takes none such: %v", x.Shape(), r))
 		}
 	}()
-	return e.net.Features(scope, x)
+	return e.net.Forward(scope, x)
 }
 
 // tensorOf returns some of the images, [batch, 1, height, width, channels]; values

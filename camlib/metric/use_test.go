@@ -75,7 +75,7 @@ func TestFlatMemory(t *testing.T) {
 }
 
 // TestConcurrentUse has many goroutines prepare batches and judge cases of one
-// evaluator, and metrics of one case; run it with -race, and with -tags race_mu.
+// evaluator, metrics of one case, and edges; run it with -race, and with -tags race_mu.
 func TestConcurrentUse(t *testing.T) {
 	for name, backend := range map[string]func(testing.TB) compute.Backend{"xla": backendtest.XLA, "go": backendtest.Go} {
 		t.Run(name, func(t *testing.T) {
@@ -92,6 +92,7 @@ func TestConcurrentUse(t *testing.T) {
 			}
 			shared := must(m.Prepare(t.Context(), x, classes))
 			sharedCase := must(shared.Case(alone.Result, explain))
+			edges := must(metric.Edge()(t.Context(), nil, x, classes)).Maps
 			var group errgroup.Group
 			for worker := range 16 {
 				group.Go(func() error {
@@ -112,6 +113,9 @@ func TestConcurrentUse(t *testing.T) {
 							return err
 						}
 						wantWithin(t, metric.Name, got, want[metric.Name], 1e-9)
+					}
+					if got := must(metric.Edge()(t.Context(), nil, x, classes)).Maps; !slices.Equal(got, edges) {
+						t.Errorf("edges %v, want %v", got, edges)
 					}
 					return nil
 				})

@@ -36,6 +36,9 @@ type Network struct {
 	// Head builds the rest, from the last layer's activations to scores (before softmax),
 	// [batch, classes].
 	Head func(scope *model.Scope, act *Node) *Node
+	// HeadBeside is Head of a network with branches, see [Layer.BuildBeside]. A network has
+	// one of the two.
+	HeadBeside func(scope *model.Scope, act *Node, beside []*Node) *Node
 
 	Classes []string // their names, in the order of the scores; nil is their numbers
 	Input   Input
@@ -56,6 +59,12 @@ type Layer struct {
 	// Build builds the layer, from the activations of the one before, or from images
 	// [batch, height, width, channels], to activations [batch, height, width, channels].
 	Build func(scope *model.Scope, x *Node) *Node
+	// BuildBeside is Build of a layer in a network with branches. beside are the values,
+	// [batch, ...] each, that pass beside x, such as a residual block's input while x is in
+	// its branch; none beside an image. It returns what passes beside its own activations,
+	// which must not depend on these, so that what they contribute is all in them. A layer
+	// has Build, past which everything goes on as it is, or BuildBeside.
+	BuildBeside func(scope *model.Scope, x *Node, beside []*Node) (act *Node, after []*Node)
 	// Bias returns b, [channels], of a layer that ends in ReLU(z + b) with z linear in the
 	// layer's input, in like's graph and type; nil for a layer of another form.
 	Bias func(scope *model.Scope, like *Node) *Node
@@ -90,12 +99,12 @@ func (n *Network) Check() error {
 		return fmt.Errorf("network: %s: no store, want the model.Store of its weights", n.Name)
 	case len(n.Layers) == 0:
 		return fmt.Errorf("network: %s: no layers, want at least one, whose activations are explained", n.Name)
-	case n.Head == nil:
-		return fmt.Errorf("network: %s: no head, want a function from activations to scores", n.Name)
+	case (n.Head == nil) == (n.HeadBeside == nil):
+		return fmt.Errorf("network: %s: no head or two, want a function Head or HeadBeside from activations to scores", n.Name)
 	}
 	for i, l := range n.Layers {
-		if l.Name == "" || l.Build == nil {
-			return fmt.Errorf("network: %s: layer %d: no name or no function Build, want both", n.Name, i)
+		if l.Name == "" || (l.Build == nil) == (l.BuildBeside == nil) {
+			return fmt.Errorf("network: %s: layer %d: want a name and one function, Build or BuildBeside", n.Name, i)
 		}
 		if slices.Contains(n.LayerNames()[:i], l.Name) {
 			return fmt.Errorf("network: %s: two layers of the name %q, want different names", n.Name, l.Name)
@@ -138,34 +147,51 @@ func (n *Network) Explained() int { return len(n.Layers) - 1 - n.before }
 func (n *Network) ExplainedLayer() string { return n.Layers[n.Explained()].Name }
 
 // Activations builds the layers up to the explained one and returns the activations of
-// all, that one's last.
-func (n *Network) Activations(scope *model.Scope, x *Node) []*Node {
-	var all []*Node
+// all, that one's last, and what passes beside it.
+func (n *Network) Activations(scope *model.Scope, x *Node) (all, beside []*Node) {
 	for _, l := range n.Layers[:n.Explained()+1] {
-		x = l.Build(scope, x)
+		x, beside = l.Apply(scope, x, beside)
 		all = append(all, x)
 	}
-	return all
+	return all, beside
 }
 
-// Features builds the layers up to the explained one, from images to activations.
-func (n *Network) Features(scope *model.Scope, x *Node) *Node {
-	all := n.Activations(scope, x)
-	return all[len(all)-1]
+// Features builds the layers up to the explained one, from images to activations, and
+// what passes beside them.
+func (n *Network) Features(scope *model.Scope, x *Node) (act *Node, beside []*Node) {
+	all, beside := n.Activations(scope, x)
+	return all[len(all)-1], beside
 }
 
-// Scores builds the rest, from the explained layer's activations to scores (before
-// softmax), [batch, classes].
-func (n *Network) Scores(scope *model.Scope, act *Node) *Node {
+// Scores builds the rest, from the explained layer's activations, and what passes beside
+// them, to scores (before softmax), [batch, classes].
+func (n *Network) Scores(scope *model.Scope, act *Node, beside []*Node) *Node {
 	for _, l := range n.Layers[n.Explained()+1:] {
-		act = l.Build(scope, act)
+		act, beside = l.Apply(scope, act, beside)
 	}
-	return n.Head(scope, act)
+	return n.ApplyHead(scope, act, beside)
 }
 
 // Forward builds the network from images to scores.
 func (n *Network) Forward(scope *model.Scope, x *Node) *Node {
-	return n.Scores(scope, n.Features(scope, x))
+	act, beside := n.Features(scope, x)
+	return n.Scores(scope, act, beside)
+}
+
+// Apply builds a layer of either form.
+func (l Layer) Apply(scope *model.Scope, x *Node, beside []*Node) (act *Node, after []*Node) {
+	if l.BuildBeside != nil {
+		return l.BuildBeside(scope, x, beside)
+	}
+	return l.Build(scope, x), beside
+}
+
+// ApplyHead builds a head of either form.
+func (n *Network) ApplyHead(scope *model.Scope, act *Node, beside []*Node) *Node {
+	if n.HeadBeside != nil {
+		return n.HeadBeside(scope, act, beside)
+	}
+	return n.Head(scope, act)
 }
 
 // Class returns the name of a class, or its number where it has none.

@@ -59,8 +59,8 @@ func TestAt(t *testing.T) {
 			t.Errorf("explained %q, want %q", n.ExplainedLayer(), layer)
 		}
 		out, err := model.CallOnceN(backendtest.Go(t), n.Store, func(scope *model.Scope, x *Node) (act, split, whole *Node) {
-			act = n.Features(scope, x)
-			return act, n.Scores(scope, act), n.Forward(scope, x)
+			act, beside := n.Features(scope, x)
+			return act, n.Scores(scope, act, beside), n.Forward(scope, x)
 		}, x)
 		if err != nil {
 			t.Fatal(err)
@@ -96,8 +96,8 @@ func TestCheck(t *testing.T) {
 		{nil, "network: none, want one"},
 		{change(func(n *network.Network) { n.Store = nil }), "network: chain: no store"},
 		{change(func(n *network.Network) { n.Layers = nil }), "network: chain: no layers"},
-		{change(func(n *network.Network) { n.Head = nil }), "network: chain: no head"},
-		{change(func(n *network.Network) { n.Layers[1].Build = nil }), "network: chain: layer 1: no name or no function Build"},
+		{change(func(n *network.Network) { n.Head = nil }), "network: chain: no head or two"},
+		{change(func(n *network.Network) { n.Layers[1].Build = nil }), "network: chain: layer 1: want a name and one function, Build or BuildBeside"},
 		{change(func(n *network.Network) { n.Layers[2].Name = "one" }), `network: chain: two layers of the name "one"`},
 		{change(func(n *network.Network) {
 			n.Store.RootScope().VariableWithShape("later", shapes.Make(dtypes.Float32, 3))

@@ -12,11 +12,12 @@ import (
 // [overflow.Find] can tell which is the first that is not finite. suffix is added to
 // their names.
 func (n *Network) Note(scope *model.Scope, x *Node, suffix string, parts *overflow.Parts) (scores *Node) {
+	var beside []*Node
 	for _, l := range n.Layers {
-		x = l.Build(scope, x)
+		x, beside = l.Apply(scope, x, beside)
 		parts.Add(l.Name+suffix, x)
 	}
-	scores = n.Head(scope, ConvertDType(x, dtypes.Float32))
+	scores = n.ApplyHead(scope, ConvertDType(x, dtypes.Float32), beside)
 	parts.Add("the head"+suffix, scores)
 	return scores
 }

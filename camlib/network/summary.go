@@ -50,11 +50,12 @@ func (n *Network) Summary(backend compute.Backend, size images.Size) (text strin
 		}
 		return parameters
 	}
+	var beside []*Node
 	for _, l := range n.Layers {
-		x = l.Build(scope, x)
+		x, beside = l.Apply(scope, x, beside)
 		row(l.Name, l.Text, x.Shape().Dimensions[1:], count())
 	}
-	x = n.Head(scope, x)
+	x = n.ApplyHead(scope, x, beside)
 	row("head", "", x.Shape().Dimensions[1:], count())
 	fmt.Fprintf(t, "all\t\t\t%d\n", n.Store.NumParameters())
 	_ = t.Flush() // writes to memory, which does not fail

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/train/optimizer"
@@ -69,18 +70,17 @@ func (n *Network) Encode() ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("network: encode: %w", err)
 		}
-		values, err := floats(v)
+		value, err := v.Value()
+		if err == nil && t.Axes != nil {
+			value, err = transposed(value, t.Axes)
+		}
 		if err == nil {
-			err = weights.Finite(t.Name, values)
+			views[t.Name], err = weights.FromTensor(value)
+		}
+		if err == nil {
+			err = weights.Finite(views[t.Name])
 		}
 		if err != nil {
-			return nil, fmt.Errorf("network: encode: %w", err)
-		}
-		dims := v.Shape().Dimensions
-		if t.Axes != nil {
-			values, dims = transposed(values, dims, t.Axes)
-		}
-		if views[t.Name], err = weights.View(values, dims); err != nil {
 			return nil, fmt.Errorf("network: encode: tensor %q: %w", t.Name, err)
 		}
 	}
@@ -109,39 +109,35 @@ func (n *Network) Decode(data []byte) error {
 			return fmt.Errorf("another architecture: tensor %q, want only those of %s: %s", name, n.Name, strings.Join(names, ", "))
 		}
 	}
-	values := make([]*tensors.Tensor, len(all))
-	for i, t := range all {
+	values := make(map[*model.Variable]*tensors.Tensor)
+	for _, t := range all {
 		v, err := n.variable(t)
 		if err != nil {
 			return err
 		}
-		dims := v.Shape().Dimensions
-		in := dims
-		if t.Axes != nil {
-			in = permuted(dims, t.Axes)
-		}
-		if _, ok := file.Tensor(t.Name); !ok {
+		view, ok := file.Tensor(t.Name)
+		if !ok {
 			return fmt.Errorf("another architecture: no tensor %q, want those of %s", t.Name, n.Name)
 		}
-		w, err := weights.Floats(file, t.Name, in)
-		if err != nil {
-			return fmt.Errorf("another architecture: %w", err)
-		}
-		if err := weights.Finite(t.Name, w); err != nil {
-			return err
-		}
+		shape := v.Shape()
 		if t.Axes != nil {
-			w, _ = transposed(w, in, inverse(t.Axes))
+			shape = shapes.Make(shape.DType, permuted(shape.Dimensions, t.Axes)...)
 		}
-		values[i] = tensors.FromFlatDataAndDimensions(w, dims...)
-	}
-	for i, t := range all {
-		v, err := n.variable(t)
+		value, err := weights.Tensor(view, shape)
 		if err != nil {
-			return err
+			return fmt.Errorf("another architecture: tensor %q: %w", t.Name, err)
 		}
-		if err := v.SetValue(values[i]); err != nil {
+		if err = weights.Finite(view); err == nil && t.Axes != nil {
+			value, err = transposed(value, inverse(t.Axes))
+		}
+		if err != nil {
 			return fmt.Errorf("tensor %q: %w", t.Name, err)
+		}
+		values[v] = value
+	}
+	for v, value := range values {
+		if err := v.SetValue(value); err != nil {
+			return fmt.Errorf("variable %s: %w", v.Path(), err)
 		}
 	}
 	return nil
@@ -202,9 +198,14 @@ func (n *Network) variable(t Tensor) (*model.Variable, error) {
 	return v, nil
 }
 
-// transposed returns values of a shape with their axes in another order, and their new
-// shape: axis i of the result is axis axes[i].
-func transposed(values []float32, dims, axes []int) ([]float32, []int) {
+// transposed returns a tensor with its axes in another order: axis i of the result is axis
+// axes[i].
+func transposed(t *tensors.Tensor, axes []int) (*tensors.Tensor, error) {
+	values, err := tensors.CopyFlatData[float32](t)
+	if err != nil {
+		return nil, err
+	}
+	dims := t.Shape().Dimensions
 	strides := make([]int, len(dims)) // of the input
 	for i, s := len(dims)-1, 1; i >= 0; i-- {
 		strides[i], s = s, s*dims[i]
@@ -223,7 +224,7 @@ func transposed(values []float32, dims, axes []int) ([]float32, []int) {
 		}
 	}
 	walk(0, 0)
-	return out, to
+	return tensors.FromFlatDataAndDimensions(out, to...), nil
 }
 
 func permuted(values, axes []int) []int {

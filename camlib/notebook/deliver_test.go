@@ -7,11 +7,11 @@ import (
 	"testing"
 )
 
-// TestDeliverEndsWithTheKernel: a program whose kernel is gone does not wait for it.
-func TestDeliverEndsWithTheKernel(t *testing.T) {
+// TestConcurrentDelivery: a program whose kernel is gone does not wait for it.
+func TestConcurrentDelivery(t *testing.T) {
 	const variable = "CAMLAB_TEST_DELIVER"
 	again := func(role string) *exec.Cmd {
-		cmd := exec.Command(os.Args[0], "-test.run=^TestDeliverEndsWithTheKernel$")
+		cmd := exec.Command(os.Args[0], "-test.run=^TestConcurrentDelivery$")
 		cmd.Env = append(os.Environ(), variable+"="+role)
 		return cmd
 	}

@@ -126,7 +126,7 @@ var svgTitle = regexp.MustCompile(`(?s)<title>(.*?)</title>`)
 // alternative returns the alternative text that a PNG or SVG file brings with it,
 // or the picture's size.
 func alternative(mime string, data []byte) string {
-	if text := pngtext.Description(data); text != "" {
+	if text := pngtext.Get(data, pngtext.Description); text != "" {
 		return text
 	}
 	if title := svgTitle.FindSubmatch(data); title != nil && mime == string(protocol.MIMEImageSVG) {

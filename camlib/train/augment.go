@@ -88,13 +88,19 @@ func data(ds images.Dataset) (pixels, labels *tensors.Tensor, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	pixels, labels = dataOf(ds, bytes)
+	return pixels, labels, nil
+}
+
+// dataOf is data of a data set whose pixels are read already.
+func dataOf(ds images.Dataset, bytes []uint8) (pixels, labels *tensors.Tensor) {
 	n, size := ds.Len(), ds.Size()
 	classes := make([]int32, n)
 	for i := range classes {
 		classes[i] = int32(ds.Label(i))
 	}
 	return tensors.FromFlatDataAndDimensions(bytes, n, size.Height, size.Width, size.Channels),
-		tensors.FromFlatDataAndDimensions(classes, n), nil
+		tensors.FromFlatDataAndDimensions(classes, n)
 }
 
 // Augment returns the first n images of an epoch as [Train] sees them, made by the same

@@ -62,10 +62,11 @@ func (t *training) begin() error {
 		Architecture: t.net.Name, Images: t.train.Len(), Augment: c.Augment, BatchSize: c.BatchSize,
 		LearningRate: c.LearningRate, Seed: c.Seed, Step: c.Step, Backend: backend.Describe(t.backend),
 	}
-	var err error
-	if settings.TrainData, err = images.Hash(t.train); err != nil {
+	pixels, err := images.Pixels(t.train)
+	if err != nil {
 		return fmt.Errorf("train: training images: %w", err)
 	}
+	settings.TrainData = images.HashPixels(pixels, images.Labels(t.train))
 	if settings.TestData, err = images.Hash(t.test); err != nil {
 		return fmt.Errorf("train: test images: %w", err)
 	}
@@ -88,9 +89,7 @@ func (t *training) begin() error {
 	if t.evaluator, err = NewEvaluator(t.backend, t.net); err != nil {
 		return err
 	}
-	if t.pixels, t.labels, err = data(t.train); err != nil {
-		return fmt.Errorf("train: training images: %w", err)
-	}
+	t.pixels, t.labels = dataOf(t.train, pixels)
 	t.began, t.savedAt = time.Now(), time.Now()
 	return nil
 }

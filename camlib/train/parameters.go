@@ -63,7 +63,7 @@ func (v values) check(all []parameter) error {
 		case at >= 0 && bad < 0 && bad-bad == 0:
 			return fmt.Errorf("tensor %q: value %d is %.4g, want 0 or more: a mean of squares", p.name, at, bad)
 		case at >= 0:
-			return fmt.Errorf("tensor %q: value %d is %.4g, want finite numbers", p.name, at, bad)
+			return fmt.Errorf("tensor %q: %w", p.name, weights.Finite(view))
 		}
 	}
 	return nil

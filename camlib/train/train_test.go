@@ -291,6 +291,33 @@ func TestTrainsOnEveryBackend(t *testing.T) {
 	backendtest.Near(t, "loss of the second epoch", []float32{losses["go"]}, []float32{losses["xla"]}, 1e-4)
 }
 
+// counted counts how often images are read.
+type counted struct {
+	images.Dataset
+	reads []int
+}
+
+func (c *counted) Read(i int, pixels []uint8) error {
+	c.reads[i]++
+	return c.Dataset.Read(i, pixels)
+}
+
+// TestTrainingImagesAreReadOnce, though they are hashed and trained on: a data set may have
+// to open a file for each.
+func TestTrainingImagesAreReadOnce(t *testing.T) {
+	ds := &counted{few(t, 6), make([]int, 6)}
+	h, err := Train(t.Context(), backendtest.Go(t), tiny(1), ds, ds.Dataset, Config{Epochs: 2, BatchSize: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := slices.Repeat([]int{1}, 6); !slices.Equal(ds.reads, want) {
+		t.Errorf("images were read %v times, want each once", ds.reads)
+	}
+	if h.TrainData != h.TestData {
+		t.Errorf("hashes %s and %s of the same images", h.TrainData, h.TestData)
+	}
+}
+
 func TestEvaluateWantsImages(t *testing.T) {
 	e, err := NewEvaluator(backendtest.Go(t), tiny(1))
 	if err != nil {

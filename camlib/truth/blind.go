@@ -29,16 +29,20 @@ func Blind(net *network.Network, region Truth) (*network.Network, error) {
 	if err := region.checkRegion(); err != nil {
 		return nil, err
 	}
-	blind := func(after func(scope *model.Scope, act *Node) *Node) func(scope *model.Scope, act *Node) *Node {
-		return func(scope *model.Scope, act *Node) *Node { return after(scope, region.hide(act)) }
-	}
 	c := *net
 	c.Gradients = nil // those are net's
 	if next := net.Explained() + 1; next < len(net.Layers) {
+		l := net.Layers[next]
 		c.Layers = slices.Clone(net.Layers)
-		c.Layers[next].Build = blind(net.Layers[next].Build)
+		c.Layers[next].Build = nil
+		c.Layers[next].BuildBeside = func(scope *model.Scope, act *Node, beside []*Node) (*Node, []*Node) {
+			return l.Apply(scope, region.hide(act), beside)
+		}
 	} else {
-		c.Head = blind(net.Head)
+		c.Head = nil
+		c.HeadBeside = func(scope *model.Scope, act *Node, beside []*Node) *Node {
+			return net.ApplyHead(scope, region.hide(act), beside)
+		}
 	}
 	return &c, nil
 }

@@ -7,9 +7,13 @@ import (
 	"testing"
 
 	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/truth"
+	"github.com/camlab-go/camlab/internal/backendtest"
+	"github.com/camlab-go/camlab/internal/nn"
 )
 
 // TestBlindShareByHand has a region of one row of a map's two.
@@ -117,8 +121,8 @@ func TestBlindAtEveryLayer(t *testing.T) {
 	}
 }
 
-// TestBlindNetworkKeepsItsLayers, so that methods of all layers explain it. FullGrad wants a
-// head that is pooling and a linear layer.
+// TestBlindNetworkKeepsItsLayers, so that methods of all layers explain it. FullGrad's maps
+// add up to its scores.
 func TestBlindNetworkKeepsItsLayers(t *testing.T) {
 	region, err := truth.Boxes(16, 16, image.Rect(0, 8, 16, 16))
 	if err != nil {
@@ -134,7 +138,50 @@ func TestBlindNetworkKeepsItsLayers(t *testing.T) {
 			t.Errorf("%s: maps of %d×%d, want those of conv1's grid", name, r.Height, r.Width)
 		}
 	}
-	if _, err := e.Explain(t.Context(), cam.FullGrad{}, sample(t, 0), cam.Predicted); !errors.Is(err, cam.ErrHead) {
-		t.Errorf("FullGrad: error %v, want of kind %q", err, cam.ErrHead)
+	complete(t, explain(t, e, "fullgrad", sample(t, 0), cam.Predicted))
+}
+
+// TestFullGradOfABlindNetwork is that of the same network that sees all, but 0 where it is
+// blind: here every square of 2×2 pixels sees only itself.
+func TestFullGradOfABlindNetwork(t *testing.T) {
+	onEach(t, func(t *testing.T, b compute.Backend) {
+		see := newPlain()
+		squares := see.Layers[0].Build
+		see.Store.VariableWithValue("bias", []float32{0.5, -0.25, 0.125})
+		bias := func(scope *model.Scope, like *Node) *Node {
+			return scope.GetVariable("bias").NodeValue(like.Graph())
+		}
+		see.Layers[0].Bias = bias
+		see.Layers[0].Build = func(scope *model.Scope, x *Node) *Node {
+			return nn.ReLU(nn.AddBias(squares(scope, x), bias(scope, x)))
+		}
+		region := masks(t, 2, 3, "#.#...")
+		net, err := truth.Blind(see, region)
+		x := gray(2, 4, 6)
+		for p := range x.Pixels {
+			x.Pixels[p] = float32(p%17+1) / 20
+		}
+		want := explain(t, toyExplainer(t, b, see, nil), "fullgrad", x, cam.Class(1))
+		got := explain(t, toyExplainer(t, b, net, err), "fullgrad", x, cam.Class(1))
+		complete(t, want)
+		complete(t, got)
+		for p := range want.Maps {
+			if region.Masks[p/6%4/2*3+p%6/2] {
+				want.Maps[p] = 0
+			}
+		}
+		backendtest.Near(t, "map", got.Maps, want.Maps, 1e-6)
+	})
+}
+
+// TestFullGradWantsALinearHead: the biases of what is no line are not known.
+func TestFullGradWantsALinearHead(t *testing.T) {
+	net := newPlain()
+	net.Layers[0].Bias = func(_ *model.Scope, like *Node) *Node { return ConstAs(like, []float64{0, 0, 0}) }
+	head := net.Head
+	net.Head = func(scope *model.Scope, act *Node) *Node { return Tanh(head(scope, act)) }
+	_, err := toyExplainer(t, backendtest.Go(t), net, nil).Explain(t.Context(), cam.FullGrad{}, gray(1, 4, 6), cam.Predicted)
+	if !errors.Is(err, cam.ErrHead) {
+		t.Errorf("error %v, want of kind %q", err, cam.ErrHead)
 	}
 }

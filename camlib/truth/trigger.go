@@ -115,9 +115,10 @@ func WithTrigger(net *network.Network, t Trigger) (*network.Network, error) {
 	for i, l := range net.Layers {
 		c.Layers = append(c.Layers, carrying(l, i == 0))
 	}
-	c.Head = func(scope *model.Scope, act *Node) *Node {
+	c.Head = nil
+	c.HeadBeside = func(scope *model.Scope, act *Node, beside []*Node) *Node {
 		own, a := splitLast(act)
-		y := net.Head(scope, own)
+		y := net.ApplyHead(scope, own, beside)
 		classes := y.Shape().Dim(-1)
 		if t.Class >= classes {
 			panic(t.noClass(classes))
@@ -154,19 +155,20 @@ func detectorBias(_ *model.Scope, like *Node) *Node {
 // carrying is a layer with the trigger's channel beside its own, which only the first has
 // to make of the detector.
 func carrying(l network.Layer, first bool) network.Layer {
-	build, bias, name := l.Build, l.Bias, l.Name
-	l.Build = func(scope *model.Scope, x *Node) *Node {
-		own, a := splitLast(x)
+	own, bias, name := l, l.Bias, l.Name
+	l.Build = nil
+	l.BuildBeside = func(scope *model.Scope, x *Node, beside []*Node) (*Node, []*Node) {
+		x, a := splitLast(x)
 		if first {
 			a = cover(a)
 		}
-		act := build(scope, own)
+		act, after := own.Apply(scope, x, beside)
 		d, h, w := a.Shape().Dimensions, act.Shape().Dim(1), act.Shape().Dim(2)
 		if d[1]%h != 0 || d[2]%w != 0 {
 			panic(fmt.Errorf("truth: trigger: %s makes a grid of %d×%d of one of %d×%d, want sides that divide the ones before", name, h, w, d[1], d[2]))
 		}
 		a = ReduceMean(Reshape(a, d[0], h, d[1]/h, w, d[2]/w, 1), 2, 4)
-		return Concatenate([]*Node{act, a}, -1)
+		return Concatenate([]*Node{act, a}, -1), after
 	}
 	if bias != nil {
 		l.Bias = func(scope *model.Scope, like *Node) *Node {

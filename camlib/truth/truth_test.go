@@ -4,7 +4,9 @@ import (
 	"errors"
 	"image"
 	"math"
+	"reflect"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/camlab-go/camlab/camlib/cam"
@@ -175,4 +177,35 @@ func TestBoxesAndArea(t *testing.T) {
 	if got.Area(0) != 0.25 || got.Area(1) != 1 {
 		t.Errorf("areas %v and %v, want 0.25 and 1", got.Area(0), got.Area(1))
 	}
+}
+
+// TestConcurrentUse measures the same maps from many goroutines.
+func TestConcurrentUse(t *testing.T) {
+	r := oneClass(2, 3, []float32{1, 2, 3, 4, 5, 6}, []float32{3, 2, 1, 0, 9, 4}, []float32{1, 1, 1, 1, 1, 1})
+	region := masks(t, 4, 6, "######......######......", "...###...###............", ".......##....##.........")
+	measure := func() []any {
+		energy, err := truth.Energy(r, region)
+		if err != nil {
+			t.Error(err)
+		}
+		pointing, err := truth.Pointing(r, region, 1)
+		if err != nil {
+			t.Error(err)
+		}
+		boxes, err := truth.MaxBoxAcc(r, region, truth.BoxOptions{})
+		if err != nil {
+			t.Error(err)
+		}
+		return []any{energy, pointing, boxes}
+	}
+	want := measure()
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			if got := measure(); !reflect.DeepEqual(got, want) {
+				t.Errorf("%v, want %v as alone", got, want)
+			}
+		})
+	}
+	group.Wait()
 }

@@ -120,6 +120,17 @@ func pngBytes(t *testing.T, i int) []byte {
 	return b.Bytes()
 }
 
+// unsetenv takes variables out of the environment for a test.
+func unsetenv(t *testing.T, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		t.Setenv(name, "") // set again after the test
+		if err := os.Unsetenv(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func write(t *testing.T, path string, content []byte) {
 	t.Helper()
 	if err := os.WriteFile(path, content, 0o644); err != nil {

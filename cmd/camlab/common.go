@@ -2,19 +2,18 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"sync"
 
 	"github.com/gomlx/compute"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/camlab-go/camlab/camlib"
-	"github.com/camlab-go/camlab/camlib/article"
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/cifar10"
 	"github.com/camlab-go/camlab/camlib/network"
@@ -24,32 +23,11 @@ import (
 
 // The texts of the flags that several commands share.
 const (
-	modelUsage = "checkpoint folder, .safetensors file, or \"article\" for the shipped model"
-	dataUsage  = "folder or archive of CIFAR-10 (default $CAMLAB_DATA, else camlab/cifar10 in the user's cache folder)"
-	jsonUsage  = "print JSON for programs"
+	dataUsage = "folder or archive of CIFAR-10 (default $CAMLAB_DATA, else camlab/cifar10 in the user's cache folder)"
+	jsonUsage = "print JSON for programs"
 )
 
 var backendUsage = backend.Names() + " (default XLA if its plugin is installed, else go, tens of times slower)"
-
-// openModel reads the model that --model names and returns it with the sha256
-// of its weights in their .safetensors form. It is the one place that knows which
-// kinds of models there are. Every one has names for its classes and the size of
-// the images that it was trained on.
-func openModel(name string) (net *network.Network, sha string, err error) {
-	if name == "article" {
-		net, err = article.Pretrained()
-	} else {
-		net, err = article.Load(name)
-	}
-	if err != nil {
-		return nil, "", err
-	}
-	data, err := net.Encode()
-	if err != nil {
-		return nil, "", err
-	}
-	return net, fmt.Sprintf("%x", sha256.Sum256(data)), nil
-}
 
 func printJSON(w io.Writer, v any) error {
 	e := json.NewEncoder(w)
@@ -74,6 +52,11 @@ func openSplit(ctx context.Context, split, data string) (*cifar10.Dataset, error
 	return ds, err
 }
 
+// opener returns what opens the backend that --backend names, when it is first needed.
+func opener(cmd *cobra.Command, name string) func() (compute.Backend, error) {
+	return sync.OnceValues(func() (compute.Backend, error) { return openBackend(cmd, name) })
+}
+
 // openBackend opens the backend that --backend names and says what it costs
 // when it is the pure-Go one only for want of a plugin.
 func openBackend(cmd *cobra.Command, name string) (compute.Backend, error) {
@@ -93,12 +76,13 @@ func openBackend(cmd *cobra.Command, name string) (compute.Backend, error) {
 
 // comparison is what the commands that compare methods are told alike.
 type comparison struct {
-	model, data, split, backend string
-	methods                     []string
+	model                modelFlags
+	data, split, backend string
+	methods              []string
 }
 
 func (o *comparison) flags(f *pflag.FlagSet, methods string) {
-	f.StringVar(&o.model, "model", "article", modelUsage)
+	f.StringVar(&o.model.name, "model", "article", modelUsage)
 	f.StringVar(&o.data, "data", "", dataUsage)
 	f.StringVar(&o.split, "split", "test", splitUsage)
 	f.StringSliceVar(&o.methods, "method", []string{methods}, methodUsage())
@@ -109,12 +93,14 @@ func (o *comparison) open(cmd *cobra.Command) (methods []cam.Method, net *networ
 	if methods, err = lookup(o.methods); err != nil {
 		return nil, nil, nil, nil, err
 	}
-	if net, _, err = openModel(o.model); err != nil {
+	open := opener(cmd, o.backend)
+	m, err := o.model.open(false, open)
+	if err != nil {
 		return nil, nil, nil, nil, err
 	}
 	if ds, err = openSplit(cmd.Context(), o.split, o.data); err != nil {
 		return nil, nil, nil, nil, err
 	}
-	backend, err = openBackend(cmd, o.backend)
-	return methods, net, ds, backend, err
+	backend, err = open()
+	return methods, m.net, ds, backend, err
 }

@@ -149,10 +149,7 @@ func set(name, value string) func(*testing.T, kernels.Env) {
 
 func unset(names ...string) func(*testing.T, kernels.Env) {
 	return func(t *testing.T, _ kernels.Env) {
-		for _, name := range names {
-			t.Setenv(name, "") // set again after the test
-			os.Unsetenv(name)
-		}
+		unsetenv(t, names...)
 	}
 }
 

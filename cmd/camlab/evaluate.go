@@ -24,7 +24,8 @@ type evaluation struct {
 }
 
 func newEvaluate() *cobra.Command {
-	var model, data, split, backendName string
+	var model modelFlags
+	var data, split, backendName string
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "evaluate",
@@ -33,7 +34,8 @@ func newEvaluate() *cobra.Command {
   camlab evaluate --split sample          the 1,000 test images inside camlab, no download needed`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			m, sum, err := openModel(model)
+			open := opener(cmd, backendName)
+			m, err := model.open(false, open)
 			if err != nil {
 				return err
 			}
@@ -41,11 +43,11 @@ func newEvaluate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			backend, err := openBackend(cmd, backendName)
+			backend, err := open()
 			if err != nil {
 				return err
 			}
-			evaluator, err := train.NewEvaluator(backend, m)
+			evaluator, err := train.NewEvaluator(backend, m.net)
 			if err != nil {
 				return err
 			}
@@ -54,14 +56,14 @@ func newEvaluate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			e := evaluation{*ev, model, sum, split, camlib.Describe(backend), time.Since(start).Seconds()}
+			e := evaluation{*ev, model.name, m.sha, split, camlib.Describe(backend), time.Since(start).Seconds()}
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), e)
 			}
 			return e.print(cmd.OutOrStdout())
 		},
 	}
-	c.Flags().StringVar(&model, "model", "article", modelUsage)
+	c.Flags().StringVar(&model.name, "model", "article", modelUsage)
 	c.Flags().StringVar(&data, "data", "", dataUsage)
 	c.Flags().StringVar(&split, "split", "test", splitUsage)
 	c.Flags().StringVar(&backendName, "backend", "", backendUsage)

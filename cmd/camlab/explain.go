@@ -12,7 +12,6 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/cam"
@@ -24,18 +23,19 @@ import (
 
 type explainFlags struct {
 	photos photoFlags
+	model  modelFlags
 
-	model, data, split, class, out, backend, layer, shard string
-	index, methods                                        []string
-	asJSON, smooth                                        bool
-	channels, samples                                     int // of the methods that have such
-	options                                               cam.Options
+	data, split, class, out, backend, shard, input string
+	index, methods                                 []string
+	asJSON, smooth, null, draw, csv                bool
+	channels, samples                              int // of the methods that have such
+	options                                        cam.Options
 }
 
 func newExplain() *cobra.Command {
 	var o explainFlags
 	c := &cobra.Command{
-		Use:   "explain [IMAGE|FOLDER...]",
+		Use:   "explain [IMAGE|FOLDER|TAR|PATTERN|-]...",
 		Short: "Draw class activation maps of CIFAR-10 images or of pictures from disk",
 		Long: `Explain makes class activation maps and writes into --out
 
@@ -43,34 +43,53 @@ func newExplain() *cobra.Command {
                                         with --class all, [n,k,height,width] with "top k"; as large as the layer,
                                         those of pixels as the image, those of several layers as the largest of these
   logits.npy                            the scores before the softmax, float32 [n,classes]
-  <index or name>_<class>_<method>.png  the image beside its map
-  manifest.json                         what they were made of and with, and each image's files
+  <index or name>_<class>_<method>.png  the image beside its map; none with --pictures=false
+  manifest.jsonl                        a line for each image: its row in the arrays, prediction, scores and files;
+                                        for one that could not be read the error
+  manifest.json                         what they were made of and with, and, of up to 10,000 images, all that
+                                        the lines say
+  scores.csv                            with --csv, a row for each map
 
 A method's name is written in lower case and without punctuation there (gradcampp).
 A picture's or class's name that is too long for a file's, not legal on every
 system, or another's but for case is changed and ends in ~ and a checksum; two
 pictures of one name are an error.
-A picture from disk, PNG, JPEG, GIF (its first frame), WebP, BMP or TIFF, is turned
-upright as its EXIF says, laid over --background where it is transparent, cut to
-its largest centered square and made as large as the network takes it; a folder stands for the pictures in
-it, in the order of their names.
-Files that are no pictures end the command before it computes; a picture that
-turns out to be broken is left out of all files, the manifest lists it, and the
-exit status is 1 when the others are done.
 
-Pictures are written as they come, 32 images at a time, and the rest is kept in
-the folder unfinished in --out. After Ctrl-C, a kill or a full disk the same
+Images are
+
+  photo.jpg        PNG, JPEG, GIF (its first frame), WebP, BMP or TIFF
+  photos           the pictures in a folder, not in folders in it, in the order of their names
+  'photos/**'      those in folders in it too. A pattern in quotes, also as in 'photos/**/*.{jpg,png}', names
+                   a picture by its path below the part without * ? [ {
+  data-00.tar      the pictures in a tar, also .tar.gz, which is not unpacked. KEY.cls or KEY.txt beside
+                   KEY.jpg holds the number or name of its class (WebDataset)
+  -                a list of files, folders and tars, one a line, on standard input
+  --index all      those of --split
+
+A picture is turned upright as its EXIF says, laid over --background where it is
+transparent, cut to its largest centered square and made as large as the network
+takes it.
+Files that are no pictures end the command before it computes; a picture that
+turns out to be broken, and any such file in a tar, is left out of the arrays, the
+manifest lists it, and the exit status is 1 when the others are done.
+
+Results are written as they come, 32 images at a time. The pictures are where they
+belong, the rest is in the folder unfinished in --out, and can be read there: the
+arrays have as many rows as are done. After Ctrl-C, a kill or a full disk the same
 command goes on from there and leaves the bytes of a run that was not stopped.
 With other settings, images or another build of camlab it begins anew, and says
 why. Where all is there already, nothing is computed. One run at a time works in
-a folder.
+a folder. The memory does not depend on the number of images, but for their names.
 
 With --shard i/n the images are cut into n runs of neighbors, as long as each
 other to one image, and only run i, from 0, is explained, into a folder of its
 own in --out (shard-00003-of-00008). The arrays of all shards, joined in the
 order of the folders' names, are those of one run over all images.
-The arrays and last manifest.json get their places at the end: where that is,
-all else is whole.
+--shard auto is the part of the task in a Slurm array that runs it; auto/n also that
+of a pod in an Indexed Job of Kubernetes, or of an array of which some tasks alone
+are submitted again.
+The files in unfinished and last manifest.json get their places at the end: where
+that is, all else is whole.
 
 What is explained is a class's score before the softmax. --class takes
 
@@ -82,7 +101,10 @@ What is explained is a class's score before the softmax. --class takes
 		Example: `  camlab explain --split sample --index 3,7,11 --method cam,gradcam
   camlab explain --split sample --index 3 --method all --class "top 2"
   camlab explain --model runs/article --class frog photo.jpg
-  camlab explain --split test --index all --shard 3/8`,
+  camlab explain --split test --index all --shard 3/8
+  camlab explain 'photos/**/*.jpg' --pictures=false --csv
+  find photos -name '*.jpg' -print0 | camlab explain --null -
+  camlab explain 'data-*.tar' --class label --shard auto`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			m, err := o.run(cmd, args)
 			if err != nil {
@@ -93,21 +115,24 @@ What is explained is a class's score before the softmax. --class takes
 			} else {
 				err = m.print(cmd.OutOrStdout(), o.out)
 			}
-			if len(m.Failed) > 0 {
-				return fmt.Errorf("explain: %d of %d pictures could not be read and have no maps, the manifest lists them; the first: %s", len(m.Failed), len(m.Failed)+len(m.Images), m.Failed[0].Error)
+			if m.NumFailed > 0 {
+				return fmt.Errorf("explain: %d of %d pictures could not be read and have no maps, the manifest lists them; the first: %s", m.NumFailed, m.NumFailed+m.NumImages, m.failure)
 			}
 			return err
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&o.model, "model", "article", modelUsage)
+	o.model.add(f)
 	f.StringVar(&o.data, "data", "", dataUsage)
 	f.StringVar(&o.split, "split", "test", splitUsage)
 	f.StringSliceVar(&o.index, "index", nil, "images of the split, by their index in it, or all; of the sample, by their index in the test set")
-	f.StringVar(&o.shard, "shard", "", "explain only part i of n, as in 3/8; the first is 0")
+	f.StringVar(&o.input, "input", "", ".npy file of images as the network takes them, which skips all preparation: [n,height,width,channels], for most ONNX models [n,channels,height,width]")
+	f.StringVar(&o.shard, "shard", "", "explain only part i of n, as in 3/8; the first is 0; auto or auto/n: that of the Slurm or Kubernetes task")
+	f.BoolVar(&o.null, "null", false, "the paths on standard input end in NUL, as find -print0 writes them")
+	f.BoolVar(&o.draw, "pictures", true, "draw the images beside their maps")
+	f.BoolVar(&o.csv, "csv", false, "write scores.csv too: a row for each map")
 	f.StringSliceVar(&o.methods, "method", []string{"cam"}, methodUsage())
 	f.StringVar(&o.class, "class", "predicted", "what to explain, see above")
-	f.StringVar(&o.layer, "layer", "", "layer whose activations are explained, such as conv3 (default the last)")
 	f.BoolVar(&o.smooth, "smooth", false, "average each method over the image, its mirror image, and both at 0.9 and 1.1 times the brightness")
 	f.IntVar(&o.channels, "channels", 0, "channels that Score-CAM and its kin mask, those that vary most (default all)")
 	f.IntVar(&o.samples, "samples", 0, "masks, noises or steps of the methods that average over some (default each method's own number)")
@@ -128,7 +153,7 @@ func methodNames() (names []string) {
 	return names
 }
 
-func (o *explainFlags) run(cmd *cobra.Command, files []string) (*manifest, error) {
+func (o *explainFlags) run(cmd *cobra.Command, args []string) (*manifest, error) {
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
@@ -146,22 +171,25 @@ func (o *explainFlags) run(cmd *cobra.Command, files []string) (*manifest, error
 	if err != nil {
 		return nil, err
 	}
-	net, sum, err := openModel(o.model)
+	open := opener(cmd, o.backend)
+	m, err := o.model.open(o.input != "", open)
 	if err != nil {
 		return nil, err
 	}
-	if o.layer != "" {
-		if net, err = net.At(o.layer); err != nil {
-			return nil, err
-		}
+	for _, note := range m.notes {
+		fmt.Fprintf(cmd.ErrOrStderr(), "explain: %s: %s\n", o.model.name, note)
 	}
-	s, err := o.subjects(ctx, net.Input.Height, files, part)
+	net := m.net
+	s, err := o.subjects(ctx, m, args, cmd.InOrStdin(), part)
 	if err != nil {
 		return nil, err
 	}
-	backend, err := openBackend(cmd, o.backend)
+	backend, err := open()
 	if err != nil {
 		return nil, err
+	}
+	if m.single {
+		o.options.Batch = 1
 	}
 	explainer, err := cam.New(backend, net, o.options)
 	if err != nil {
@@ -171,22 +199,28 @@ func (o *explainFlags) run(cmd *cobra.Command, files []string) (*manifest, error
 	if _, err := o.target(model, s.labels); err != nil {
 		return nil, err
 	}
+	if i := slices.Index(s.labels, -1); i >= 0 && o.class == "label" {
+		return nil, fmt.Errorf("explain: %s has no label that is a class of the network, want one of every image, or another --class", s.describe(i).File)
+	}
 	if o.shard != "" {
-		o.out = filepath.Join(o.out, fmt.Sprintf("shard-%05d-of-%05d", part.i, part.n))
+		o.shard, o.out = part.String(), filepath.Join(o.out, part.folder())
 	}
 	v := readVersions()
-	m := &manifest{
-		Model: o.model, ModelSHA256: sum, Shard: o.shard, Classes: net.Classes, Class: o.class,
-		Layer: o.layer, Smooth: o.smooth, Resize: images.AlignCorners.String(), Backend: camlib.Describe(backend), Versions: v,
+	result := &manifest{
+		Model: o.model.name, ModelSHA256: m.sha, Shard: o.shard, Classes: net.Classes, Class: o.class,
+		Records: recordsFile, Layer: o.model.layer, Smooth: o.smooth, Resize: images.AlignCorners.String(), Backend: camlib.Describe(backend), Versions: v,
 	}
 	if !camlib.IsPureGo(backend) {
-		m.Plugin = filepath.Base(v.Plugin)
+		result.Plugin = filepath.Base(v.Plugin)
 	}
-	m.Versions.Plugin = m.Plugin
-	if len(files) > 0 {
-		m.Photos = o.photos.policy(net.Input.Height)
-	} else {
-		m.Split = o.split
+	result.Versions.Plugin = result.Plugin
+	switch {
+	case o.input != "":
+		result.Photos = "arrays, as they are"
+	case len(args) > 0:
+		result.Photos = o.photos.policy(m)
+	default:
+		result.Split = o.split
 	}
 	for k, method := range methods {
 		method = cam.WithSamples(cam.WithChannels(method, o.channels), o.samples)
@@ -195,14 +229,17 @@ func (o *explainFlags) run(cmd *cobra.Command, files []string) (*manifest, error
 			method = cam.Smoothed{Method: method, Flips: true, Scales: []float64{0.9, 1, 1.1}}
 		}
 		methods[k] = method
-		m.Methods = append(m.Methods, spec.Name)
-		m.Maps = append(m.Maps, mapFile{Method: spec.Name, File: "maps_" + cam.FileName(spec.Name) + ".npy", Signed: spec.Signed})
+		result.Methods = append(result.Methods, spec.Name)
+		result.Maps = append(result.Maps, mapFile{Method: spec.Name, File: "maps_" + cam.FileName(spec.Name) + ".npy", Signed: spec.Signed})
 	}
-	settings, err := o.settings(cmd, m, s)
+	if o.csv {
+		result.Scores = scoresFile
+	}
+	settings, err := o.settings(cmd, m, result, s)
 	if err != nil {
 		return nil, err
 	}
-	m.Settings = settings.sum()
+	result.Settings = settings.sum()
 
 	_, missing := os.Stat(o.out)
 	if err := outdir.Ready(o.out); err != nil {
@@ -218,23 +255,23 @@ func (o *explainFlags) run(cmd *cobra.Command, files []string) (*manifest, error
 		return nil, fmt.Errorf("explain: --out: %w", err)
 	}
 	defer unlock()
-	if done := finished(o.out, m.Settings); done != nil {
+	if done := finished(o.out, result.Settings); done != nil {
 		fmt.Fprintf(cmd.ErrOrStderr(), "explain: %s has these results already; remove it to compute them again\n", o.out)
 		return done, nil
 	}
-	if err := m.free(o.out); err != nil {
+	if err := result.free(o.out); err != nil {
 		return nil, fmt.Errorf("explain: --out: %w", err)
 	}
-	j, err := o.journal(cmd, settings, m, len(s.infos))
+	j, err := o.journal(cmd, settings, result, s.len())
 	if err != nil {
 		return nil, err
 	}
-	w := &explaining{subjects: s, flags: o, journal: j, methods: methods, model: model, manifest: m, slugs: fileNames(m.Classes, maxClassName, "_")}
+	w := &explaining{subjects: s, flags: o, journal: j, methods: methods, model: model, manifest: result, slugs: fileNames(result.Classes, maxClassName, " ", "_")}
 	if err = w.all(ctx, progress.New(cmd.ErrOrStderr())); err == nil {
 		err = w.finish()
 	}
 	if err == nil {
-		return m, nil
+		return result, nil
 	}
 	if j.units == 0 { // as if it had not been
 		err = errors.Join(err, j.remove())
@@ -245,44 +282,16 @@ func (o *explainFlags) run(cmd *cobra.Command, files []string) (*manifest, error
 		return nil, err
 	}
 	j.close()
-	done := whole(j.units, len(methods), len(s.infos))
+	done := whole(j.units, len(methods), s.len())
 	if ctx.Err() != nil {
-		return nil, fmt.Errorf("explain: stopped; %d of %d images are done, and the same command goes on: %w", done, len(s.infos), context.Cause(ctx))
+		return nil, fmt.Errorf("explain: stopped; %d of %d images are done, and the same command goes on: %w", done, s.len(), context.Cause(ctx))
 	}
-	return nil, fmt.Errorf("%w; %d of %d images are done, and the same command goes on after them", err, done, len(s.infos))
-}
-
-// settings are what the results depend on.
-func (o *explainFlags) settings(cmd *cobra.Command, m *manifest, s *subjects) (settings, error) {
-	program, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("explain: %w", err)
-	}
-	info, err := os.Stat(program)
-	if err != nil {
-		return nil, fmt.Errorf("explain: %w", err)
-	}
-	all := settings{
-		"camlab":              fmt.Sprint(m.Versions, info.Size(), info.ModTime().UnixNano()), // a build of a checkout has no other version
-		"the model's weights": m.ModelSHA256, "the backend": m.Backend, "the images": s.identity,
-	}
-	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		switch f.Name {
-		case "out", "json", "data", "backend", "help": // what they change is above, or nothing
-		default:
-			all["--"+f.Name] = f.Value.String()
-		}
-	})
-	return all, nil
+	return nil, fmt.Errorf("%w; %d of %d images are done, and the same command goes on after them", err, done, s.len())
 }
 
 // journal opens the journal in --out and says what is to become of what it holds.
 func (o *explainFlags) journal(cmd *cobra.Command, s settings, m *manifest, images int) (*journal, error) {
-	arrays := []string{"logits.npy"}
-	for _, f := range m.Maps {
-		arrays = append(arrays, f.File)
-	}
-	j, differ, err := openJournal(o.out, s, arrays)
+	j, differ, err := openJournal(o.out, s, m.Maps, o.csv)
 	if err != nil {
 		return nil, fmt.Errorf("explain: %w", err)
 	}

@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"image"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -45,7 +44,7 @@ type explaining struct {
 type chunk struct {
 	start, end int
 	which      []int // those that could be read
-	images     []image.Image
+	seen       []seen
 	failed     []failedImage
 }
 
@@ -65,57 +64,87 @@ func whole(units, methods, n int) int {
 // all makes what is missing.
 func (w *explaining) all(ctx context.Context, lines *progress.Lines) error {
 	defer lines.Clear()
-	chunks := chunksOf(len(w.infos))
-	begun, first := time.Now(), whole(w.journal.units, len(w.methods), len(w.infos))
-	for u := w.journal.units; u < chunks*len(w.methods); u++ {
-		start := u / len(w.methods) * chunkSize
-		end := start + chunkSize
-		if u/len(w.methods) == chunks-1 {
-			end = len(w.infos)
-		}
-		if w.chunk.end != end {
-			if err := w.read(start, end); err != nil {
-				return err
-			}
-		}
+	ctx, cancel := context.WithCancel(ctx)
+	methods := len(w.methods)
+	next, wait := w.ahead(ctx, w.journal.units/methods)
+	defer wait()
+	defer cancel()
+	begun, first, warm := time.Now(), whole(w.journal.units, methods, w.len()), false
+	for c := range next {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := w.unit(ctx, u%len(w.methods)); err != nil {
-			return err
+		w.chunk = c
+		if len(w.journal.chunk) > 0 && w.journal.units%methods > 0 && len(c.which) != len(w.journal.chunk[0].Images) {
+			return fmt.Errorf("explain: pictures from %s on changed while the run went on", w.describe(c.start).Name)
 		}
-		if lines.Images(first, start+(end-start)*(u%len(w.methods)+1)/len(w.methods), len(w.infos), begun); u == 0 {
-			begun = time.Now() // the first unit compiled the graphs
+		for k := w.journal.units % methods; k < methods; k++ {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := w.unit(ctx, k); err != nil {
+				return err
+			}
+			lines.Images(first, c.start+(c.end-c.start)*(k+1)/methods, w.len(), begun)
 		}
+		if !warm { // the first chunk compiled the graphs
+			begun, first, warm = time.Now(), c.end, true
+		}
+	}
+	if w.journal.units < chunksOf(w.len())*methods {
+		return ctx.Err()
 	}
 	return nil
 }
 
+// ahead reads the chunks from number c on, each while the one before it is explained, and
+// ends when they are read or the context is done. wait waits for that.
+func (w *explaining) ahead(ctx context.Context, c int) (chunks <-chan chunk, wait func()) {
+	read := make(chan chunk)
+	var group sync.WaitGroup
+	group.Go(func() {
+		defer close(read)
+		for ; c < chunksOf(w.len()); c++ {
+			start, end := c*chunkSize, (c+1)*chunkSize
+			if c == chunksOf(w.len())-1 {
+				end = w.len()
+			}
+			select {
+			case read <- w.read(ctx, start, end):
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	return read, group.Wait
+}
+
 // read reads a chunk's images.
-func (w *explaining) read(start, end int) error {
-	read, errs := make([]image.Image, end-start), make([]error, end-start)
+func (w *explaining) read(ctx context.Context, start, end int) chunk {
+	read, errs := make([]seen, end-start), make([]error, end-start)
 	var group errgroup.Group
 	group.SetLimit(min(4, runtime.GOMAXPROCS(0))) // a photo may be hundreds of megabytes in memory
 	for i := range read {
+		if ctx.Err() != nil {
+			break // nobody waits for the chunk
+		}
+		decode := w.fetch(start + i)
 		group.Go(func() error {
-			read[i], errs[i] = w.subjects.read(start + i)
+			read[i], errs[i] = decode()
 			return nil
 		})
 	}
 	_ = group.Wait()
-	w.chunk = chunk{start: start, end: end}
-	for i, img := range read {
+	c := chunk{start: start, end: end}
+	for i, s := range read {
 		if err := errs[i]; err != nil {
-			info := w.infos[start+i]
-			w.chunk.failed = append(w.chunk.failed, failedImage{info.Name, info.File, valid(err.Error())})
+			info := w.describe(start + i)
+			c.failed = append(c.failed, failedImage{info.Name, info.File, valid(err.Error())})
 			continue
 		}
-		w.chunk.which, w.chunk.images = append(w.chunk.which, start+i), append(w.chunk.images, img)
+		c.which, c.seen = append(c.which, start+i), append(c.seen, s)
 	}
-	if k := w.journal.units % len(w.methods); k > 0 && len(w.chunk.which) != len(w.journal.last.Pictures) {
-		return fmt.Errorf("explain: pictures from %s on changed while the run went on", w.infos[start].Name)
-	}
-	return nil
+	return c
 }
 
 // unit makes and writes what one method makes of the chunk.
@@ -147,14 +176,14 @@ func (w *explaining) explain(ctx context.Context, k int, u *unit) error {
 	if err != nil {
 		return err
 	}
-	batch, err := images.FromImages(w.chunk.images...)
+	batch, err := w.batch()
 	if err != nil {
 		return err
 	}
 	r, err := w.model.Explainer.Explain(ctx, w.methods[k], batch, target)
 	if err != nil {
 		if w.chunk.start > 0 && ctx.Err() == nil {
-			err = fmt.Errorf("explain: images from number %d, %s, on: %w", w.chunk.start, w.infos[w.chunk.start].Name, err)
+			err = fmt.Errorf("explain: images from number %d, %s, on: %w", w.chunk.start, w.describe(w.chunk.start).Name, err)
 		}
 		return err
 	}
@@ -163,22 +192,48 @@ func (w *explaining) explain(ctx context.Context, k int, u *unit) error {
 	for _, outcome := range r.Outcome {
 		u.Outcome = append(u.Outcome, outcome.String())
 	}
+	for row := range w.chunk.which {
+		for _, c := range r.ClassesOf(row) {
+			u.Of = append(u.Of, w.manifest.Classes[c])
+		}
+	}
 	if k == 0 { // scores and classes are the same for every method
 		u.logits = r.Scores
 		for row, i := range w.chunk.which {
-			u.Images = append(u.Images, w.describe(w.infos[i], r, row))
+			u.Images = append(u.Images, w.found(w.describe(i), r, row))
 		}
 	}
 	if w.journal.units == 0 { // from now on an earlier run's files are no more all there
-		if err := os.Remove(filepath.Join(w.journal.dir, manifestFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("explain: %w", err)
+		for _, name := range []string{manifestFile, recordsFile, scoresFile} {
+			if err := os.Remove(filepath.Join(w.journal.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("explain: %w", err)
+			}
 		}
+	}
+	if !w.flags.draw {
+		return nil
 	}
 	return w.draw(w.methods[k], r, u)
 }
 
-// describe adds what a result says of an image.
-func (w *explaining) describe(e explained, r *cam.Result, i int) explained {
+// batch is the chunk's images as the network takes them.
+func (w *explaining) batch() (images.Batch, error) {
+	if w.array != nil {
+		return w.array.Part(w.chunk.start, w.chunk.end), nil
+	}
+	var all []image.Image
+	for _, s := range w.chunk.seen {
+		all = append(all, s.image)
+	}
+	x, err := images.FromImages(all...)
+	if w.model.Network.Input.Channels == 1 {
+		x = x.Gray()
+	}
+	return x, err
+}
+
+// found adds what a result says of an image.
+func (w *explaining) found(e explained, r *cam.Result, i int) explained {
 	classes := w.manifest.Classes
 	e.Predicted = classes[r.Predicted[i]]
 	if r.Class != nil && r.K == 0 {
@@ -186,6 +241,11 @@ func (w *explaining) describe(e explained, r *cam.Result, i int) explained {
 	}
 	if r.Rival != nil {
 		e.Rival = classes[r.Rival[i]]
+	}
+	if r.Class != nil && r.K > 0 {
+		for _, c := range r.ClassesOf(i) {
+			e.Top = append(e.Top, classes[c])
+		}
 	}
 	return e
 }
@@ -201,7 +261,7 @@ func (w *explaining) draw(method cam.Method, r *cam.Result, u *unit) error {
 			}
 			stem := w.files[i] + "_" + asked + "_" + cam.FileName(method.Spec().Name)
 			name := stem + ".png"
-			if h := hash(name); used[h] || w.journal.taken[h] { // a_b of c, and a of b_c
+			if _, taken := w.journal.taken[hash(name)]; taken || used[hash(name)] { // a_b of c, and a of b_c
 				name = stem + checksum(fmt.Sprintf("%q %q %d", w.files[i], asked, c)) + ".png"
 			}
 			used[hash(name)] = true
@@ -232,8 +292,8 @@ func (w *explaining) drawImage(method cam.Method, r *cam.Result, row int, files 
 		if r.Rival != nil {
 			asked += " not " + names[r.Rival[row]]
 		}
-		title := fmt.Sprintf("%s: %s %+.2f", legible.Line(w.infos[w.chunk.which[row]].Name), legible.Line(asked), r.Score[row*len(classes)+k])
-		picture, err := figure.Pair{Title: title, Image: w.chunk.images[row], Map: maps[k], Name: method.Spec().Name, Shading: shading}.Draw()
+		title := fmt.Sprintf("%s: %s %+.2f", legible.Line(w.describe(w.chunk.which[row]).Name), legible.Line(asked), r.Score[row*len(classes)+k])
+		picture, err := w.chunk.seen[row].pair(figure.Pair{Title: title, Map: maps[k], Name: method.Spec().Name, Shading: shading}).Draw()
 		if err != nil {
 			return err
 		}
@@ -248,43 +308,14 @@ func (w *explaining) drawImage(method cam.Method, r *cam.Result, row int, files 
 	return nil
 }
 
-// finish puts the manifest together, and the arrays in their places.
+// finish puts the manifest together, and the files in their places.
 func (w *explaining) finish() error {
-	m, at := w.manifest, 0 // the chunk's first image
-	if _, err := w.journal.each(func(u unit) bool {
-		if u.Method == 0 {
-			at = len(m.Images)
-			m.Images, m.Failed = append(m.Images, u.Images...), append(m.Failed, u.Failed...)
-		}
-		for row, names := range u.Pictures {
-			m.Images[at+row].Pictures = append(m.Images[at+row].Pictures, names...)
-		}
-		f := &m.Maps[u.Method]
-		f.Score, f.Residual, f.Outcome = append(f.Score, u.Score...), append(f.Residual, u.Residual...), append(f.Outcome, u.Outcome...)
-		if u.Shape != nil {
-			f.Shape = u.Shape
-		}
-		return true
-	}); err != nil {
-		return fmt.Errorf("explain: %w", err)
-	}
-	if len(m.Images) == 0 {
+	if w.journal.images == 0 {
 		w.journal.units = 0
-		return errors.New(m.Failed[0].Error)
+		return errors.New(w.journal.failure)
 	}
-	for k := range m.Maps {
-		m.Maps[k].Shape = append([]int{len(m.Images)}, m.Maps[k].Shape...)
-	}
-	m.MapShape = m.Maps[0].Shape
-	if err := w.journal.finish(len(m.Images), len(m.Classes), m); err != nil {
+	if err := w.journal.finish(w.manifest); err != nil {
 		return fmt.Errorf("explain: %w", err)
 	}
 	return nil
-}
-
-// hash stands for the name of a file, on any file system.
-func hash(name string) uint64 {
-	h := fnv.New64a()
-	_, _ = io.WriteString(h, folded(name)) // never fails
-	return h.Sum64()
 }

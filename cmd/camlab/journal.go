@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,39 +14,43 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/camlab-go/camlab/internal/atomicfile"
 )
 
 // journal is what a run of explain has done so far, so that the next one goes on:
-// the file journal in the folder unfinished, beside the arrays as far as they are.
+// the file journal in the folder unfinished, beside the other files as far as they are.
 // Its first line holds the settings, and every other one a unit of work whose
 // pictures and values are on disk. All lines begin with their checksum, for the
 // last one may be torn.
 type journal struct {
 	dir, work string
 	file      *os.File
-	arrays    []*npyFile // logits.npy, then those of the methods
-	last      unit
-	taken     map[uint64]bool // names of pictures, see hash
-	units     int             // so far
+	files     []*growing // logits.npy, those of the methods, and those of records
+	methods   []mapFile
+	units     int                 // so far
+	chunk     []unit              // of the images that the last unit is of, as far as they are
+	images    int                 // explained in all chunks that are whole
+	failed    int                 // pictures that could not be read
+	failure   string              // of the first of them
+	taken     map[uint64]struct{} // names of pictures, see hash
+	synced    time.Time
 }
-
-// settings are what the results depend on. A run goes on only with the same.
-type settings map[string]string
 
 // unit is what one method made of one chunk of images.
 type unit struct {
-	Method   int            `json:"method"` // its number
-	Images   []explained    `json:"images,omitempty"`
-	Failed   []failedImage  `json:"failed,omitempty"`
-	Pictures [][]string     `json:"pictures"` // file names, for each image
-	Shape    []int          `json:"shape"`    // of an image's maps
-	Classes  int            `json:"classes"`  // the scores of an image
-	Score    []float32      `json:"score"`
-	Residual []float32      `json:"residual,omitempty"`
-	Outcome  []string       `json:"outcome"`
-	Sums     map[int]uint32 `json:"sums"` // of the bytes that array i got
+	Method   int           `json:"method"`           // its number
+	Classes  int           `json:"classes"`          // the scores of an image
+	Images   []explained   `json:"images,omitempty"` // with the first method
+	Failed   []failedImage `json:"failed,omitempty"`
+	Pictures [][]string    `json:"pictures"` // file names, for each image
+	Shape    []int         `json:"shape"`    // of an image's maps
+	Score    []float32     `json:"score"`
+	Residual []float32     `json:"residual,omitempty"`
+	Outcome  []string      `json:"outcome"`
+	Of       []string      `json:"of"`     // the class of each map
+	Pieces   map[int]piece `json:"pieces"` // of the files that it added to
 
 	logits, maps []float32
 }
@@ -59,10 +62,15 @@ const (
 
 // openJournal opens the journal in a folder and reads how far it got. One of other
 // settings, or none, begins anew; differ lists the settings that are not the same.
-func openJournal(dir string, s settings, arrays []string) (_ *journal, differ []string, err error) {
-	j := &journal{dir: dir, work: filepath.Join(dir, unfinished), taken: make(map[uint64]bool)}
-	for _, name := range arrays {
-		j.arrays = append(j.arrays, &npyFile{name: name})
+func openJournal(dir string, s settings, methods []mapFile, csv bool) (_ *journal, differ []string, err error) {
+	j := &journal{dir: dir, work: filepath.Join(dir, unfinished), methods: methods, taken: make(map[uint64]struct{})}
+	j.files = append(j.files, &growing{name: logitsFile, array: true})
+	for _, f := range methods {
+		j.files = append(j.files, &growing{name: f.File, array: true})
+	}
+	j.files = append(j.files, &growing{name: recordsFile})
+	if csv {
+		j.files = append(j.files, &growing{name: scoresFile})
 	}
 	defer func() {
 		if err != nil {
@@ -90,8 +98,8 @@ func openJournal(dir string, s settings, arrays []string) (_ *journal, differ []
 	if j.file, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644); err != nil {
 		return nil, nil, err
 	}
-	for _, a := range j.arrays {
-		if err := a.open(filepath.Join(j.work, a.name), os.O_CREATE); err != nil {
+	for _, f := range j.files {
+		if err := f.open(filepath.Join(j.work, f.name), os.O_CREATE); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -105,7 +113,9 @@ func ours(work string) error {
 		return fmt.Errorf("%w, want the folder of an unfinished run or nothing there", err)
 	}
 	for _, e := range entries {
-		if name := e.Name(); e.IsDir() || name != "journal" && filepath.Ext(name) != ".npy" && !strings.HasPrefix(name, ".") {
+		name := e.Name()
+		known := slices.Contains([]string{"journal", recordsFile, scoresFile}, name) || filepath.Ext(name) == ".npy" || strings.HasPrefix(name, ".")
+		if e.IsDir() || !known {
 			return fmt.Errorf("%s holds %q, which is not of an unfinished run: move it away, or choose another --out", work, name)
 		}
 	}
@@ -115,14 +125,14 @@ func ours(work string) error {
 // goOn reads the units up to the first one that is not whole, and forgets what
 // comes after it.
 func (j *journal) goOn() error {
-	for _, a := range j.arrays {
-		path := filepath.Join(j.work, a.name)
-		err := a.open(path, 0)
-		if errors.Is(err, fs.ErrNotExist) { // stopped while the whole arrays got their places
-			if err := os.Rename(filepath.Join(j.dir, a.name), path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	for _, f := range j.files {
+		path := filepath.Join(j.work, f.name)
+		err := f.open(path, 0)
+		if errors.Is(err, fs.ErrNotExist) { // stopped while the whole files got their places
+			if err := os.Rename(filepath.Join(j.dir, f.name), path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
-			err = a.open(path, os.O_CREATE)
+			err = f.open(path, os.O_CREATE)
 		}
 		if err != nil {
 			return err
@@ -134,13 +144,13 @@ func (j *journal) goOn() error {
 				return false
 			}
 		}
-		for i, sum := range u.Sums {
-			if !j.arrays[i].has(sum, u.values(i)) {
+		for i, p := range u.Pieces {
+			if i >= len(j.files) || !j.files[i].has(p) {
 				return false
 			}
 		}
-		for i := range u.Sums {
-			j.arrays[i].end += int64(4 * u.values(i))
+		for i, p := range u.Pieces {
+			j.files[i].end += p.Size
 		}
 		j.did(u)
 		return true
@@ -154,8 +164,8 @@ func (j *journal) goOn() error {
 	if _, err := j.file.Seek(end, io.SeekStart); err != nil {
 		return err
 	}
-	for _, a := range j.arrays {
-		if err := a.truncate(); err != nil {
+	for _, f := range j.files {
+		if err := f.truncate(); err != nil {
 			return err
 		}
 	}
@@ -183,21 +193,46 @@ func (j *journal) each(visit func(u unit) bool) (end int64, err error) {
 // did takes a unit into account.
 func (j *journal) did(u unit) {
 	for _, name := range slices.Concat(u.Pictures...) {
-		j.taken[hash(name)] = true
+		j.taken[hash(name)] = struct{}{}
 	}
-	j.last, j.units = u, j.units+1
-	j.last.Images, j.last.Score, j.last.Residual, j.last.Outcome, j.last.logits, j.last.maps = nil, nil, nil, nil, nil, nil
+	j.rows(u)
+	if u.Method == 0 {
+		j.chunk = nil
+		if j.failed += len(u.Failed); j.failure == "" && len(u.Failed) > 0 {
+			j.failure = u.Failed[0].Error
+		}
+	}
+	u.logits, u.maps = nil, nil
+	j.chunk, j.units = append(j.chunk, u), j.units+1
+	if u.Method == len(j.methods)-1 {
+		j.images += len(j.chunk[0].Images)
+	}
 }
 
-// add writes a unit, whose pictures are on disk.
+// rows tells the arrays what a row of them is, once a unit knows.
+func (j *journal) rows(u unit) {
+	if u.Shape != nil {
+		j.files[0].row, j.files[1+u.Method].row = []int{u.Classes}, u.Shape
+	}
+}
+
+// add writes a unit, whose pictures are on disk, and with the last one of a chunk the
+// chunk's records.
 func (j *journal) add(u unit) error {
-	u.Sums = make(map[int]uint32)
-	for i, values := range map[int][]float32{0: u.logits, 1 + u.Method: u.maps} {
-		if len(values) == 0 {
+	j.rows(u)
+	added := map[int][]byte{0: bytesOf(u.logits), 1 + u.Method: bytesOf(u.maps)}
+	if u.Method == len(j.methods)-1 {
+		if err := j.record(append(slices.Clone(j.chunk[:u.Method]), u), added); err != nil {
+			return err
+		}
+	}
+	u.Pieces = make(map[int]piece)
+	for i, b := range added {
+		if len(b) == 0 {
 			continue
 		}
 		var err error
-		if u.Sums[i], err = j.arrays[i].append(values); err != nil {
+		if u.Pieces[i], err = j.files[i].append(b); err != nil {
 			return err
 		}
 	}
@@ -208,7 +243,25 @@ func (j *journal) add(u unit) error {
 	return nil
 }
 
-// write appends a line.
+// record adds what the files of records get of a chunk.
+func (j *journal) record(chunk []unit, added map[int][]byte) (err error) {
+	records := chunkRecords(chunk, j.images, j.methods)
+	for i, f := range j.files {
+		switch f.name {
+		case recordsFile:
+			added[i], err = recordLines(records, chunk[0].Failed)
+		case scoresFile:
+			added[i], err = scoreRows(records, f.end == 0)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// write appends a line. What is written outlives the program. A power cut may take more
+// than the last second of it, of which the checksums tell.
 func (j *journal) write(v any) error {
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -217,6 +270,20 @@ func (j *journal) write(v any) error {
 	if _, err := fmt.Fprintf(j.file, "%08x %s\n", crc32.ChecksumIEEE(text), text); err != nil {
 		return err
 	}
+	if time.Since(j.synced) < time.Second {
+		return nil
+	}
+	return j.sync()
+}
+
+// sync has the disk hold all that was written.
+func (j *journal) sync() error {
+	for _, f := range j.files {
+		if err := f.file.Sync(); err != nil {
+			return err
+		}
+	}
+	j.synced = time.Now()
 	return j.file.Sync()
 }
 
@@ -228,19 +295,23 @@ func readLine(r *bufio.Reader) (text []byte, n int, ok bool) {
 	return text, len(line), err == nil && found && bad == nil && crc32.ChecksumIEEE(text) == uint32(want)
 }
 
-// finish gives the arrays of n images their places, and writes the manifest last.
-func (j *journal) finish(n, classes int, m *manifest) error {
-	for i, a := range j.arrays {
-		shape := []int{n, classes}
-		if i > 0 {
-			shape = m.Maps[i-1].Shape
-		}
-		if err := a.finish(shape); err != nil {
+// finish completes the manifest, gives the files their places, and writes it last.
+func (j *journal) finish(m *manifest) error {
+	if err := j.sync(); err != nil {
+		return err
+	}
+	m.NumImages, m.NumFailed, m.failure = j.images, j.failed, j.failure
+	for k := range m.Maps {
+		m.Maps[k].Shape = j.files[1+k].shape()
+	}
+	m.MapShape = m.Maps[0].Shape
+	if j.images+j.failed <= wholeManifest {
+		if err := readRecords(filepath.Join(j.work, recordsFile), m.take); err != nil {
 			return err
 		}
 	}
-	for _, a := range j.arrays {
-		if err := os.Rename(filepath.Join(j.work, a.name), filepath.Join(j.dir, a.name)); err != nil {
+	for _, f := range j.files {
+		if err := os.Rename(filepath.Join(j.work, f.name), filepath.Join(j.dir, f.name)); err != nil {
 			return err
 		}
 	}
@@ -258,11 +329,11 @@ func (j *journal) remove() error {
 
 func (j *journal) close() {
 	if j.file != nil {
-		_ = j.file.Close() // its lines are synced
+		_ = j.file.Close()
 	}
-	for _, a := range j.arrays {
-		if a.file != nil {
-			_ = a.file.Close()
+	for _, f := range j.files {
+		if f.file != nil {
+			_ = f.file.Close()
 		}
 	}
 }
@@ -271,38 +342,4 @@ func (j *journal) close() {
 func isFile(path string) bool {
 	info, err := os.Lstat(path)
 	return err == nil && info.Mode().IsRegular() && info.Size() > 0
-}
-
-// sum is what stands for the settings in a manifest.
-func (s settings) sum() string {
-	text, _ := json.Marshal(s) // of strings, in the order of their names
-	return fmt.Sprintf("%x", sha256.Sum256(text))
-}
-
-// differ lists the settings that are not those of another run.
-func (s settings) differ(other settings) (names []string) {
-	for name, value := range s {
-		if was, ok := other[name]; !ok || was != value {
-			names = append(names, name)
-		}
-	}
-	for name := range other {
-		if _, ok := s[name]; !ok {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
-
-// values is how many values a unit adds to array i.
-func (u unit) values(i int) int {
-	if i == 0 {
-		return u.Classes * len(u.Images)
-	}
-	n := len(u.Pictures)
-	for _, d := range u.Shape {
-		n *= d
-	}
-	return n
 }

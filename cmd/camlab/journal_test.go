@@ -55,6 +55,13 @@ func stopAfter(t *testing.T, n int, dir string, args []string) (string, error) {
 	}
 }
 
+// ended returns what waiting for a started program comes to.
+func ended(c *exec.Cmd) <-chan error {
+	done := make(chan error)
+	go func() { done <- c.Wait() }()
+	return done
+}
+
 // TestExplainGoesOn stops a run between any two units and wants the next one to
 // leave the bytes of a run that was not stopped.
 func TestExplainGoesOn(t *testing.T) {
@@ -65,8 +72,8 @@ func TestExplainGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := files(t, whole)
-	if len(want) != 100*2+4 {
-		t.Fatalf("%d files, want two pictures of each image, three arrays and the manifest", len(want))
+	if len(want) != 100*2+5 {
+		t.Fatalf("%d files, want two pictures of each image, three arrays, the manifest and the records", len(want))
 	}
 	out := t.TempDir()
 	stopped := 0
@@ -122,8 +129,7 @@ func TestExplainKilled(t *testing.T) {
 		if err := c.Start(); err != nil {
 			t.Fatal(err)
 		}
-		done := make(chan error)
-		go func() { done <- c.Wait() }()
+		done := ended(c)
 		var err error
 		wait := func() (ended bool) {
 			select {
@@ -166,8 +172,9 @@ func TestExplainKilled(t *testing.T) {
 	same(t, "killed", out, want)
 }
 
-// TestExplainStoppedAtTheEnd stops a run after some of the arrays got their places.
-func TestExplainStoppedAtTheEnd(t *testing.T) {
+// TestExplainConcurrentFolder stops a run after some of the arrays got their places, by a
+// folder that comes about while it runs.
+func TestExplainConcurrentFolder(t *testing.T) {
 	args := func(out string) []string {
 		return []string{"explain", "--split", "sample", "--index", sampleIndex(3), "--method", "cam,gradcam", "--out", out}
 	}

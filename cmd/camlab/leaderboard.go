@@ -77,7 +77,7 @@ func (o *leaderboardFlags) run(cmd *cobra.Command) error {
 	for name, write := range map[string]func(w io.Writer) error{
 		"leaderboard.md": func(w io.Writer) error {
 			fmt.Fprintf(w, "%s%d images of the %s split, model %s, seed %d, %s, %.0f minutes.\n\n",
-				whole, b.Images, o.split, o.model, b.Seed, camlib.Describe(backend), took.Minutes())
+				whole, b.Images, o.split, o.model.name, b.Seed, camlib.Describe(backend), took.Minutes())
 			return b.Markdown(w)
 		},
 		"leaderboard.csv": b.CSV, "leaderboard.json": b.JSON,

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,8 +19,12 @@ type manifest struct {
 	Model       string        `json:"model"`
 	ModelSHA256 string        `json:"model_sha256"` // of its weights in .safetensors form
 	Split       string        `json:"split,omitempty"`
-	Shard       string        `json:"shard,omitempty"` // as asked for: which of all images these are
-	Images      []explained   `json:"images"`
+	Shard       string        `json:"shard,omitempty"` // which of all images these are
+	NumImages   int           `json:"num_images"`
+	NumFailed   int           `json:"num_failed"`
+	Records     string        `json:"records"`          // a file with a record of each image
+	Scores      string        `json:"scores,omitempty"` // a file with a row for each map
+	Images      []explained   `json:"images,omitempty"` // as in the records; of more than wholeManifest there alone
 	Failed      []failedImage `json:"failed,omitempty"` // pictures that could not be read, of which there are no maps
 	Classes     []string      `json:"classes"`
 	Class       string        `json:"class"` // as asked for
@@ -35,17 +40,25 @@ type manifest struct {
 	Versions    versions      `json:"versions"`
 	Seed        int64         `json:"seed"`            // 0: what a method draws is the same in every run
 	Settings    string        `json:"settings_sha256"` // of all that the results depend on: equal for runs that write the same
+
+	failure string // of the first picture that could not be read
 }
 
-// mapFile is what one method made; the lists hold one value for each map.
+// wholeManifest is of how many images, those that could not be read among them, the
+// manifest holds all that the records do. More would take memory, of camlab and of
+// whoever reads it, where the records can be read one by one.
+var wholeManifest = 10_000
+
+// mapFile is what one method made; the lists hold one value for each map, where the
+// manifest is whole.
 type mapFile struct {
 	Method   string    `json:"method"`
 	File     string    `json:"file"`
 	Shape    []int     `json:"shape"`
 	Signed   bool      `json:"signed"`
-	Score    []float32 `json:"score"`              // what the map explains
+	Score    []float32 `json:"score,omitempty"`    // what the map explains
 	Residual []float32 `json:"residual,omitempty"` // the score that the map adds up to less Score, where the method promises that
-	Outcome  []string  `json:"outcome"`            // ok, or what the map cannot show
+	Outcome  []string  `json:"outcome,omitempty"`  // ok, or what the map cannot show
 }
 
 // explained is one image of a [manifest].
@@ -56,6 +69,7 @@ type explained struct {
 	Predicted string   `json:"predicted"`
 	Class     string   `json:"class,omitempty"` // of its map; none when the maps are of all classes
 	Rival     string   `json:"rival,omitempty"` // that the class was contrasted with
+	Top       []string `json:"top,omitempty"`   // of its maps with "top k", the highest score first
 	Pictures  []string `json:"pictures"`        // files, method after method
 }
 
@@ -78,26 +92,59 @@ func finished(dir, settings string) *manifest {
 	if err != nil || json.Unmarshal(text, m) != nil {
 		return nil
 	}
-	arrays := []mapFile{{File: "logits.npy", Shape: []int{len(m.Images), len(m.Classes)}}}
-	for _, f := range append(arrays, m.Maps...) {
-		if info, err := os.Stat(filepath.Join(dir, f.File)); err != nil || info.Size() != f.size() {
-			_ = os.Remove(path)
-			return nil
-		}
-	}
-	for _, im := range m.Images {
-		for _, name := range im.Pictures {
-			if !isFile(filepath.Join(dir, name)) {
-				_ = os.Remove(path)
-				return nil
-			}
-		}
+	if !m.kept(dir) {
+		_ = os.Remove(path)
+		return nil
 	}
 	if m.Settings != settings {
 		return nil
 	}
 	_ = os.RemoveAll(filepath.Join(dir, unfinished)) // stopped after the manifest
 	return m
+}
+
+// kept reports whether all that a manifest promises is in a folder.
+func (m *manifest) kept(dir string) bool {
+	arrays := []mapFile{{File: logitsFile, Shape: []int{m.NumImages, len(m.Classes)}}}
+	for _, f := range append(arrays, m.Maps...) {
+		if info, err := os.Stat(filepath.Join(dir, f.File)); err != nil || info.Size() != f.size() {
+			return false
+		}
+	}
+	if m.Scores != "" && !isFile(filepath.Join(dir, m.Scores)) {
+		return false
+	}
+	images, failed := 0, 0
+	err := readRecords(filepath.Join(dir, recordsFile), func(r record) error {
+		if r.Error != "" {
+			if failed++; failed == 1 {
+				m.failure = r.Error
+			}
+			return nil
+		}
+		images++
+		for _, name := range r.Pictures {
+			if !isFile(filepath.Join(dir, name)) {
+				return fs.ErrNotExist
+			}
+		}
+		return nil
+	})
+	return err == nil && images == m.NumImages && failed == m.NumFailed
+}
+
+// take takes a record into a manifest that is whole.
+func (m *manifest) take(r record) error {
+	if r.Error != "" {
+		m.Failed = append(m.Failed, failedImage{r.Name, r.File, r.Error})
+		return nil
+	}
+	m.Images = append(m.Images, r.explained)
+	for k, made := range r.Maps {
+		f := &m.Maps[k]
+		f.Score, f.Residual, f.Outcome = append(f.Score, made.Score...), append(f.Residual, made.Residual...), append(f.Outcome, made.Outcome...)
+	}
+	return nil
 }
 
 // size is the length of the file, in bytes.
@@ -115,7 +162,7 @@ func (m *manifest) free(dir string) error {
 	if err != nil {
 		return err
 	}
-	names := []string{manifestFile, "logits.npy"}
+	names := []string{manifestFile, logitsFile, recordsFile, scoresFile}
 	for _, f := range m.Maps {
 		names = append(names, f.File)
 		ending := "_" + strings.TrimSuffix(strings.TrimPrefix(f.File, "maps_"), ".npy") + ".png"
@@ -133,6 +180,10 @@ func (m *manifest) print(w io.Writer, dir string) error {
 	for _, im := range m.Images {
 		fmt.Fprintf(w, "%s: predicted %s\n", legible.Line(im.Name), legible.Line(im.Predicted))
 	}
-	_, err := fmt.Fprintf(w, "maps, pictures and manifest.json are in %s\n", dir)
+	what := "maps, pictures and manifest.json"
+	if m.Images == nil {
+		what += fmt.Sprintf(" of %d images", m.NumImages)
+	}
+	_, err := fmt.Fprintf(w, "%s are in %s\n", what, dir)
 	return err
 }

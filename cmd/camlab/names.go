@@ -3,6 +3,8 @@ package main
 import (
 	"crypto/sha256"
 	"fmt"
+	"hash/fnv"
+	"io"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -19,16 +21,17 @@ const (
 
 // fileNames makes names fit to be parts of file names, each its own also where case
 // or the form of accents does not count. A name that had to be changed or shortened,
-// or that is another's but for case, ends in ~ and eight digits of its checksum.
-func fileNames(names []string, longest int, space string) []string {
+// or that is another's but for case, ends in ~ and eight digits of its checksum. The
+// character from becomes to.
+func fileNames(names []string, longest int, from, to string) []string {
 	fit := make([]string, len(names))
-	used := make(map[string]int)
+	used := make(map[uint64]int, len(names)) // by hash: where two hashes meet, a checksum too many does no harm
 	for i, name := range names {
-		fit[i] = legal(strings.ReplaceAll(name, " ", space))
-		used[folded(fit[i])]++
+		fit[i] = legal(strings.ReplaceAll(name, from, to))
+		used[hash(fit[i])]++
 	}
 	for i, name := range names {
-		if fit[i] != strings.ReplaceAll(name, " ", space) || len(fit[i]) > longest || used[folded(fit[i])] > 1 {
+		if fit[i] != strings.ReplaceAll(name, from, to) || len(fit[i]) > longest || used[hash(fit[i])] > 1 {
 			fit[i] = cutBytes(fit[i], longest-9) + checksum(name)
 		}
 	}
@@ -50,8 +53,11 @@ func legal(name string) string {
 		}
 		b.WriteRune(r)
 	}
-	if b.Len() == 0 {
+	switch {
+	case b.Len() == 0:
 		return "_"
+	case b.String() == name:
+		return name // whose memory is there already
 	}
 	return b.String()
 }
@@ -59,6 +65,13 @@ func legal(name string) string {
 // folded is equal for names that are one on some file systems.
 func folded(name string) string {
 	return norm.NFC.String(strings.ToLower(strings.ToUpper(norm.NFC.String(name))))
+}
+
+// hash stands for the name of a file, on any file system.
+func hash(name string) uint64 {
+	h := fnv.New64a()
+	_, _ = io.WriteString(h, folded(name)) // never fails
+	return h.Sum64()
 }
 
 // checksum is what tells a changed name from others.

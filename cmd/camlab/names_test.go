@@ -107,17 +107,17 @@ func TestSharedNames(t *testing.T) {
 
 func TestFileNames(t *testing.T) {
 	plain := []string{"3", "holiday", "IMG 1", "写真", "frog.small"}
-	if got := fileNames(plain, maxImageName, " "); !slices.Equal(got, plain) {
+	if got := fileNames(plain, maxImageName, "/", "_"); !slices.Equal(got, plain) {
 		t.Errorf("%q became %q, want them as they are", plain, got)
 	}
-	if got := fileNames([]string{"traffic light"}, maxClassName, "_"); got[0] != "traffic_light" {
+	if got := fileNames([]string{"traffic light"}, maxClassName, " ", "_"); got[0] != "traffic_light" {
 		t.Errorf("%q, want an underscore", got)
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		names := rapid.SliceOfDistinct(rapid.OneOf(rapid.SampledFrom(names), rapid.StringOfN(rapid.SampledFrom([]rune("aAeéE\u0301/\\.-_ ~\x00\u202e写")), 0, 6, -1)), rapid.ID[string]).Draw(t, "names")
 		longest := rapid.SampledFrom([]int{maxClassName, maxImageName}).Draw(t, "longest")
 		used := make(map[string]string)
-		for i, s := range fileNames(names, longest, rapid.SampledFrom([]string{" ", "_"}).Draw(t, "space")) {
+		for i, s := range fileNames(names, longest, rapid.SampledFrom([]string{"/", " "}).Draw(t, "from"), "_") {
 			if s == "" || len(s) > longest || !utf8.ValidString(s) || strings.ContainsAny(s, "/\\\x00") || strings.ContainsAny(s[:1], "-. ~") {
 				t.Errorf("%q became %q", names[i], s)
 			}
@@ -140,7 +140,7 @@ func TestExplainSameNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	j, _, err := openJournal(dir, settings{}, []string{"logits.npy", "maps_cam.npy"})
+	j, _, err := openJournal(dir, settings{}, []mapFile{{Method: "cam", File: "maps_cam.npy"}}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,9 +150,9 @@ func TestExplainSameNames(t *testing.T) {
 	white := cifar10.Sample().Image(0).(*image.NRGBA)
 	white.Set(0, 0, color.White)
 	w := &explaining{
-		subjects: &subjects{files: []string{"a_b", "a"}, infos: []explained{{Name: "a_b"}, {Name: "a"}}},
-		flags:    &explainFlags{class: "all"}, journal: j, model: model, manifest: &manifest{Classes: classes},
-		slugs: fileNames(classes, maxClassName, "_"),
+		subjects: &subjects{files: []string{"a_b", "a"}, describe: func(i int) explained { return explained{Name: []string{"a_b", "a"}[i]} }},
+		flags:    &explainFlags{class: "all", draw: true}, journal: j, model: model, manifest: &manifest{Classes: classes},
+		slugs: fileNames(classes, maxClassName, " ", "_"),
 	}
 	method, err := cam.Lookup("cam")
 	if err != nil {
@@ -161,20 +161,20 @@ func TestExplainSameNames(t *testing.T) {
 	w.methods = []cam.Method{method}
 	w.chunk = chunk{start: 0, end: 2, which: []int{0, 1}}
 	for range 2 {
-		w.chunk.images = append(w.chunk.images, white)
+		w.chunk.seen = append(w.chunk.seen, seen{image: white})
 	}
 	u := unit{Pictures: make([][]string, 2)}
 	if err := w.explain(t.Context(), 0, &u); err != nil {
 		t.Fatal(err)
 	}
-	seen := make(map[string]bool)
+	names := make(map[string]bool)
 	for _, name := range slices.Concat(u.Pictures...) {
-		if seen[name] || !isFile(filepath.Join(dir, name)) {
+		if names[name] || !isFile(filepath.Join(dir, name)) {
 			t.Errorf("%s stands for two pictures, or none", name)
 		}
-		seen[name] = true
+		names[name] = true
 	}
-	if len(seen) != 20 || u.Pictures[0][1] != "a_b_c_cam.png" || u.Pictures[1][0] == "a_b_c_cam.png" {
+	if len(names) != 20 || u.Pictures[0][1] != "a_b_c_cam.png" || u.Pictures[1][0] == "a_b_c_cam.png" {
 		t.Errorf("pictures %v, want twenty", u.Pictures)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/image/colornames"
 
+	"github.com/camlab-go/camlab/camlib/figure"
 	"github.com/camlab-go/camlab/camlib/images"
 )
 
@@ -41,22 +42,58 @@ func (p *photoFlags) check(file string) error {
 	return o.Check(file)
 }
 
-// read reads a picture and makes it a square of a side.
-func (p *photoFlags) read(file string, side int) (image.Image, error) {
+// read reads a picture and prepares it for a network.
+func (p *photoFlags) read(file string, m *model) (seen, error) {
 	o, err := p.options()
 	if err != nil {
-		return nil, err
+		return seen{}, err
 	}
 	photo, err := o.Read(file)
 	if err != nil {
-		return nil, err
+		return seen{}, err
 	}
-	return images.Square(photo, side), nil
+	return see(photo, m)
+}
+
+// seen is an image as the network sees it, and what its maps are drawn over.
+type seen struct {
+	image image.Image
+	photo image.Image  // nil is the image itself
+	frame images.Frame // where the image lies in the photo
+}
+
+// drawn is how many pixels the longer side of a photo in a picture has at most.
+const drawn = 384
+
+// see prepares a picture. What an ONNX model saw of a photo is shown in the whole of it.
+func see(photo image.Image, m *model) (s seen, err error) {
+	if s.image, s.frame, err = m.picture.Picture(photo); err != nil || m.card == "" {
+		return s, err
+	}
+	size := photo.Bounds().Size()
+	share := min(1, drawn/float64(max(size.X, size.Y)))
+	small := images.Preparation{Width: max(1, int(float64(size.X)*share)), Height: max(1, int(float64(size.Y)*share)), Fit: images.Stretch}
+	if s.photo, _, err = small.Picture(photo); err != nil {
+		return s, err
+	}
+	s.frame = s.frame.Scaled(image.Pt(small.Width, small.Height))
+	return s, nil
+}
+
+// pair is a map of the image beside what it is drawn over.
+func (s seen) pair(p figure.Pair) figure.Pair {
+	switch p.Image = s.image; {
+	case s.photo != nil:
+		p.Image, p.Frame = s.photo, s.frame
+	case s.image.Bounds().Dx() > drawn/6:
+		p.Zoom = max(1, drawn/s.image.Bounds().Dx())
+	}
+	return p
 }
 
 // policy says in the manifest what read does.
-func (p *photoFlags) policy(side int) string {
-	return fmt.Sprintf("upright by EXIF, over %s, the largest centered square, resized to %d×%d by Catmull-Rom", cmp.Or(p.background.name, "white"), side, side)
+func (p *photoFlags) policy(m *model) string {
+	return fmt.Sprintf("upright by EXIF, over %s, %s", cmp.Or(p.background.name, "white"), cmp.Or(m.card, m.picture.String()))
 }
 
 // backgroundFlag is a color as CSS writes it.

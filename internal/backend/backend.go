@@ -61,9 +61,9 @@ func Names() string {
 	return fmt.Sprintf("%s or %s", strings.Join(names[:last], ", "), names[last])
 }
 
-// Go returns GoMLX's pure-Go backend. It runs one operation at a time: several
-// matrix products at once wait for each other's workers for ever in GoMLX
-// v0.26.0 (each holds one of its pool and waits for another).
+// Go returns GoMLX's pure-Go backend. It runs one operation at a time: in compute v0.1.2
+// several matrix products at once wait for each other's workers for ever (each holds one
+// of the pool and waits for another).
 func Go() (compute.Backend, error) {
 	return once("go", PureGo, func() (compute.Backend, string, error) {
 		b, err := gobackend.New("ops_sequential")

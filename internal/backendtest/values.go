@@ -28,6 +28,23 @@ func Near(tb testing.TB, what string, got, want []float32, tolerance float64) {
 	}
 }
 
+// Overflow makes the weights to a layer's first output, by the path of the layer's weights
+// in a store, so large that what the layer adds up there is −∞.
+func Overflow(tb testing.TB, store *model.Store, path string) {
+	tb.Helper()
+	v := store.GetVariable(model.ScopeSeparator + path)
+	if v == nil {
+		tb.Fatalf("no variable %s", path)
+	}
+	w := Variables(tb, store)[v.Path()]
+	for i := 0; i < len(w); i += v.Shape().Dim(-1) {
+		w[i] = -3e38
+	}
+	if err := v.SetValue(tensors.FromFlatDataAndDimensions(w, v.Shape().Dimensions...)); err != nil {
+		tb.Fatal(err)
+	}
+}
+
 // Variables returns copies of a store's variables, all of float32, by scope and name.
 func Variables(tb testing.TB, store *model.Store) map[string][]float32 {
 	tb.Helper()

@@ -72,8 +72,8 @@ func TestReadErrors(t *testing.T) {
 	}
 }
 
-// TestCache is that a value is computed once for each key, and a failure is not kept.
-func TestCache(t *testing.T) {
+// TestConcurrentCache is that a value is computed once for each key, and a failure is not kept.
+func TestConcurrentCache(t *testing.T) {
 	var c exec.Cache[string, int]
 	var computed atomic.Int64
 	done := make(chan int)

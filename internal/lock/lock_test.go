@@ -40,8 +40,8 @@ func TestOneAtATime(t *testing.T) {
 	}
 }
 
-// TestManyTakeTurns has many goroutines take and leave the lock, and wants never two to hold it.
-func TestManyTakeTurns(t *testing.T) {
+// TestConcurrentTurns has many goroutines take and leave the lock, and wants never two to hold it.
+func TestConcurrentTurns(t *testing.T) {
 	dir := t.TempDir()
 	var inside, turns atomic.Int32
 	var group sync.WaitGroup

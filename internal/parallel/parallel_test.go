@@ -8,7 +8,8 @@ import (
 	"github.com/camlab-go/camlab/internal/parallel"
 )
 
-func TestEach(t *testing.T) {
+// TestConcurrentEach: every call is made, once, and an error of one is the result.
+func TestConcurrentEach(t *testing.T) {
 	calls := make([]atomic.Int32, 1000)
 	odd := errors.New("odd")
 	err := parallel.Each(len(calls), func(i int) error {

@@ -22,8 +22,8 @@ func TestChartInWords(t *testing.T) {
 		t.Errorf("%q, %v, want %q", got, err, want)
 	}
 	png, err := chart.PNG()
-	if err != nil || pngtext.Description(png) != want {
-		t.Errorf("its PNG says %q, %v", pngtext.Description(png), err)
+	if err != nil || pngtext.Get(png, pngtext.Description) != want {
+		t.Errorf("its PNG says %q, %v", pngtext.Get(png, pngtext.Description), err)
 	}
 	svg, err := chart.SVG()
 	if err != nil || !strings.Contains(string(svg), "<title>Loss &lt;train&gt;: line chart") {
@@ -44,7 +44,7 @@ func TestIntervalsInWords(t *testing.T) {
 		"up, higher is better: best b 5 (4 to 6), c 3 (2 to 4), d 2 (1 to 3); worst a 1 (0 to 2); best in grey d 2 (1 to 3). " +
 		"down, lower is better: best a 1 (0 to 2), b 5 (4 to 6)."
 	png, err := chart.PNG()
-	if err != nil || pngtext.Description(png) != want {
-		t.Errorf("%q, %v, want %q", pngtext.Description(png), err, want)
+	if err != nil || pngtext.Get(png, pngtext.Description) != want {
+		t.Errorf("%q, %v, want %q", pngtext.Get(png, pngtext.Description), err, want)
 	}
 }

@@ -130,7 +130,7 @@ func (c Chart) PNG() ([]byte, error) {
 		return nil, fmt.Errorf("curve: png: %w", err)
 	}
 	alt, err := c.Alt()
-	return pngtext.Describe(buf.Bytes(), alt), err
+	return pngtext.Set(buf.Bytes(), pngtext.Description, alt), err
 }
 
 // The longest texts, in characters. Longer ones are shortened: they would leave no

@@ -67,7 +67,7 @@ func (c Intervals) PNG() ([]byte, error) {
 		return nil, fmt.Errorf("curve: png: %w", err)
 	}
 	alt, err := c.Alt()
-	return pngtext.Describe(buf.Bytes(), alt), err
+	return pngtext.Set(buf.Bytes(), pngtext.Description, alt), err
 }
 
 func (c Intervals) check() error {

@@ -1,0 +1,237 @@
+package onnx
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/camlab-go/camlab/camlib/network"
+	"github.com/camlab-go/camlab/internal/exec"
+)
+
+// freeing is how a batch that the file has fixed is set free. Exporters write the batch of
+// the picture that they traced into Reshape and the like. What a shape was for the file's
+// batch tells what it has to be for another one: of a tensor whose values lie image by
+// image along an axis, a reshape leaves them so, along the axis before which there are as
+// many values. So that axis grows with the batch, whatever the file says.
+type freeing struct {
+	shapes map[string][]int // of all tensors, for the file's batch
+	from   int              // the file's batch
+	to     int
+}
+
+// freed is the shape that a Reshape is to have, which with the file's numbers would be d.
+func (c *call) freed(v *value, d []int) []int {
+	f := c.batch
+	if f == nil || f.from == f.to {
+		return d
+	}
+	in, out := f.shapes[c.n.inputs[0]], f.shapes[c.n.outputs[0]]
+	axis := f.axis(in, v.dims)
+	if axis < 0 || out == nil {
+		return d
+	}
+	at, before := -1, product(in[:axis])
+	for i, n := range out {
+		if product(out[:i]) == before && n%f.from == 0 && (at < 0 || n == f.from && out[at] != f.from) {
+			at = i
+		}
+	}
+	if at < 0 {
+		return d
+	}
+	grown := slices.Clone(out)
+	grown[at] = grown[at] / f.from * f.to
+	if product(grown) != v.size() {
+		return d
+	}
+	return grown
+}
+
+// axis is the one axis in which a shape differs from that for the file's batch, by as much
+// as the batch does; −1 if there is none.
+func (f *freeing) axis(file, now []int) int {
+	if len(file) != len(now) {
+		return -1
+	}
+	axis := -1
+	for i, n := range now {
+		if n == file[i] {
+			continue
+		}
+		if axis >= 0 || n*f.from != file[i]*f.to {
+			return -1
+		}
+		axis = i
+	}
+	return axis
+}
+
+// spread repeats, along a first axis of one, the nodes that are the same for all images,
+// where others have a batch: a class token that was expanded to the file's batch of one.
+func (c *call) spread(nodes []*Node, axis int) {
+	if c.batch == nil || c.batch.from != 1 {
+		return
+	}
+	d := slices.Clone(nodes[0].Shape().Dimensions)
+	for _, x := range nodes {
+		for i, n := range x.Shape().Dimensions {
+			d[i] = max(d[i], n)
+		}
+	}
+	for i, x := range nodes {
+		to := slices.Clone(d)
+		to[axis] = x.Shape().Dim(axis)
+		fits := true
+		for k, n := range x.Shape().Dimensions {
+			fits = fits && (n == to[k] || n == 1 && to[k] == c.batch.to)
+		}
+		if fits && !slices.Equal(to, x.Shape().Dimensions) {
+			nodes[i] = BroadcastToDims(x, to...)
+		}
+	}
+}
+
+// freeBatch finds a way to take several images at once whose scores are those of one at a
+// time, or else has the network take one.
+func (im *imported) freeBatch(back compute.Backend, net *network.Network) error {
+	if back == nil {
+		return errors.New("no backend, want one, on which the batch is tried")
+	}
+	ways := []bool{false, true} // as the file is; with its batch undone
+	if im.im.batch > 0 {
+		ways = ways[1:]
+	}
+	tries := make([]*imported, 0, len(ways))
+	for _, free := range ways {
+		try := imported{study: im.study, pre: im.pre, parts: im.parts, passing: im.passing, free: free, plans: map[int]*plan{}}
+		if err := try.findAxes(); err != nil {
+			im.why = err.Error()
+			continue
+		}
+		tries = append(tries, &try)
+	}
+	one := &imported{study: im.study, pre: im.pre, single: true, plans: map[int]*plan{im.batch(): im.plan}}
+	off, err := compare(back, net, one, tries)
+	if err != nil {
+		return err
+	}
+	for i, try := range tries {
+		if off[i] <= sameScores {
+			im.free, im.axes, im.plans = try.free, try.axes, try.plans
+			return nil
+		}
+		im.why = fmt.Sprintf("the scores of two images together differ from those of each by %.2g of the largest", off[i])
+	}
+	im.single, im.plans = true, one.plans
+	return nil
+}
+
+// sameScores is how far scores may differ by rounding, relative to the largest.
+const sameScores = 1e-3
+
+// findAxes finds where the batch is in what passes beside layers.
+func (im *imported) findAxes() error {
+	n := max(im.im.batch, 1)
+	p, err := im.at(2 * n)
+	if err != nil {
+		return err
+	}
+	if f := p.tensors[im.output]; scoreDims(f.dims, 2*n) == nil || scoreDims(f.dims, 2*n)[1] != im.classes() {
+		return fmt.Errorf("scores of shape %v for %d images, want %d rows", f.dims, 2*n, 2*n)
+	}
+	for _, c := range im.cuts {
+		if d := p.tensors[c.Tensor].dims; len(d) == 0 || d[0] != 2*n {
+			return fmt.Errorf("tensor %q of shape %v for %d images, want %d first", c.Tensor, d, 2*n, 2*n)
+		}
+	}
+	im.axes = make(map[string]int)
+	f := &freeing{from: n, to: 2 * n}
+	for _, names := range im.passing {
+		for _, name := range names {
+			axis := f.axis(im.plan.tensors[name].dims, p.tensors[name].dims)
+			switch {
+			case axis < 0:
+				return fmt.Errorf("tensor %q of shape %v for %d images and %v for %d, want one axis that grows with them",
+					name, im.plan.tensors[name].dims, n, p.tensors[name].dims, 2*n)
+			case axis > 0 || p.tensors[name].dims[0] != 2*n:
+				im.axes[name] = axis + 1
+			}
+		}
+	}
+	return nil
+}
+
+// whole builds the network from images to scores.
+func (im *imported) whole(scope *model.Scope, x *Node) *Node {
+	return im.each(x, nil, func(x *Node, _ []*Node) []*Node {
+		b := im.enter(scope, x, nil, 0)
+		b.run(im.nodes)
+		y := b.logicalNode(b.value(im.output))
+		n := y.Shape().Dim(0)
+		return []*Node{b.first(im, Reshape(y, n, y.Shape().Size()/n))}
+	})[0]
+}
+
+// compare returns, for each of some ways to take two different images, how far their scores
+// are from those of one at a time, relative to the largest; infinity for a way that fails.
+func compare(back compute.Backend, net *network.Network, one *imported, ways []*imported) ([]float64, error) {
+	size := one.im.size
+	rng := rand.New(rand.NewPCG(5, 6))
+	pixels := make([]float32, 2*size.Values())
+	for i := range pixels {
+		pixels[i] = rng.Float32()
+	}
+	run := func(build func(scope *model.Scope, x *Node) *Node) (scores []float32, err error) {
+		g, err := exec.New(back, net.Store, func(scope *model.Scope, in []*Node) exec.Outputs {
+			return exec.Outputs{"scores": build(scope, in[0])}
+		})
+		if err != nil {
+			return nil, err
+		}
+		defer g.Finalize()
+		out, err := g.Call(tensors.FromFlatDataAndDimensions(pixels, 2, size.Height, size.Width, size.Channels))
+		if err != nil {
+			return nil, err
+		}
+		return scores, out.Read(map[string]any{"scores": &scores})
+	}
+	want, err := run(one.whole)
+	if err != nil {
+		return nil, err
+	}
+	off := make([]float64, len(ways))
+	for i, way := range ways {
+		got, err := run(way.whole)
+		off[i] = math.Inf(1)
+		if err == nil && len(got) == len(want) {
+			off[i] = distance(got, want)
+		}
+		if off[i] <= sameScores {
+			break
+		}
+	}
+	return off, nil
+}
+
+// distance is the largest difference of values, relative to the largest wanted.
+func distance(got, want []float32) float64 {
+	largest, most := 0.0, 0.0
+	for i, w := range want {
+		largest = max(largest, math.Abs(float64(w)))
+		if d := math.Abs(float64(got[i] - w)); d > most || math.IsNaN(d) {
+			most = d
+		}
+	}
+	if most == 0 {
+		return 0
+	}
+	return most / largest
+}

@@ -1,0 +1,390 @@
+package onnx
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/camlab-go/camlab/camlib/images"
+	"github.com/camlab-go/camlab/internal/failure"
+)
+
+// Layer is a tensor that can be explained.
+type Layer struct {
+	Name     string // short, and unique in the model
+	Tensor   string // its name in the file
+	Operator string // that makes it
+	Shape    [3]int // height, width and channels; of tokens, of their grid
+	Tokens   int    // how many are beside the grid, as a class token; −1 for what is no tokens
+	Depth    int    // the longest way from the image, in operators
+	Beside   int    // how many other tensors pass beside it; 0 where the graph narrows to it
+	Default  bool
+	Why      string // it is the default
+}
+
+// study is what is known of a model for images of a size and an output.
+type study struct {
+	m       *Model
+	im      image
+	output  string // the scores
+	ending  string // what of the graph comes after them, empty for nothing
+	nodes   []*node
+	depends map[string]bool // on the image
+	plan    *plan           // for the file's batch, or one image
+	cuts    []cut
+	part    map[*node]int // the number of the layer that makes a node
+	chosen  int           // the default
+}
+
+// cut is a layer, and where it lies.
+type cut struct {
+	Layer
+	after int // the number of the node that makes it
+}
+
+// Layers returns the tensors of a model that can be explained for images of a size, from
+// the image on; a size of zero is the file's, or 224×224. The scores are the output of that
+// name; an empty one is the first. Not listed is what only an activation function, a
+// normalization or the like comes after: the layer is that one's result.
+func (m *Model) Layers(size images.Size, output string) ([]Layer, error) {
+	s, err := m.study(nil, size, output)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Layer, len(s.cuts))
+	for i, c := range s.cuts {
+		all[i] = c.Layer
+	}
+	return all, nil
+}
+
+// study looks at a model. Its weights become variables of a store, if there is one.
+func (m *Model) study(store *model.Store, size images.Size, output string) (*study, error) {
+	s := &study{m: m}
+	err := s.look(store, size, output)
+	if err != nil {
+		kind := ErrModel
+		if failure.Is(err) {
+			return nil, fmt.Errorf("onnx: %w", err)
+		}
+		return nil, failure.New(kind, "onnx: %w", err)
+	}
+	return s, nil
+}
+
+func (s *study) look(store *model.Store, size images.Size, output string) (err error) {
+	if s.im, err = s.m.image(size); err != nil {
+		return err
+	}
+	if err := s.scores(output); err != nil {
+		return err
+	}
+	s.nodes = s.m.graph.needed(s.output)
+	s.depends = dependents(s.nodes, s.im.name)
+	if !s.depends[s.output] {
+		return fmt.Errorf("output %q does not depend on the image, want scores", s.output)
+	}
+	if s.plan, err = s.m.newPlan(store, s.im, s.nodes, max(s.im.batch, 1), nil); err != nil {
+		return err
+	}
+	if err := s.checkScores(); err != nil {
+		return err
+	}
+	s.find()
+	if len(s.cuts) == 0 {
+		return fmt.Errorf("no tensor of several places between the image and output %q, want a network with convolutions or tokens", s.output)
+	}
+	s.choose()
+	return nil
+}
+
+// scores finds the tensor of scores of an output: what goes into a last softmax or
+// sigmoid, where it ends in one.
+func (s *study) scores(output string) error {
+	g, at := s.m.graph, ""
+	var names []string
+	for _, v := range g.outputs {
+		names = append(names, v.name)
+		if at == "" && (v.name == output || output == "") {
+			at = v.name
+		}
+	}
+	if at == "" {
+		return fmt.Errorf("output %q, want one of %s", output, strings.Join(names, ", "))
+	}
+	s.output = at
+	through := []string{"Identity", "Cast", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Dropout"}
+	for n := g.from[at]; n != nil && len(n.inputs) > 0; n = g.from[n.inputs[0]] {
+		switch {
+		case slices.Contains([]string{"Softmax", "LogSoftmax", "Sigmoid"}, n.op):
+			s.output, s.ending = n.inputs[0], n.op
+			return nil
+		case !slices.Contains(through, n.op):
+			return nil
+		}
+	}
+	return nil
+}
+
+// scoreDims are the shape of scores with all axes of one behind the batch taken out but the
+// last; nil for one that is none.
+func scoreDims(d []int, n int) []int {
+	if len(d) == 0 || d[0] != n {
+		return nil
+	}
+	classes := 1
+	for _, k := range d[1:] {
+		if k > 1 && classes > 1 {
+			return nil
+		}
+		classes = max(classes, k)
+	}
+	return []int{n, classes}
+}
+
+func (s *study) checkScores() error {
+	f, ok := s.plan.tensors[s.output]
+	if ok && f.dtype == dtypes.Float32 && scoreDims(f.dims, max(s.im.batch, 1)) != nil {
+		return nil
+	}
+	return fmt.Errorf("output %q of shape %v, want scores of classes, [n, classes]: choose another output of %v, or cut off what comes after the scores", s.output, f.dims, tensorNames(s.m.Outputs()))
+}
+
+func tensorNames(all []Tensor) (names []string) {
+	for _, t := range all {
+		names = append(names, t.Name)
+	}
+	return names
+}
+
+// pointwise are operators after which a tensor is the better layer than before, if nothing
+// else takes it: activation functions, normalizations and what changes no values.
+var pointwise = map[string]bool{}
+
+func init() {
+	for _, op := range strings.Fields(`Relu LeakyRelu ThresholdedRelu Elu Selu Celu Sigmoid HardSigmoid HardSwish Swish Softplus Softsign Mish
+		Tanh Erf Gelu com.microsoft.Gelu com.microsoft.QuickGelu Clip PRelu BatchNormalization InstanceNormalization GroupNormalization
+		LayerNormalization Identity Cast Dropout Transpose Pad QuantizeLinear DequantizeLinear LRN Reshape Flatten Squeeze Unsqueeze`) {
+		pointwise[op] = true
+	}
+}
+
+// find lists the cuts.
+func (s *study) find() {
+	users := make(map[string][]*node)
+	for _, n := range s.nodes {
+		for _, in := range slices.Compact(slices.Sorted(slices.Values(n.uses))) {
+			users[in] = append(users[in], n)
+		}
+	}
+	depth, taken := map[string]int{}, map[string]bool{}
+	var grids [][2]int // of the images so far
+	for i, n := range s.nodes {
+		d := 0
+		for _, in := range n.uses {
+			d = max(d, depth[in])
+		}
+		for _, name := range n.outputs {
+			if name == "" || !s.depends[name] {
+				continue
+			}
+			depth[name] = d + 1
+			f, ok := s.plan.tensors[name]
+			if _, known := s.plan.known[name]; !ok || known || f.dtype != dtypes.Float32 || name == s.output {
+				continue
+			}
+			shape, tokens, ok := s.layerShape(f, &grids)
+			if !ok || len(users[name]) == 0 || s.passing(name, users[name]) {
+				continue
+			}
+			c := cut{Layer{Name: layerName(n, name, taken), Tensor: name, Operator: n.fullOp(), Shape: shape, Tokens: tokens, Depth: depth[name]}, i}
+			s.cuts = append(s.cuts, c)
+		}
+	}
+	s.divide()
+	for i := range s.cuts {
+		s.cuts[i].Beside = len(s.beside(i))
+	}
+}
+
+// layerShape is the shape of a tensor as a layer: of images, or of tokens in a grid that
+// images before it had.
+func (s *study) layerShape(f fact, grids *[][2]int) (shape [3]int, tokens int, ok bool) {
+	n := max(s.im.batch, 1)
+	if len(f.dims) < 3 || f.dims[0] != n {
+		return shape, -1, false
+	}
+	v := &value{dims: f.dims, channels: f.channels}
+	if v.places() > 1 {
+		d := f.dims
+		if f.channels == 1 {
+			d = lastDims(d)
+		}
+		if grid := [2]int{d[1], d[2]}; len(*grids) == 0 || (*grids)[len(*grids)-1] != grid {
+			*grids = append(*grids, grid)
+		}
+		return [3]int{d[1], d[2], d[3]}, -1, true
+	}
+	if len(f.dims) != 3 {
+		return shape, -1, false
+	}
+	const most = 16 // class, distillation and register tokens
+	for i := len(*grids) - 1; i >= 0; i-- {
+		grid := (*grids)[i]
+		if extra := f.dims[1] - grid[0]*grid[1]; extra >= 0 && extra <= most {
+			return [3]int{grid[0], grid[1], f.dims[2]}, extra, true
+		}
+	}
+	return shape, -1, false
+}
+
+// passing reports whether a tensor is only on its way to another that is the better layer.
+func (s *study) passing(name string, users []*node) bool {
+	for _, n := range users {
+		if !pointwise[n.fullOp()] {
+			// x·σ(x) and the like: a product of a tensor and what is made of it alone
+			if n.op != "Mul" || !slices.ContainsFunc(users, func(u *node) bool { return pointwise[u.fullOp()] && slices.Contains(n.uses, u.outputs[0]) }) {
+				return false
+			}
+		}
+		for _, out := range n.outputs {
+			if f, ok := s.plan.tensors[out]; ok && (&value{dims: f.dims, channels: f.channels}).places() == 1 {
+				return false // what comes after has no places left
+			}
+			if f, ok := s.plan.tensors[out]; ok && len(f.dims) < 3 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// layerName is a short name for a tensor, which no other has. Exporters name nodes by
+// modules, as /layer1/layer1.0/conv1/Conv, or number them, as node_relu_3.
+func layerName(n *node, tensor string, taken map[string]bool) string {
+	name := n.name
+	if name == "" {
+		name = tensor
+	}
+	parts := strings.FieldsFunc(strings.TrimPrefix(name, "node_"), func(r rune) bool { return r == '/' })
+	var short []string
+	for i, p := range parts {
+		last := i == len(parts)-1
+		if !last && strings.HasPrefix(parts[i+1], p+".") {
+			continue
+		}
+		if last && i > 0 && (p == n.op || strings.HasPrefix(p, n.op+"_")) && !taken[strings.Join(short, ".")] && pointwiseModule(n.op) {
+			continue
+		}
+		short = append(short, p)
+	}
+	name = strings.Join(short, ".")
+	if name == "" {
+		name = tensor
+	}
+	unique := name
+	for i := 2; taken[unique]; i++ {
+		unique = fmt.Sprintf("%s~%d", name, i)
+	}
+	taken[unique] = true
+	return unique
+}
+
+// pointwiseModule reports whether an operator is a module of its own, whose name says all.
+func pointwiseModule(op string) bool { return op != "Add" && op != "Concat" && op != "Mul" }
+
+// choose sets the default layer.
+func (s *study) choose() {
+	s.chosen = len(s.cuts) - 1
+	why := "the last with more than one place before the scores"
+	for s.chosen > 0 && strings.HasSuffix(s.cuts[s.chosen].Operator, "Pool") && s.cuts[s.chosen-1].Shape == s.cuts[s.chosen].Shape {
+		s.chosen-- // a pool that changes no place
+	}
+	if s.cuts[s.chosen].Tokens > 0 {
+		if at := s.beforeAttention(); at >= 0 {
+			s.chosen = at
+			why = "the tokens that the last attention takes; after it only those beside the grid count"
+		}
+	}
+	s.cuts[s.chosen].Default, s.cuts[s.chosen].Why = true, why
+}
+
+// beforeAttention is the last cut of tokens, made by a sum, before the last softmax.
+func (s *study) beforeAttention() int {
+	last := -1
+	for i, n := range s.nodes {
+		if n.op == "Softmax" || strings.HasSuffix(n.op, "Attention") {
+			last = i
+		}
+	}
+	for i := len(s.cuts) - 1; i >= 0; i-- {
+		if c := s.cuts[i]; c.after < last && c.Operator == "Add" && c.Tokens > 0 {
+			return i
+		}
+	}
+	return -1
+}
+
+// divide says of each node which layer makes it: the first that needs it, or the head.
+func (s *study) divide() {
+	s.part = make(map[*node]int, len(s.nodes))
+	for _, n := range s.nodes {
+		s.part[n] = len(s.cuts)
+	}
+	for k, c := range s.cuts {
+		for _, n := range s.m.graph.needed(c.Tensor) {
+			if at, ok := s.part[n]; ok && at > k {
+				s.part[n] = k
+			}
+		}
+	}
+}
+
+// beside are the tensors that pass beside a layer: made before it, or with it, and taken
+// after it.
+func (s *study) beside(k int) []string {
+	var out []string
+	for _, n := range s.nodes {
+		if s.part[n] <= k {
+			continue
+		}
+		for _, in := range n.uses {
+			if in == "" || in == s.cuts[k].Tensor || !s.counts(in) || slices.Contains(out, in) {
+				continue
+			}
+			if from := s.m.graph.from[in]; from == nil || s.part[from] <= k {
+				out = append(out, in)
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// counts reports whether a tensor is one that a later part cannot have by itself.
+func (s *study) counts(name string) bool {
+	_, known := s.plan.known[name]
+	return s.depends[name] && !known
+}
+
+// nodesOf are the nodes that a layer is built of, with those that do not depend on the
+// image.
+func (s *study) nodesOf(k int) []*node {
+	want := make(map[string]bool)
+	var out []*node
+	for i := len(s.nodes) - 1; i >= 0; i-- {
+		n := s.nodes[i]
+		depends := slices.ContainsFunc(n.outputs, func(name string) bool { return s.depends[name] })
+		if depends && s.part[n] == k || !depends && slices.ContainsFunc(n.outputs, func(name string) bool { return want[name] }) {
+			out = append(out, n)
+			for _, in := range n.uses {
+				want[in] = true
+			}
+		}
+	}
+	slices.Reverse(out)
+	return out
+}

@@ -1,0 +1,411 @@
+package onnx
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/camlab-go/camlab/camlib/images"
+	"github.com/camlab-go/camlab/camlib/network"
+	"github.com/camlab-go/camlab/internal/failure"
+)
+
+// Options say how a model becomes a network. The zero value is the file's size, its first
+// output, and pixels from 0 to 1 as they are.
+type Options struct {
+	Size   images.Size // of the images; 0 is the file's, or 224×224
+	Layer  string      // that is explained, by its name, its tensor's, or its number from 0; empty is the default
+	Output string      // the scores; empty is the first
+
+	// What the graph takes is (x·Scale − Mean) / Std of pixels x from 0 to 1, in the order of
+	// its channels: blue first with BGR.
+	Mean, Std []float32 // one for each channel, or one for all; nil is 0 and 1
+	Scale     float32   // 0 is 1
+	BGR       bool
+	Raw       bool // the graph takes x itself, whatever it is; without the above
+
+	Classes []string // their names
+}
+
+// Imported is a network that was made of a model.
+type Imported struct {
+	*network.Network
+	Layer Layer    // the layer that is explained
+	Notes []string // what was decided about the model, for people
+	// NumClasses is how many scores an image has.
+	NumClasses int
+	// OneAtATime says that the graph takes one image only. More of them are built one by one
+	// into a graph, so a batch of one compiles the fastest.
+	OneAtATime bool
+}
+
+// Network makes a network of a model, explained at Options.Layer. On the backend it runs
+// two different images together and one by one: where their scores differ, or where the
+// file has fixed its batch in a way that cannot be undone, the network takes one image
+// at a time. Its error matches [ErrModel], [ErrOperator] or [network.ErrLayer].
+func (m *Model) Network(back compute.Backend, o Options) (*Imported, error) {
+	store := model.NewStore()
+	s, err := m.study(store, o.Size, o.Output)
+	if err != nil {
+		return nil, err
+	}
+	im := &imported{study: s, plans: map[int]*plan{}}
+	if im.pre, err = newPreprocessing(o, s.im.size.Channels); err != nil {
+		return nil, fmt.Errorf("onnx: %w", err)
+	}
+	classes := s.classes()
+	if o.Classes != nil && len(o.Classes) != classes {
+		return nil, fmt.Errorf("onnx: %d names of classes, want %d, one for each score of output %q", len(o.Classes), classes, s.output)
+	}
+	at, err := s.layer(o.Layer)
+	if err != nil {
+		return nil, err
+	}
+	im.parts = make([][]*node, len(s.cuts)+1)
+	im.passing = make([][]string, len(s.cuts))
+	for k := range im.parts {
+		im.parts[k] = s.nodesOf(k)
+		if k < len(s.cuts) {
+			im.passing[k] = s.beside(k)
+		}
+	}
+	net := &network.Network{
+		Name: m.name, Store: store, Classes: o.Classes, HeadBeside: im.head,
+		Input: network.Input{Size: s.im.size},
+	}
+	for k, c := range s.cuts {
+		net.Layers = append(net.Layers, network.Layer{Name: c.Name, Text: c.text(), BuildBeside: im.layer(k)})
+	}
+	out := &Imported{Layer: s.cuts[at].Layer, Notes: s.notes(), NumClasses: classes}
+	if err := im.freeBatch(back, net); err != nil {
+		return nil, fmt.Errorf("onnx: %s: %w", m.name, err)
+	}
+	if out.OneAtATime = im.single; im.single {
+		out.Notes = append(out.Notes, "takes one image at a time: "+im.why)
+	}
+	out.Network, err = net.At(s.cuts[at].Name)
+	return out, err
+}
+
+func (c cut) text() string {
+	text := fmt.Sprintf("%s, %s", c.Operator, c.Tensor)
+	if c.Tokens > 0 {
+		text += fmt.Sprintf(", tokens, %d of them beside the grid", c.Tokens)
+	}
+	return text
+}
+
+// classes is how many scores an image has.
+func (s *study) classes() int {
+	return scoreDims(s.plan.tensors[s.output].dims, max(s.im.batch, 1))[1]
+}
+
+func (s *study) notes() (notes []string) {
+	if s.ending != "" {
+		notes = append(notes, fmt.Sprintf("ends in %s: the scores are what goes into it, %q", s.ending, s.output))
+	}
+	if names := tensorNames(s.m.Outputs()); len(names) > 1 {
+		notes = append(notes, fmt.Sprintf("has the outputs %s: the scores are of %q", strings.Join(names, ", "), s.output))
+	}
+	if s.classes() == 1 {
+		notes = append(notes, "has one score: a number, or the logit of yes against no")
+	}
+	return notes
+}
+
+// layer is the number of a layer by its name, its tensor's name or its number.
+func (s *study) layer(name string) (int, error) {
+	if name == "" {
+		return s.chosen, nil
+	}
+	for i, c := range s.cuts {
+		if c.Name == name || c.Tensor == name {
+			return i, nil
+		}
+	}
+	if i, err := strconv.Atoi(name); err == nil && i >= 0 && i < len(s.cuts) {
+		return i, nil
+	}
+	var names []string
+	for _, c := range s.cuts {
+		names = append(names, c.Name)
+	}
+	return 0, failure.New(network.ErrLayer, "onnx: layer %q, want a number from 0 to %d or one of %s", name, len(s.cuts)-1, strings.Join(names, ", "))
+}
+
+// imported builds the graphs of a network.
+type imported struct {
+	*study
+	pre     preprocessing
+	parts   [][]*node  // the nodes of each layer, and of the head
+	passing [][]string // what passes beside each layer
+	axes    map[string]int
+	free    bool // whether the file's batch is undone
+	single  bool // whether there can be one image only
+	why     string
+
+	mu    sync.Mutex
+	plans map[int]*plan // by the batch
+}
+
+// at is the plan for a batch of n images.
+func (im *imported) at(n int) (*plan, error) {
+	im.mu.Lock()
+	defer im.mu.Unlock()
+	if p := im.plans[n]; p != nil {
+		return p, nil
+	}
+	p, err := im.m.newPlan(nil, im.im, im.nodes, n, im.freeing(n))
+	if err == nil {
+		im.plans[n] = p
+	}
+	return p, err
+}
+
+func (im *imported) freeing(n int) *freeing {
+	if !im.free {
+		return nil
+	}
+	return &freeing{shapes: im.plan.shapes(), from: max(im.im.batch, 1), to: n}
+}
+
+// batch is the only batch of a graph that takes one image at a time.
+func (im *imported) batch() int { return max(im.im.batch, 1) }
+
+// layer is the function that builds a layer.
+func (im *imported) layer(k int) func(*model.Scope, *Node, []*Node) (*Node, []*Node) {
+	return func(scope *model.Scope, x *Node, beside []*Node) (*Node, []*Node) {
+		out := im.each(x, beside, func(x *Node, beside []*Node) []*Node {
+			b := im.enter(scope, x, beside, k)
+			b.run(im.parts[k])
+			return b.leave(im, k)
+		})
+		return out[0], out[1:]
+	}
+}
+
+// head is the function that builds the scores.
+func (im *imported) head(scope *model.Scope, act *Node, beside []*Node) *Node {
+	return im.each(act, beside, func(x *Node, beside []*Node) []*Node {
+		b := im.enter(scope, x, beside, len(im.cuts))
+		b.run(im.parts[len(im.cuts)])
+		y := b.logicalNode(b.value(im.output))
+		n := y.Shape().Dim(0)
+		return []*Node{b.first(im, Reshape(y, n, y.Shape().Size()/n))}
+	})[0]
+}
+
+// each builds a part for a batch, or for one image after the other.
+func (im *imported) each(x *Node, beside []*Node, build func(x *Node, beside []*Node) []*Node) (out []*Node) {
+	err := catch(func() {
+		if !im.single {
+			out = build(x, beside)
+			return
+		}
+		n := x.Shape().Dim(0)
+		parts := make([][]*Node, 0, n)
+		for i := range n {
+			pick := func(x *Node) *Node { return Slice(x, AxisRange(i, i+1)) }
+			var own []*Node
+			for _, y := range beside {
+				own = append(own, pick(y))
+			}
+			parts = append(parts, build(pick(x), own))
+		}
+		for k := range parts[0] {
+			all := make([]*Node, n)
+			for i := range n {
+				all[i] = parts[i][k]
+			}
+			if n == 1 {
+				out = append(out, all[0])
+			} else {
+				out = append(out, Concatenate(all, 0))
+			}
+		}
+	})
+	if err != nil {
+		panic(fmt.Errorf("onnx: %s: %w", im.m.name, err))
+	}
+	return out
+}
+
+// first is the first image of a batch that repeats one.
+func (b *builder) first(im *imported, x *Node) *Node {
+	if im.single && im.batch() > 1 {
+		return Slice(x, AxisRange(0, 1))
+	}
+	return x
+}
+
+// enter is a builder of a part, with what the parts before it made.
+func (im *imported) enter(scope *model.Scope, x *Node, beside []*Node, k int) *builder {
+	n := x.Shape().Dim(0)
+	if im.single {
+		n = im.batch()
+	}
+	p, err := im.at(n)
+	if err != nil {
+		panic(stop{err})
+	}
+	b := im.m.newBuilder(x.Graph(), scope, x.DType())
+	b.known, b.batch = p.known, im.freeing(n)
+	if k == 0 {
+		x = im.pre.build(x)
+		if im.single && im.batch() > 1 {
+			x = repeat(x, im.batch())
+		}
+		if d, want := x.Shape().Dimensions[1:], im.im.size; d[0] != want.Height || d[1] != want.Width || d[2] != want.Channels {
+			b.known = nil // sizes that the file computes are others for other images
+		}
+		b.values[im.im.name] = im.im.value(x)
+		return b
+	}
+	c := im.cuts[k-1]
+	fact := p.tensors[c.Tensor]
+	names := im.passing[k-1]
+	want := len(names)
+	if c.Tokens > 0 {
+		want++
+	}
+	if len(beside) != want {
+		panic(stop{fmt.Errorf("%d values beside layer %s, want %d", len(beside), c.Name, want)})
+	}
+	for i, name := range names {
+		b.values[name] = im.unpack(p.tensors[name], im.axes[name], b.float(beside[i]))
+	}
+	if im.single && im.batch() > 1 {
+		x = repeat(x, im.batch())
+	}
+	if c.Tokens >= 0 {
+		d := x.Shape().Dimensions
+		x = Reshape(x, d[0], d[1]*d[2], d[3])
+		if c.Tokens > 0 {
+			extra := b.float(beside[len(beside)-1])
+			if im.single && im.batch() > 1 {
+				extra = repeat(extra, im.batch())
+			}
+			x = Concatenate([]*Node{extra, x}, 1)
+		}
+		b.values[c.Tensor] = logical(x)
+		return b
+	}
+	v := logical(x)
+	if fact.channels == 1 {
+		v = channelsLast(x)
+	}
+	v.channels = fact.channels
+	if !slices.Equal(v.dims, fact.dims) { // what was computed of other sizes is not known
+		b.known = make(map[string]*array)
+		for name, a := range p.known {
+			if from := im.m.graph.from[name]; from == nil || im.part[from] < k {
+				b.known[name] = a
+			}
+		}
+	}
+	b.values[c.Tensor] = v
+	return b
+}
+
+func repeat(x *Node, n int) *Node {
+	d := slices.Clone(x.Shape().Dimensions)
+	d[0] = n
+	return BroadcastToDims(x, d...)
+}
+
+// leave is a layer's activations and what passes beside them.
+func (b *builder) leave(im *imported, k int) []*Node {
+	c := im.cuts[k]
+	v := b.value(c.Tensor)
+	var act, extra *Node
+	switch {
+	case c.Tokens >= 0:
+		x := b.first(im, b.logicalNode(v))
+		d := x.Shape().Dimensions
+		act = Reshape(Slice(x, AxisRange(), AxisRange(c.Tokens, d[1])), d[0], c.Shape[0], c.Shape[1], d[2])
+		if c.Tokens > 0 {
+			extra = Slice(x, AxisRange(), AxisRange(0, c.Tokens))
+		}
+	case v.channels == 1:
+		act = b.first(im, b.lastNode(v))
+	default:
+		act = b.first(im, b.logicalNode(v))
+	}
+	out := []*Node{act}
+	for _, name := range im.passing[k] {
+		out = append(out, im.pack(b, b.value(name), im.axes[name]))
+	}
+	if extra != nil {
+		out = append(out, extra)
+	}
+	return out
+}
+
+// pack is a value with the images of the batch along its first axis. axis is 0 where they
+// are there, and else one more than the axis along which each image has so many places.
+func (im *imported) pack(b *builder, v *value, axis int) *Node {
+	if im.single {
+		return InsertAxes(b.logicalNode(v), 0)
+	}
+	if axis == 0 {
+		return b.physical(v)
+	}
+	axis--
+	n := im.now(b)
+	x := b.logicalNode(v)
+	split := slices.Concat(v.dims[:axis], []int{n, v.dims[axis] / n}, v.dims[axis+1:])
+	order := []int{axis}
+	for a := range split {
+		if a != axis {
+			order = append(order, a)
+		}
+	}
+	return TransposeAllAxes(Reshape(x, split...), order...)
+}
+
+// now is the batch that a builder builds for.
+func (im *imported) now(b *builder) int {
+	if in, ok := b.values[im.im.name]; ok {
+		return in.dims[0]
+	}
+	for _, c := range im.cuts {
+		if v, ok := b.values[c.Tensor]; ok {
+			return v.dims[0]
+		}
+	}
+	panic(stop{errors.New("no batch")})
+}
+
+// unpack undoes pack.
+func (im *imported) unpack(f fact, axis int, x *Node) *value {
+	if im.single {
+		v := logical(Reshape(x, f.dims...))
+		v.channels = f.channels
+		return v
+	}
+	var v *value
+	switch {
+	case axis == 0 && f.last:
+		v = channelsLast(x)
+	case axis == 0:
+		v = logical(x)
+	default:
+		var order []int
+		for a := 1; a < x.Rank(); a++ {
+			if a == axis {
+				order = append(order, 0)
+			}
+			order = append(order, a)
+		}
+		v = logical(Reshape(TransposeAllAxes(x, order...), f.dims...))
+	}
+	v.channels = f.channels
+	return v
+}

@@ -1,0 +1,219 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image"
+	"image/draw"
+	"image/png"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/camlab-go/camlab/camlib"
+	"github.com/camlab-go/camlab/camlib/cam"
+	"github.com/camlab-go/camlab/camlib/figure"
+	"github.com/camlab-go/camlab/camlib/images"
+	"github.com/camlab-go/camlab/camlib/report"
+	"github.com/camlab-go/camlab/internal/npy"
+)
+
+// finishedRun is what explain wrote into a folder, to be read.
+type finishedRun struct {
+	dir      string
+	manifest *manifest
+	k        int // maps of an image by each method
+	arrays   []*os.File
+}
+
+// openFinished opens a folder in which all is there that its manifest promises.
+func openFinished(dir string) (_ *finishedRun, err error) {
+	path := filepath.Join(dir, manifestFile)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, noRun(dir, err)
+	}
+	r := &finishedRun{dir: dir, manifest: &manifest{}}
+	if err := json.Unmarshal(text, r.manifest); err != nil {
+		return nil, fmt.Errorf("%s: %w, want what explain wrote", path, err)
+	}
+	if err := r.check(); err != nil {
+		return nil, fmt.Errorf("%s: %w: want what explain wrote, so explain again", path, err)
+	}
+	defer func() {
+		if err != nil {
+			r.close()
+		}
+	}()
+	for _, f := range r.manifest.Maps {
+		file, err := os.Open(filepath.Join(dir, f.File))
+		if err != nil {
+			return nil, fmt.Errorf("%w, want all files of the run: explain again", err)
+		}
+		r.arrays = append(r.arrays, file)
+		if info, err := file.Stat(); err != nil || info.Size() != f.size() {
+			return nil, fmt.Errorf("%s: not of %d bytes, want all of it: explain again", filepath.Join(dir, f.File), f.size())
+		}
+	}
+	return r, nil
+}
+
+// noRun says what is in a folder that has no manifest, and what to do.
+func noRun(dir string, err error) error {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return fmt.Errorf("no folder %s, want the one that `camlab explain --out` wrote into", dir)
+	}
+	if info, err := os.Stat(filepath.Join(dir, unfinished)); err == nil && info.IsDir() {
+		return fmt.Errorf("folder %s: the run is not finished, want one that is: the same `camlab explain` goes on", dir)
+	}
+	if shards, err := filepath.Glob(filepath.Join(dir, "shard-*-of-*")); err == nil && len(shards) > 0 {
+		return fmt.Errorf("folder %s holds %d shards, want one of them, such as %s", dir, len(shards), shards[0])
+	}
+	return fmt.Errorf("folder %s: no %s, want the folder that `camlab explain --out` wrote into", dir, manifestFile)
+}
+
+// check fails if a manifest does not fit itself or its pictures are not there.
+func (r *finishedRun) check() error {
+	m := r.manifest
+	if len(m.Images) == 0 || len(m.Maps) == 0 {
+		return fmt.Errorf("%d images and %d arrays of maps", len(m.Images), len(m.Maps))
+	}
+	for _, f := range m.Maps {
+		if n := len(f.Shape); n != 3 && n != 4 || slices.Min(f.Shape) < 1 || f.Shape[0] != len(m.Images) {
+			return fmt.Errorf("%s: shape %v of %d images", f.File, f.Shape, len(m.Images))
+		}
+		k := 1
+		if len(f.Shape) == 4 {
+			k = f.Shape[1]
+		}
+		if r.k == 0 {
+			r.k = k
+		}
+		if n := len(m.Images) * k; k != r.k || len(f.Score) != n || len(f.Outcome) != n || !filepath.IsLocal(f.File) {
+			return fmt.Errorf("%s: shape %v, %d scores and %d outcomes", f.File, f.Shape, len(f.Score), len(f.Outcome))
+		}
+	}
+	missing, first := 0, ""
+	for i, im := range m.Images {
+		if len(im.Pictures) != len(m.Maps)*r.k {
+			return fmt.Errorf("image %s: %d pictures of %d maps", im.Name, len(im.Pictures), len(m.Maps)*r.k)
+		}
+		if r.k > 1 && m.explainedOf(i, r.k-1) == "" {
+			return fmt.Errorf("image %s: %d maps of unknown classes", im.Name, r.k)
+		}
+		for _, name := range im.Pictures {
+			if !filepath.IsLocal(name) || !isFile(filepath.Join(r.dir, name)) {
+				if missing++; first == "" {
+					first = name
+				}
+			}
+		}
+	}
+	if missing > 0 {
+		return fmt.Errorf("%d pictures are missing, the first is %s", missing, first)
+	}
+	return nil
+}
+
+// explainedOf says what map k of image i explains, empty where that is not known.
+func (m *manifest) explainedOf(i, k int) string {
+	switch im := m.Images[i]; {
+	case im.Class != "" && im.Rival != "":
+		return im.Class + " not " + im.Rival
+	case im.Class != "":
+		return im.Class
+	case k < len(im.Top):
+		return im.Top[k]
+	case im.Top == nil && k < len(m.Classes):
+		return m.Classes[k]
+	}
+	return ""
+}
+
+func (r *finishedRun) close() {
+	for _, f := range r.arrays {
+		f.Close()
+	}
+}
+
+// draw returns the pictures of an image, cut out of those that explain drew.
+func (r *finishedRun) draw(i int) (*report.Pictures, error) {
+	all := &report.Pictures{}
+	for method, f := range r.manifest.Maps {
+		maps, err := r.maps(method, i)
+		if err != nil {
+			return nil, err
+		}
+		shading, err := camlib.Shading(cam.Spec{Signed: f.Signed}, maps...)
+		if err != nil {
+			return nil, err
+		}
+		for k, m := range maps {
+			tiles, err := cutTiles(filepath.Join(r.dir, r.manifest.Images[i].Pictures[method*r.k+k]))
+			if err != nil {
+				return nil, err
+			}
+			drawn := report.Drawn{Picture: tiles[1]}
+			drawn.Low, drawn.High = shading.Scale.Range()
+			if drawn.Where, err = figure.Peak(m); err != nil {
+				return nil, err
+			}
+			all.Image, all.Maps = tiles[0], append(all.Maps, drawn)
+		}
+	}
+	return all, nil
+}
+
+// maps reads an image's maps.
+func (r *finishedRun) maps(method, i int) ([]images.Map, error) {
+	f := r.manifest.Maps[method]
+	h, w := f.Shape[len(f.Shape)-2], f.Shape[len(f.Shape)-1]
+	raw := make([]byte, 4*r.k*h*w)
+	if _, err := r.arrays[method].ReadAt(raw, npy.HeaderSize+int64(i)*int64(len(raw))); err != nil {
+		return nil, fmt.Errorf("report: %s: %w", f.File, err)
+	}
+	values := make([]float32, len(raw)/4)
+	if _, err := binary.Decode(raw, binary.LittleEndian, values); err != nil {
+		return nil, fmt.Errorf("report: %s: %w", f.File, err)
+	}
+	maps := make([]images.Map, r.k)
+	for k := range maps {
+		maps[k] = images.Map{H: h, W: w, Values: values[k*h*w : (k+1)*h*w]}
+	}
+	return maps, nil
+}
+
+// cutTiles returns the image and the map in a picture that explain drew.
+func cutTiles(path string) (tiles [2]image.Image, err error) {
+	if err := (images.ReadOptions{}).Check(path); err != nil { // too large a one is not decoded
+		return tiles, fmt.Errorf("report: %w", err)
+	}
+	file, err := os.ReadFile(path)
+	if err != nil {
+		return tiles, fmt.Errorf("report: %w", err)
+	}
+	picture, err := png.Decode(bytes.NewReader(file))
+	if err != nil {
+		return tiles, fmt.Errorf("report: %s: %w, want a picture that explain wrote: explain again", path, err)
+	}
+	at := figure.TilesOf(file)
+	if len(at) != len(tiles) {
+		return tiles, fmt.Errorf("report: %s: it does not say where its image and its map lie, want a picture that this camlab's explain wrote: explain again", path)
+	}
+	for i, r := range at {
+		if r.Empty() || !r.In(picture.Bounds()) {
+			return tiles, fmt.Errorf("report: %s: tile %v outside of the picture, want one that explain wrote: explain again", path, r)
+		}
+		tile := image.NewNRGBA(image.Rectangle{Max: r.Size()})
+		draw.Draw(tile, tile.Rect, picture, r.Min, draw.Src)
+		tiles[i] = tile
+	}
+	return tiles, nil
+}
