@@ -26,6 +26,9 @@ import (
 type Options struct {
 	// Size of every image: three channels are red, green and blue, one is gray.
 	Size images.Size
+	// Preparation says how a picture is made to fit. Its Height and Width are those of
+	// Size, whatever they are; else the zero value takes the largest centered part.
+	Preparation images.Preparation
 	// Read says how pictures are read: their background, and how large they may be.
 	Read images.ReadOptions
 	// Classes are the names in the order of their labels; nil is those that there are, in
@@ -42,6 +45,9 @@ func (o Options) check() error {
 	if s := o.Size; s.Height < 1 || s.Width < 1 || s.Channels != 1 && s.Channels != 3 {
 		return fmt.Errorf("folder: size %s, want at least 1×1, in 1 or 3 channels", s)
 	}
+	if err := o.preparation().Check(); err != nil {
+		return fmt.Errorf("folder: %w", err)
+	}
 	if o.Cache < -1 {
 		return fmt.Errorf("folder: cache of %d bytes, want -1 for none, 0 for 256 MB, or more", o.Cache)
 	}
@@ -51,6 +57,13 @@ func (o Options) check() error {
 		}
 	}
 	return nil
+}
+
+// preparation is that of the size.
+func (o Options) preparation() images.Preparation {
+	p := o.Preparation
+	p.Height, p.Width = o.Size.Height, o.Size.Width
+	return p
 }
 
 // Dataset is pictures on disk as an [images.Dataset].
@@ -269,7 +282,7 @@ func (d *Dataset) image(i int) ([]uint8, error) {
 	if err != nil {
 		return nil, err
 	}
-	picture, err := d.options.prepare(photo)
+	picture, _, err := d.options.preparation().Picture(photo)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.path, err)
 	}

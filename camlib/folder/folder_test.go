@@ -146,6 +146,17 @@ func TestCrop(t *testing.T) {
 			}
 		}
 	}
+	stretched, err := folder.Open(dir, folder.Options{Size: size.Size, Preparation: images.Preparation{Fit: images.Stretch}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pixels := make([]uint8, size.Size.Values())
+	if err := stretched.Read(0, pixels); err != nil {
+		t.Fatal(err)
+	}
+	if red, green := pixels[0], pixels[3*3+1]; red < 250 || green < 250 {
+		t.Errorf("stretched: %v, want red at the left and green in the middle", pixels[:18])
+	}
 }
 
 func TestGivenClasses(t *testing.T) {
@@ -210,6 +221,8 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		}},
 		{"no size", "folder: size 0×0×0, want at least 1×1, in 1 or 3 channels", func(t *testing.T, dir string, o *folder.Options) { o.Size = images.Size{} }},
 		{"channels", "folder: size 4×6×4, want at least 1×1, in 1 or 3 channels", func(t *testing.T, dir string, o *folder.Options) { o.Size.Channels = 4 }},
+		{"too long", "folder: images: preparation: to 6×20000, want 1 to 16384 pixels a side", func(t *testing.T, dir string, o *folder.Options) { o.Size.Height = 20000 }},
+		{"preparation", "folder: images: preparation: short side of 8 with fit crop, want 0, or fit short-side", func(t *testing.T, dir string, o *folder.Options) { o.Preparation.ShortSide = 8 }},
 		{"cache", "folder: cache of -2 bytes, want -1 for none", func(t *testing.T, dir string, o *folder.Options) { o.Cache = -2 }},
 		{"too large", "a.jpg: picture too large: 40×10 pixels, want at most 399", func(t *testing.T, dir string, o *folder.Options) { o.Read.MaxPixels = 399 }},
 	} {
@@ -340,7 +353,7 @@ func TestOpenCSV(t *testing.T) {
 		{"no label", "path,label\ndog/a.jpg,\n", `line 2: path "dog/a.jpg", label "", want both`},
 		{"fewer fields", "path,label\ndog/a.jpg,pet\n\ncat/x.PNG\n", "line 4: wrong number of fields"},
 		{"quotes", "path,label\n\"dog/a.jpg,pet\n", `extraneous or missing " in quoted-field`},
-		{"twice", "path,label\ndog/a.jpg,pet\ncat/x.PNG,pet\ndog/../dog/a.jpg,other\n", "line 4: " + filepath.Join(dir, "dog", "a.jpg") + ", which line 2 has too, want every picture once"},
+		{"twice", "path,label\ndog/a.jpg,pet\ncat/x.PNG,pet\n" + dir + "/dog/../dog/a.jpg,other\n", "line 4: " + filepath.Join(dir, "dog", "a.jpg") + ", which line 2 has too, want every picture once"},
 		{"no picture by its name", "path,label\ncat/notes.txt,pet\n", "line 2: cat/notes.txt, want a .png"},
 		{"not there", "path,label\ndog/zebra.png,pet\n", "zebra.png: no such file or directory"},
 	} {

@@ -242,11 +242,6 @@ func (w *explaining) found(e explained, r *cam.Result, i int) explained {
 	if r.Rival != nil {
 		e.Rival = classes[r.Rival[i]]
 	}
-	if r.Class != nil && r.K > 0 {
-		for _, c := range r.ClassesOf(i) {
-			e.Top = append(e.Top, classes[c])
-		}
-	}
 	return e
 }
 

@@ -26,12 +26,15 @@ import (
 type finishedRun struct {
 	dir      string
 	manifest *manifest
-	k        int // maps of an image by each method
+	records  []record // of the images, in the order of their rows
+	failed   []record // of the pictures that could not be read
+	k        int      // maps of an image by each method
 	arrays   []*os.File
 }
 
-// openFinished opens a folder in which all is there that its manifest promises.
-func openFinished(dir string) (_ *finishedRun, err error) {
+// openFinished opens a folder of at most so many images, in which all is there that its
+// manifest promises.
+func openFinished(dir string, most int) (_ *finishedRun, err error) {
 	path := filepath.Join(dir, manifestFile)
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -41,25 +44,21 @@ func openFinished(dir string) (_ *finishedRun, err error) {
 	if err := json.Unmarshal(text, r.manifest); err != nil {
 		return nil, fmt.Errorf("%s: %w, want what explain wrote", path, err)
 	}
-	if err := r.check(); err != nil {
-		return nil, fmt.Errorf("%s: %w: want what explain wrote, so explain again", path, err)
+	if n := r.manifest.NumImages; n > most {
+		return nil, fmt.Errorf("folder %s: %d images, want at most %d, more of which a browser would hardly show: explain parts of them with --shard, or allow more with --max-images", dir, n, most)
 	}
 	defer func() {
 		if err != nil {
 			r.close()
 		}
 	}()
-	for _, f := range r.manifest.Maps {
-		file, err := os.Open(filepath.Join(dir, f.File))
-		if err != nil {
-			return nil, fmt.Errorf("%w, want all files of the run: explain again", err)
-		}
-		r.arrays = append(r.arrays, file)
-		if info, err := file.Stat(); err != nil || info.Size() != f.size() {
-			return nil, fmt.Errorf("%s: not of %d bytes, want all of it: explain again", filepath.Join(dir, f.File), f.size())
-		}
+	if err := r.openArrays(); err != nil {
+		return nil, fmt.Errorf("%s: %w: want what explain wrote, so explain again", path, err)
 	}
-	return r, nil
+	if err := r.readRecords(); err != nil {
+		return nil, fmt.Errorf("%s: %w: want what explain wrote, so explain again", filepath.Join(dir, recordsFile), err)
+	}
+	return r, r.findPictures()
 }
 
 // noRun says what is in a folder that has no manifest, and what to do.
@@ -79,15 +78,15 @@ func noRun(dir string, err error) error {
 	return fmt.Errorf("folder %s: no %s, want the folder that `camlab explain --out` wrote into", dir, manifestFile)
 }
 
-// check fails if a manifest does not fit itself or its pictures are not there.
-func (r *finishedRun) check() error {
+// openArrays opens the maps, which are as many and as large as the manifest says.
+func (r *finishedRun) openArrays() error {
 	m := r.manifest
-	if len(m.Images) == 0 || len(m.Maps) == 0 {
-		return fmt.Errorf("%d images and %d arrays of maps", len(m.Images), len(m.Maps))
+	if m.NumImages < 1 || len(m.Maps) == 0 {
+		return fmt.Errorf("%d images and %d arrays of maps", m.NumImages, len(m.Maps))
 	}
 	for _, f := range m.Maps {
-		if n := len(f.Shape); n != 3 && n != 4 || slices.Min(f.Shape) < 1 || f.Shape[0] != len(m.Images) {
-			return fmt.Errorf("%s: shape %v of %d images", f.File, f.Shape, len(m.Images))
+		if n := len(f.Shape); n != 3 && n != 4 || slices.Min(f.Shape) < 1 || f.Shape[0] != m.NumImages || !filepath.IsLocal(f.File) {
+			return fmt.Errorf("%s: shape %v of %d images", f.File, f.Shape, m.NumImages)
 		}
 		k := 1
 		if len(f.Shape) == 4 {
@@ -96,19 +95,72 @@ func (r *finishedRun) check() error {
 		if r.k == 0 {
 			r.k = k
 		}
-		if n := len(m.Images) * k; k != r.k || len(f.Score) != n || len(f.Outcome) != n || !filepath.IsLocal(f.File) {
-			return fmt.Errorf("%s: shape %v, %d scores and %d outcomes", f.File, f.Shape, len(f.Score), len(f.Outcome))
+		if k != r.k {
+			return fmt.Errorf("%s: %d maps of an image, and %d in %s", f.File, k, r.k, m.Maps[0].File)
+		}
+		file, err := os.Open(filepath.Join(r.dir, f.File))
+		if err != nil {
+			return err
+		}
+		r.arrays = append(r.arrays, file)
+		if info, err := file.Stat(); err != nil || info.Size() != f.size() {
+			return fmt.Errorf("%s: not of %d bytes", f.File, f.size())
 		}
 	}
+	return nil
+}
+
+// readRecords reads what is said of each image.
+func (r *finishedRun) readRecords() error {
+	m := r.manifest
+	err := readRecords(filepath.Join(r.dir, recordsFile), func(rec record) error {
+		if rec.Error != "" {
+			r.failed = append(r.failed, rec)
+			return nil
+		}
+		if rec.Row != len(r.records) || len(rec.Maps) != len(m.Maps) || r.explained(rec, r.k-1) == "" {
+			return fmt.Errorf("image %s: row %d, %d methods, classes %q", rec.Name, rec.Row, len(rec.Maps), rec.Of)
+		}
+		for _, made := range rec.Maps {
+			if len(made.Score) != r.k || len(made.Outcome) != r.k {
+				return fmt.Errorf("image %s: %d scores and %d outcomes of %d maps", rec.Name, len(made.Score), len(made.Outcome), r.k)
+			}
+		}
+		r.records = append(r.records, rec)
+		return nil
+	})
+	if err == nil && (len(r.records) != m.NumImages || len(r.failed) != m.NumFailed) {
+		err = fmt.Errorf("%d images and %d that could not be read, not %d and %d", len(r.records), len(r.failed), m.NumImages, m.NumFailed)
+	}
+	return err
+}
+
+// explained says what map k of an image explains, empty where that is not known.
+func (r *finishedRun) explained(rec record, k int) string {
+	class := rec.Class
+	if k < len(rec.Of) {
+		class = rec.Of[k]
+	} else if r.k > 1 {
+		return ""
+	}
+	if rec.Rival != "" {
+		class += " not " + rec.Rival
+	}
+	return class
+}
+
+// findPictures fails if not all pictures are there.
+func (r *finishedRun) findPictures() error {
 	missing, first := 0, ""
-	for i, im := range m.Images {
-		if len(im.Pictures) != len(m.Maps)*r.k {
-			return fmt.Errorf("image %s: %d pictures of %d maps", im.Name, len(im.Pictures), len(m.Maps)*r.k)
+	for _, rec := range r.records {
+		switch n := len(rec.Pictures); n {
+		case len(r.manifest.Maps) * r.k:
+		case 0:
+			return fmt.Errorf("folder %s: no pictures of image %s, want them: explain again without --pictures=false", r.dir, rec.Name)
+		default:
+			return fmt.Errorf("folder %s: %d pictures of image %s, want %d: explain again", r.dir, n, rec.Name, len(r.manifest.Maps)*r.k)
 		}
-		if r.k > 1 && m.explainedOf(i, r.k-1) == "" {
-			return fmt.Errorf("image %s: %d maps of unknown classes", im.Name, r.k)
-		}
-		for _, name := range im.Pictures {
+		for _, name := range rec.Pictures {
 			if !filepath.IsLocal(name) || !isFile(filepath.Join(r.dir, name)) {
 				if missing++; first == "" {
 					first = name
@@ -117,24 +169,9 @@ func (r *finishedRun) check() error {
 		}
 	}
 	if missing > 0 {
-		return fmt.Errorf("%d pictures are missing, the first is %s", missing, first)
+		return fmt.Errorf("folder %s: %d pictures are missing, the first is %s, want all of the run: explain again", r.dir, missing, first)
 	}
 	return nil
-}
-
-// explainedOf says what map k of image i explains, empty where that is not known.
-func (m *manifest) explainedOf(i, k int) string {
-	switch im := m.Images[i]; {
-	case im.Class != "" && im.Rival != "":
-		return im.Class + " not " + im.Rival
-	case im.Class != "":
-		return im.Class
-	case k < len(im.Top):
-		return im.Top[k]
-	case im.Top == nil && k < len(m.Classes):
-		return m.Classes[k]
-	}
-	return ""
 }
 
 func (r *finishedRun) close() {
@@ -156,7 +193,7 @@ func (r *finishedRun) draw(i int) (*report.Pictures, error) {
 			return nil, err
 		}
 		for k, m := range maps {
-			tiles, err := cutTiles(filepath.Join(r.dir, r.manifest.Images[i].Pictures[method*r.k+k]))
+			tiles, err := cutTiles(filepath.Join(r.dir, r.records[i].Pictures[method*r.k+k]))
 			if err != nil {
 				return nil, err
 			}
@@ -204,10 +241,10 @@ func cutTiles(path string) (tiles [2]image.Image, err error) {
 		return tiles, fmt.Errorf("report: %s: %w, want a picture that explain wrote: explain again", path, err)
 	}
 	at := figure.TilesOf(file)
-	if len(at) != len(tiles) {
+	if len(at) < len(tiles) { // of a photo more follow, such as the map over it
 		return tiles, fmt.Errorf("report: %s: it does not say where its image and its map lie, want a picture that this camlab's explain wrote: explain again", path)
 	}
-	for i, r := range at {
+	for i, r := range at[:len(tiles)] {
 		if r.Empty() || !r.In(picture.Bounds()) {
 			return tiles, fmt.Errorf("report: %s: tile %v outside of the picture, want one that explain wrote: explain again", path, r)
 		}

@@ -69,7 +69,6 @@ type explained struct {
 	Predicted string   `json:"predicted"`
 	Class     string   `json:"class,omitempty"` // of its map; none when the maps are of all classes
 	Rival     string   `json:"rival,omitempty"` // that the class was contrasted with
-	Top       []string `json:"top,omitempty"`   // of its maps with "top k", the highest score first
 	Pictures  []string `json:"pictures"`        // files, method after method
 }
 

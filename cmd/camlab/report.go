@@ -21,9 +21,9 @@ import (
 )
 
 type reportFlags struct {
-	out       string
-	thumbnail int
-	asJSON    bool
+	out                  string
+	thumbnail, maxImages int
+	asJSON               bool
 }
 
 // reported is what `camlab report --json` prints.
@@ -70,6 +70,7 @@ A page that is there is made anew. Any other file is left as it is, and an error
 	f := c.Flags()
 	f.StringVarP(&o.out, "out", "o", "", "the page (default report.html in the folder)")
 	f.IntVar(&o.thumbnail, "thumbnail", 224, "longest side of the pictures in the page, in pixels, which decides its size")
+	f.IntVar(&o.maxImages, "max-images", 10_000, "images of which a page is made at most, which bounds its size")
 	f.BoolVar(&o.asJSON, "json", false, jsonUsage)
 	return c
 }
@@ -79,7 +80,7 @@ func (o *reportFlags) run(dir string) (*reported, error) {
 		return nil, fmt.Errorf("report: --thumbnail %d, want 16 to 4096 pixels", o.thumbnail)
 	}
 	out := cmp.Or(o.out, filepath.Join(dir, "report.html"))
-	run, err := openFinished(dir)
+	run, err := openFinished(dir, o.maxImages)
 	if err != nil {
 		return nil, fmt.Errorf("report: %w", err)
 	}
@@ -154,7 +155,7 @@ func linker(dir, page string) func(name string) string {
 // page says what the page shows of a run.
 func (r *finishedRun) page(link func(name string) string) *report.Page {
 	m := r.manifest
-	p := &report.Page{Title: "Class activation maps of " + titled(m, r.dir), Draw: r.draw, Facts: facts(m)}
+	p := &report.Page{Title: "Class activation maps of " + r.title(), Draw: r.draw, Facts: facts(m)}
 	for _, f := range m.Maps {
 		method := report.Method{Name: f.Method, Signed: f.Signed}
 		if known, err := cam.Lookup(f.Method); err == nil { // else one that another program registered
@@ -162,33 +163,33 @@ func (r *finishedRun) page(link func(name string) string) *report.Page {
 		}
 		p.Methods = append(p.Methods, method)
 	}
-	for i, im := range m.Images {
-		page := report.Image{Name: legible.Line(im.Name), Predicted: legible.Line(im.Predicted), Label: legible.Line(im.Label)}
-		for method, f := range m.Maps {
+	for _, rec := range r.records {
+		im := report.Image{Name: legible.Line(rec.Name), Predicted: legible.Line(rec.Predicted), Label: legible.Line(rec.Label)}
+		for method, made := range rec.Maps {
 			for k := range r.k {
-				at := i*r.k + k
-				page.Maps = append(page.Maps, report.Map{
-					Method: method, Class: legible.Line(m.explainedOf(i, k)), Score: f.Score[at], Outcome: f.Outcome[at],
-					Link: link(im.Pictures[method*r.k+k]),
+				im.Maps = append(im.Maps, report.Map{
+					Method: method, Class: legible.Line(r.explained(rec, k)), Score: made.Score[k], Outcome: made.Outcome[k],
+					Link: link(rec.Pictures[method*r.k+k]),
 				})
 			}
 		}
-		p.Images = append(p.Images, page)
+		p.Images = append(p.Images, im)
 	}
-	for _, f := range m.Failed {
-		p.Failed = append(p.Failed, report.Failure{Name: legible.Line(cmp.Or(f.File, f.Name)), Error: legible.Line(f.Error)})
+	for _, rec := range r.failed {
+		p.Failed = append(p.Failed, report.Failure{Name: legible.Line(cmp.Or(rec.File, rec.Name)), Error: legible.Line(rec.Error)})
 	}
 	return p
 }
 
-// titled names the images of a run.
-func titled(m *manifest, dir string) string {
-	if m.Split != "" {
-		return "CIFAR-10, " + m.Split
+// title names the images of a run.
+func (r *finishedRun) title() string {
+	if r.manifest.Split != "" {
+		return "CIFAR-10, " + r.manifest.Split
 	}
-	if len(m.Images) == 1 {
-		return legible.Line(m.Images[0].Name)
+	if len(r.records) == 1 {
+		return legible.Line(r.records[0].Name)
 	}
+	dir := r.dir
 	if abs, err := filepath.Abs(dir); err == nil {
 		dir = abs
 	}

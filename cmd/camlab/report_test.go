@@ -44,11 +44,17 @@ func TestReport(t *testing.T) {
 		}
 		return string(text)
 	}
-	text, m := read(page), readManifest(t, out)
+	text := read(page)
 	if strings.Contains(text, "<img src=x") || !strings.Contains(text, "&lt;img src=x onerror=alert(1)&gt;</h3>") {
 		t.Error("a photo's name is not shown as text")
 	}
-	top := m.Images[1].Top
+	var top []string
+	if err := readRecords(filepath.Join(out, recordsFile), func(r record) error {
+		top = r.Of
+		return nil
+	}); err != nil || len(top) != 2 {
+		t.Fatalf("classes %q, %v", top, err)
+	}
 	for what, want := range map[string]string{
 		"the second class's map in words": "gradcam&#43;&#43; map of " + top[1] + " for image plain: largest ",
 		"the unit of CAM":                 "score",
@@ -98,12 +104,12 @@ func TestReport(t *testing.T) {
 // testDamaged takes away or changes what a run wrote, and wants to be told.
 func testDamaged(t *testing.T, whole string) {
 	picture := readManifest(t, whole).Images[1].Pictures[0]
-	inManifest := func(old, with string) func(t *testing.T, dir string) {
+	changed := func(file, old, with string) func(t *testing.T, dir string) {
 		return func(t *testing.T, dir string) {
-			path := filepath.Join(dir, manifestFile)
+			path := filepath.Join(dir, file)
 			text, err := os.ReadFile(path)
 			if err != nil || !bytes.Contains(text, []byte(old)) {
-				t.Fatalf("manifest without %s: %v", old, err)
+				t.Fatalf("%s without %s: %v", file, old, err)
 			}
 			write(t, path, bytes.Replace(text, []byte(old), []byte(with), 1))
 		}
@@ -132,20 +138,25 @@ func testDamaged(t *testing.T, whole string) {
 		}, nil},
 		{"no JSON", "manifest.json: unexpected end of JSON input, want what explain wrote", func(t *testing.T, dir string) { write(t, filepath.Join(dir, manifestFile), []byte("{")) }, nil},
 		{"empty", "manifest.json: 0 images and 0 arrays of maps: want what explain wrote, so explain again", func(t *testing.T, dir string) { write(t, filepath.Join(dir, manifestFile), []byte("{}")) }, nil},
-		{"a picture is missing", "1 pictures are missing, the first is " + picture, removed(picture), nil},
-		{"an array is missing", "maps_cam.npy: no such file or directory, want all files of the run", removed("maps_cam.npy"), nil},
+		{"a picture is missing", ": 1 pictures are missing, the first is " + picture, removed(picture), nil},
+		{"an array is missing", "maps_cam.npy: no such file or directory: want what explain wrote, so explain again", removed("maps_cam.npy"), nil},
 		{"half an array", "maps_cam.npy: not of ", func(t *testing.T, dir string) { write(t, filepath.Join(dir, "maps_cam.npy"), []byte("half")) }, nil},
-		{"a picture of elsewhere", "1 pictures are missing, the first is ../elsewhere.png", func(t *testing.T, dir string) {
+		{"a picture of elsewhere", ": 1 pictures are missing, the first is ../elsewhere.png", func(t *testing.T, dir string) {
 			write(t, filepath.Join(dir, "..", "elsewhere.png"), pngBytes(t, 0))
-			inManifest(`"`+picture+`"`, `"../elsewhere.png"`)(t, dir)
+			changed(recordsFile, `"`+picture+`"`, `"../elsewhere.png"`)(t, dir)
 		}, nil},
-		{"shape", "shape [9 2 16 16] of 2 images", inManifest("\"shape\": [\n        2,", "\"shape\": [\n        9,"), nil},
-		{"classes", ": 2 maps of unknown classes: want what explain wrote", func(t *testing.T, dir string) {
-			for range 2 {
-				inManifest(`"top": [`, `"tip": [`)(t, dir)
-			}
-			inManifest(`"classes": [`, `"klasses": [`)(t, dir)
+		{"no pictures", ": no pictures of image plain, want them: explain again without --pictures=false", changed(recordsFile, `"pictures":["plain`, `"pictures":[],"_":["plain`), nil},
+		{"shape", "maps_cam.npy: shape [9 2 16 16] of 2 images", changed(manifestFile, "\"shape\": [\n        2,", "\"shape\": [\n        9,"), nil},
+		{"classes", "manifest.jsonl: image <img src=x onerror=alert(1)>: row 0, 2 methods, classes []: want what explain wrote", changed(recordsFile, `"of":`, `"off":`), nil},
+		{"row", "row 7, 2 methods", changed(recordsFile, `"row":1`, `"row":7`), nil},
+		{"scores", "image plain: 0 scores and 2 outcomes of 2 maps", func(t *testing.T, dir string) {
+			changed(recordsFile, `"score":`, `"Score":`)(t, dir) // the same to encoding/json, out of the way of the next
+			changed(recordsFile, `"score":`, `"Score":`)(t, dir)
+			changed(recordsFile, `"score":`, `"scare":`)(t, dir)
 		}, nil},
+		{"records", "manifest.jsonl: 2 images and 0 that could not be read, not 2 and 3", changed(manifestFile, `"num_failed": 0`, `"num_failed": 3`), nil},
+		{"no records", "manifest.jsonl: no such file or directory: want what explain wrote", removed(recordsFile), nil},
+		{"many images", "2 images, want at most 1, more of which a browser would hardly show: explain parts of them with --shard, or allow more with --max-images", nil, []string{"--max-images", "1"}},
 		{"not a picture", picture + ": an unknown format, want a PNG", func(t *testing.T, dir string) { write(t, filepath.Join(dir, picture), []byte("text")) }, nil},
 		{"a picture without its tiles", picture + ": it does not say where its image and its map lie", func(t *testing.T, dir string) { write(t, filepath.Join(dir, picture), pngBytes(t, 0)) }, nil},
 		{"no folder", "report: no folder ", removed(""), nil},
@@ -215,7 +226,7 @@ func TestReportCutsWhatWasDrawn(t *testing.T) {
 	if _, err := command(t, "explain", "--split", "sample", "--index", "3", "--out", out); err != nil {
 		t.Fatal(err)
 	}
-	run, err := openFinished(out)
+	run, err := openFinished(out, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
