@@ -66,7 +66,7 @@ unit: setup ## unit tests, and those of goroutines once more with the race detec
 
 test-alone: $(CLEAN) ## test as in a bare clone of the last commit: no plugin, no .venv; fails on a skip that is not expected
 	rm -rf out/alone && mkdir -p out && git clone -q . out/alone
-	cd out/alone && env -u PJRT_PLUGIN_LIBRARY_PATH -u CAMLAB_DATA $(abspath $(CLEAN)) go test -json ./... | $(abspath $(CLEAN)) go run ./internal/skips -expect internal/skips/alone.txt -exact
+	cd out/alone && env -u PJRT_PLUGIN_LIBRARY_PATH -u CAMLAB_DATA $(abspath $(CLEAN)) go test -timeout 1h -json ./... | $(abspath $(CLEAN)) go run ./internal/skips -expect internal/skips/alone.txt -exact
 
 test-notebooks: setup-lab ## run every notebook in quick mode, and the kernels: completion, faults, edits
 	CAMLAB_TEST_NOTEBOOKS=1 $(GO) test -count=1 -timeout 3h -v -run Notebook ./notebooks ./kernels ./cmd/camlab

@@ -3,6 +3,7 @@ package cam_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"testing"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/images"
+	"github.com/camlab-go/camlab/internal/backendtest"
 )
 
 // TestLargeScores is that the score itself is no factor of a map: tf-keras-vis
@@ -38,6 +40,9 @@ func TestLargeScores(t *testing.T) {
 		}
 		explain(t, small, theirs, x, cam.Class(1)) // it is the size of the score alone
 		for _, name := range []string{"gradcam", "gradcam++", "xgradcam", "hirescam", "layercam"} {
+			if !isPureGo(b) && name != "gradcam++" {
+				continue // the backends agree
+			}
 			got, want := explain(t, e, method(t, name), x, cam.Class(1)), explain(t, small, method(t, name), x, cam.Class(1))
 			if y := got.Scores[1]; y < 88 {
 				t.Fatalf("score %v, want above 88", y)
@@ -119,27 +124,14 @@ func TestNetworkStaysAsItIs(t *testing.T) {
 	if p.Faults.TrainingAfter || p.Faults.GradientKept {
 		t.Fatal("the peer leaves a network as it was, want that it does not")
 	}
-	net := newPeerNet(t, "linear")
-	values := func() map[string][]float32 {
-		v := make(map[string][]float32)
-		for variable := range net.Store.IterVariables() {
-			v[variable.Path()] = tensors.MustCopyFlatData[float32](variable.MustValue())
-		}
-		return v
-	}
-	before := values()
-	e := explainer(t, backendOf(t, xlaCPU), net.Network, cam.Options{})
+	net, x := newToy(), picture(3, 4, 6)
+	before := backendtest.Variables(t, net.Store)
+	e := explainer(t, backendOf(t, pureGo), net.Network, cam.Options{}) // TestBackendsAgree looks at XLA
 	for _, m := range cam.Methods() {
-		explain(t, e, m, p.images(t), p.target())
+		explain(t, e, m, x, cam.Predicted)
 	}
-	after := values()
-	if len(before) != 6 || len(after) != 6 {
-		t.Errorf("%d variables before, %d after, want 6", len(before), len(after))
-	}
-	for name, v := range before {
-		if !slices.EqualFunc(v, after[name], func(a, b float32) bool { return math.Float32bits(a) == math.Float32bits(b) }) {
-			t.Errorf("%s changed", name)
-		}
+	if after := backendtest.Variables(t, net.Store); len(before) != 6 || !maps.EqualFunc(before, after, slices.Equal) {
+		t.Errorf("weights %v became %v", before, after)
 	}
 }
 

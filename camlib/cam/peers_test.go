@@ -140,8 +140,11 @@ func TestPeers(t *testing.T) {
 		p := peers(t)
 		x := p.images(t)
 		for _, name := range networks {
-			if name == "flat/first" && isPureGo(b) {
+			switch {
+			case isPureGo(b) && name == "flat/first":
 				continue // it has no gradient of a convolution
+			case !isPureGo(b) && name != "flat/first" && name != "tanh":
+				continue // the backends agree, see TestBackendsAgree; XLA's tanh is another
 			}
 			t.Run(name, func(t *testing.T) {
 				e := explainer(t, b, newPeerNet(t, name).Network, cam.Options{})

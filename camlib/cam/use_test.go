@@ -15,7 +15,6 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/camlab-go/camlab/camlib/article"
 	"github.com/camlab-go/camlab/camlib/cam"
 )
 
@@ -92,32 +91,13 @@ func TestConcurrentUse(t *testing.T) {
 	})
 }
 
-func TestModelStaysAsItIs(t *testing.T) {
-	model := article.New(3)
-	before, err := model.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	e := explainer(t, backendOf(t, xlaCPU), model, cam.Options{})
-	for _, name := range []string{"cam", "gradcam", "scorecam", "fullgrad"} {
-		explain(t, e, method(t, name), picture(1, 4, 4), cam.Predicted)
-	}
-	after, err := model.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(before) != string(after) {
-		t.Error("the weights changed")
-	}
-}
-
-// TestMemoryStaysFlat is ten thousand calls: after the first thousand neither Go's heap
+// TestMemoryStaysFlat is three thousand calls: after the first tenth neither Go's heap
 // nor the process grows. A tensor of XLA that is not freed would show in the process
 // alone.
 func TestMemoryStaysFlat(t *testing.T) {
 	onEach(t, func(t *testing.T, b compute.Backend) {
 		e, x := explainer(t, b, newToy().Network, cam.Options{Batch: 8}), picture(16, 16, 16)
-		calls := 10_000
+		calls := 3_000
 		if isPureGo(b) {
 			calls = 500 // it runs the same code, fifty times slower
 		}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"io"
 
 	"golang.org/x/image/riff"
@@ -83,37 +84,49 @@ func tiffTag(r io.ReadSeeker, tag uint16) int {
 	return 0
 }
 
-// jpegEXIF returns the first APP1 segment of a JPEG file that is EXIF.
-func jpegEXIF(r *bufio.Reader) []byte {
-	const start, end, scan, app1 = 0xd8, 0xd9, 0xda, 0xe1
+// The markers of a JPEG file: ITU T.81, table B.1.
+const jpegStart, jpegEnd, jpegScan, jpegAPP1 = 0xd8, 0xd9, 0xda, 0xe1
+
+// jpegSegment goes to the next segment of a JPEG file, through a scan's data or garbage,
+// which decoders skip, and returns its marker and the length of what follows.
+func jpegSegment(r *bufio.Reader) (marker byte, length int, err error) {
 	for {
-		if b, err := r.ReadByte(); err != nil {
-			return nil
-		} else if b != 0xff { // garbage, which decoders skip
+		if _, err := r.ReadSlice(0xff); errors.Is(err, bufio.ErrBufferFull) {
 			continue
+		} else if err != nil {
+			return 0, 0, err
 		}
-		marker := byte(0xff)
+		marker = 0xff
 		for marker == 0xff { // which may be repeated
-			var err error
 			if marker, err = r.ReadByte(); err != nil {
-				return nil
+				return 0, 0, err
 			}
 		}
 		switch {
-		case marker == end, marker == scan:
-			return nil
-		case marker <= 1, marker >= 0xd0 && marker <= start: // without a length
+		case marker == jpegEnd:
+			return marker, 0, nil
+		case marker <= 1, marker >= 0xd0 && marker <= jpegStart: // without a length
 			continue
 		}
-		var length [2]byte
-		if _, err := io.ReadFull(r, length[:]); err != nil {
+		var b [2]byte
+		if _, err := io.ReadFull(r, b[:]); err != nil {
+			return 0, 0, err
+		}
+		return marker, max(0, int(binary.BigEndian.Uint16(b[:]))-2), nil
+	}
+}
+
+// jpegEXIF returns the first APP1 segment of a JPEG file that is EXIF.
+func jpegEXIF(r *bufio.Reader) []byte {
+	for {
+		marker, n, err := jpegSegment(r)
+		if err != nil || marker == jpegEnd || marker == jpegScan {
 			return nil
 		}
-		n := int(binary.BigEndian.Uint16(length[:])) - 2
-		if mark, _ := r.Peek(6); marker == app1 && string(mark) == "Exif\x00\x00" {
+		if mark, _ := r.Peek(6); marker == jpegAPP1 && string(mark) == "Exif\x00\x00" {
 			return upTo(r, int64(n))
 		}
-		if _, err := r.Discard(max(0, n)); err != nil {
+		if _, err := r.Discard(n); err != nil {
 			return nil
 		}
 	}

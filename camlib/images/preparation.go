@@ -88,7 +88,7 @@ func (p Preparation) Check() error {
 //
 // The pixels are those of Pillow's resize, which resizes along rows and rounds to 8 bits
 // before it does along columns, to the last bit: Pillow 12's. Pillow 13 begins with the
-// columns of some tall pictures, and a few of its pixels are a level off. It fails where
+// columns of some tall pictures, and some of its pixels are a level or two off. It fails where
 // [Preparation.Check], [Check] and [Preparation.Frame] do.
 func (p Preparation) Picture(photo image.Image) (picture *image.NRGBA, frame Frame, err error) {
 	if err := Check(photo); err != nil {

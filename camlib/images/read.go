@@ -1,7 +1,7 @@
 package images
 
 import (
-	"bytes"
+	"bufio"
 	"cmp"
 	"errors"
 	"fmt"
@@ -35,7 +35,9 @@ type ReadOptions struct {
 // Read reads a picture from disk: PNG, JPEG, GIF (its first frame), WebP, BMP or
 // TIFF, whatever its name says. It is turned upright as its EXIF orientation says,
 // and laid over white where it is transparent. A colour profile is not applied; CMYK, in
-// JPEG files alone, becomes RGB as if its inks were ideal.
+// JPEG files alone, becomes RGB as if its inks were ideal. Colors that a JPEG or lossy WebP
+// file stores at half the size are repeated, where libjpeg and libwebp interpolate: Pillow's
+// pixels differ by half a level on average, and by tens at colored edges.
 //
 // A file that is none of these, no file, or a picture of more than 128 million pixels
 // is an error; [ReadOptions.Read] reads larger ones, or over another background.
@@ -141,7 +143,7 @@ func (o ReadOptions) header(f io.ReadSeeker, size int64) (config image.Config, f
 	if float64(config.Width)*float64(config.Height) > float64(most) {
 		return config, "", tooLarge("%d×%d pixels", config.Width, config.Height, most)
 	}
-	if err := checkContent(f, format); err != nil {
+	if err := checkContent(f, format, 16*min(6, most/(config.Width*config.Height))); err != nil {
 		return config, "", err
 	}
 	_, err = f.Seek(0, io.SeekStart)
@@ -149,8 +151,8 @@ func (o ReadOptions) header(f io.ReadSeeker, size int64) (config image.Config, f
 }
 
 // checkContent returns an error for what the decoders do not see: a picture that they
-// would read wrong, or for very long.
-func checkContent(f io.ReadSeeker, format string) error {
+// would read wrong, or for very long: a JPEG picture of more than some scans.
+func checkContent(f io.ReadSeeker, format string, scans int) error {
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
@@ -161,7 +163,7 @@ func checkContent(f io.ReadSeeker, format string) error {
 			return fmt.Errorf("an animated WebP picture, want %s, of one frame", formats)
 		}
 	case "jpeg":
-		return checkScans(f)
+		return checkScans(f, scans)
 	case "tiff":
 		compression := tiffTag(f, 259)
 		if _, err := f.Seek(0, io.SeekStart); err != nil {
@@ -175,27 +177,22 @@ func checkContent(f io.ReadSeeker, format string) error {
 	return nil
 }
 
-// checkScans returns an error if a JPEG file goes over its picture too often: a scan of a
-// hundred bytes can take as long as the whole picture. Encoders write about ten.
-func checkScans(r io.Reader) error {
-	const most = 100
-	scans, marker := 0, false // whether the last byte was 0xff, which is no data before 0xda
-	b := make([]byte, 1<<16)
-	for {
-		n, err := r.Read(b)
-		if n > 0 {
-			if marker && b[0] == 0xda {
-				scans++
-			}
-			scans, marker = scans+bytes.Count(b[:n], []byte{0xff, 0xda}), b[n-1] == 0xff
-		}
-		switch {
-		case scans > most:
-			return fmt.Errorf("a JPEG picture of more than %d scans, which would take very long, want a plain one; save it again", most)
-		case errors.Is(err, io.EOF):
+// checkScans returns an error if a JPEG file goes over its picture too often: a scan of
+// hundreds of bytes can take as long as the whole picture. Encoders write about ten.
+func checkScans(f io.Reader, most int) error {
+	r := bufio.NewReaderSize(f, 1<<16)
+	for scans := 0; ; {
+		marker, n, err := jpegSegment(r)
+		if err != nil || marker == jpegEnd { // that a file ends too early is for the decoder to say
 			return nil
-		case err != nil:
-			return err
+		}
+		if marker == jpegScan {
+			if scans++; scans > most {
+				return fmt.Errorf("a JPEG picture of more than %d scans, which would take very long, want a plain one; save it again", most)
+			}
+		}
+		if _, err := r.Discard(n); err != nil {
+			return nil
 		}
 	}
 }

@@ -209,6 +209,12 @@ func TestHostileFiles(t *testing.T) {
 	scans := bytes.Repeat([]byte("\xff\xda\x00\x08\x01\x01\x11\x00\x3f\x00\x00"), 9000)
 	scan := bytes.Index(encoded(t, "jpeg", good), scans[:2])
 	slow := slices.Concat(encoded(t, "jpeg", good)[:scan], scans)
+	slowest := slices.Concat(large[:scan], scans[:11*17])
+	copy(slowest[frame+5:], []byte{10000 >> 8, 10000 & 0xff, 12000 >> 8, 12000 & 0xff})
+	shortWebP, err := os.ReadFile("testdata/formats/lossy.webp")
+	if err != nil {
+		t.Fatal(err)
+	}
 	webp := []byte("RIFF\x1e\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x10\x00\x00\x00\x3f\x9c\x00\x3f\x9c\x00") // a canvas of 40,000×40,000
 	for _, test := range []struct {
 		name string
@@ -221,8 +227,8 @@ func TestHostileFiles(t *testing.T) {
 		{"thin.png", bomb(1, 1<<31-1, 8, 2), "1×2147483647 pixels, want at most"},
 		{"large.jpg", large, "65535×65535 pixels, want at most"},
 		{"progressive.jpg", progressive, "65535×65535 pixels, want at most"},
-		{"many scans.jpg", slow, "a JPEG picture of more than 100 scans"},
-		{"scans across 64 KiB.jpg", slices.Concat(slow[:scan+11*100], make([]byte, 1<<16-1-scan-11*100), scans[:11]), "a JPEG picture of more than 100 scans"},
+		{"many scans.jpg", slow, "a JPEG picture of more than 96 scans"},
+		{"17 scans of 120 million pixels.jpg", slowest, "a JPEG picture of more than 16 scans"},
 		{"large.gif", patched("gif", 6, 0xff, 0xff, 0xff, 0xff), "65535×65535 pixels, want at most"},
 		{"large.bmp", patched("bmp", 18, 0x60, 0xea, 0, 0, 0x60, 0xea, 0, 0), "60000×60000 pixels, want at most"},
 		{"large.tiff", wide, "60000×60000 pixels, want at most"},
@@ -232,6 +238,7 @@ func TestHostileFiles(t *testing.T) {
 		{"short.gif", encoded(t, "gif", good)[:900], "gif: not enough image data, " + formats},
 		{"short.bmp", encoded(t, "bmp", good)[:100], "the file ends too early"},
 		{"short.tiff", encoded(t, "tiff", good)[:100], formats[5:]},
+		{"short.webp", shortWebP[:70], "the file ends too early, want the whole of"},
 		{"claims much.png", bomb(2000, 2000, 16, 6), "png: invalid format: not enough pixel data"},
 		{"empty.png", nil, "an unknown format, " + formats},
 		{"text.png", []byte("no picture"), "an unknown format, " + formats},
@@ -250,6 +257,17 @@ func TestHostileFiles(t *testing.T) {
 		if tooLarge := strings.Contains(test.want, "at most"); tooLarge != errors.Is(images.ReadOptions{}.Check(path), images.ErrTooLarge) {
 			t.Errorf("%s: Check says another thing than Read", test.name)
 		}
+	}
+}
+
+// TestFewScans is that what only looks like scans is none: in a thumbnail, and in a film
+// after the picture, which phones append.
+func TestFewScans(t *testing.T) {
+	good := encoded(t, "jpeg", lopsided(40, 24))
+	scans := bytes.Repeat([]byte("\xff\xda\x00\x08\x01\x01\x11\x00\x3f\x00\x00"), 200)
+	thumbnail := slices.Concat(good[:2], []byte{0xff, 0xe2}, binary.BigEndian.AppendUint16(nil, uint16(2+len(scans))), scans, good[2:])
+	for name, data := range map[string][]byte{"thumbnail.jpg": thumbnail, "film.jpg": slices.Concat(good, scans)} {
+		samePixels(t, name, read(t, name, data), read(t, "good.jpg", good))
 	}
 }
 

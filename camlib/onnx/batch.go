@@ -1,7 +1,6 @@
 package onnx
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -102,9 +101,6 @@ func (c *call) spread(nodes []*Node, axis int) {
 // freeBatch finds a way to take several images at once whose scores are those of one at a
 // time, or else has the network take one.
 func (im *imported) freeBatch(back compute.Backend, net *network.Network) error {
-	if back == nil {
-		return errors.New("no backend, want one, on which the batch is tried")
-	}
 	ways := []bool{false, true} // as the file is; with its batch undone
 	if im.im.batch > 0 {
 		ways = ways[1:]

@@ -3,6 +3,7 @@ package onnx
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/camlab-go/camlab/camlib/network"
 	"github.com/camlab-go/camlab/internal/backend"
 	"github.com/camlab-go/camlab/internal/failure"
+	"github.com/camlab-go/camlab/internal/plugin"
 )
 
 // Options say how a model becomes a network. The zero value is the file's size, its first
@@ -51,9 +53,13 @@ type Imported struct {
 // two different images together and one by one: where their scores differ, or where the
 // file has fixed its batch in a way that cannot be undone, the network takes one image
 // at a time. Its error matches [ErrModel], [ErrOperator] or [network.ErrLayer].
+//
+// It refuses a backend of XLA on a processor that was opened under oneDNN's flags, which
+// `camlab setup` may have found the fastest for the article's network: they end the process
+// for some networks.
 func (m *Model) Network(back compute.Backend, o Options) (*Imported, error) {
-	if err := backend.CheckForeign(); err != nil {
-		return nil, fmt.Errorf("onnx: %w", err)
+	if err := checkBackend(back); err != nil {
+		return nil, fmt.Errorf("onnx: %s: %w", m.name, err)
 	}
 	store := model.NewStore()
 	s, err := m.study(store, o.Size, o.Output)
@@ -96,6 +102,17 @@ func (m *Model) Network(back compute.Backend, o Options) (*Imported, error) {
 	}
 	out.Network, err = net.At(s.cuts[at].Name)
 	return out, err
+}
+
+func checkBackend(back compute.Backend) error {
+	if back == nil {
+		return errors.New("no backend, want one, on which the batch is tried")
+	}
+	flags := plugin.Fragile(os.Getenv("XLA_FLAGS"))
+	if backend.KindOf(back) == backend.XLACPU && len(flags) > 0 {
+		return fmt.Errorf("XLA was loaded with %s, under which it ends the process for some networks: want the model opened before the backend, or XLA_FLAGS without it", strings.Join(flags, " "))
+	}
+	return nil
 }
 
 func (c cut) text() string {

@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/camlab-go/camlab/internal/backend"
 	"github.com/camlab-go/camlab/internal/failure"
+	"github.com/camlab-go/camlab/internal/plugin"
 )
 
 // ErrModel is what the errors of a file that is no ONNX model, or none that can be taken,
@@ -35,9 +35,11 @@ type Model struct {
 }
 
 // Open reads an ONNX file. Weights that it keeps in files of their own are read from its
-// folder, and from nowhere else. XLA is opened after that without the flags that are not safe
-// for graphs of others. The error matches [ErrModel] unless the file cannot be
+// folder, and from nowhere else. The error matches [ErrModel] unless the file cannot be
 // read.
+//
+// Open a model before a backend: XLA is then loaded without the flags under which it ends
+// the process for some graphs. See [Model.Network].
 func Open(path string) (*Model, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -61,7 +63,7 @@ func Open(path string) (*Model, error) {
 // Decode is [Open] of a file's contents. dir is the folder of weights in files of their
 // own; none may be where it is empty.
 func Decode(data []byte, dir string) (*Model, error) {
-	backend.Foreign()
+	plugin.RunForeign()
 	p, err := parseModel(data)
 	if err != nil {
 		return nil, failure.New(ErrModel, "%w, want the .onnx file of torch.onnx.export, tf2onnx or another exporter", err)

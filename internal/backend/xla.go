@@ -20,7 +20,7 @@ func XLA(device string) (compute.Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := plugin.ApplyFlags(path, foreign.Load()); err != nil {
+	if err := plugin.ApplyFlags(path); err != nil {
 		return nil, err
 	}
 	kind, options := XLACUDA, ""

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 )
@@ -37,18 +38,31 @@ func (noCgo) Is(target error) bool { return target == ErrNotFound }
 // not know a flag ends the process.
 const FlagsFile = "XLA_FLAGS"
 
-// risky reports whether ApplyFlags has set flags that are not for every graph.
-var risky atomic.Bool
+// foreign says that this process runs graphs from files of other programs.
+var foreign atomic.Bool
 
-// Risky reports whether this process has flags of a FlagsFile under which XLA can end the
-// process on a graph that camlab did not make.
-func Risky() bool { return risky.Load() }
+// RunForeign says that this process is to run graphs from files of other programs: flags
+// under which XLA ends the process for some graphs are left out by [ApplyFlags] from then
+// on. Those are oneDNN's, which has no primitive for some convolutions ("could not create a
+// primitive descriptor") and gains nothing on such networks.
+func RunForeign() { foreign.Store(true) }
+
+// Fragile returns those of some XLA_FLAGS that [RunForeign] is about.
+func Fragile(flags string) (fragile []string) {
+	for _, f := range strings.Fields(flags) {
+		if isFragile(f) {
+			fragile = append(fragile, f)
+		}
+	}
+	return fragile
+}
+
+func isFragile(flag string) bool { return strings.Contains(flag, "onednn") }
 
 // ApplyFlags puts the flags of the plugin at path, if it has a FlagsFile, into
-// the environment of this process, unless that has its own. With safe it leaves out those
-// under which XLA can end the process on a graph that camlab did not make. It has an effect
+// the environment of this process, unless that has its own. It has an effect
 // only before the first plugin is loaded.
-func ApplyFlags(path string, safe bool) error {
+func ApplyFlags(path string) error {
 	if _, ok := os.LookupEnv("XLA_FLAGS"); ok {
 		return nil
 	}
@@ -59,17 +73,11 @@ func ApplyFlags(path string, safe bool) error {
 	if err != nil {
 		return fmt.Errorf("plugin: flags: %w", err)
 	}
-	var kept []string
-	for _, flag := range strings.Fields(string(flags)) {
-		if strings.Contains(flag, "onednn") {
-			if safe {
-				continue
-			}
-			risky.Store(true)
-		}
-		kept = append(kept, flag)
+	list := strings.Fields(string(flags))
+	if foreign.Load() {
+		list = slices.DeleteFunc(list, isFragile)
 	}
-	return os.Setenv("XLA_FLAGS", strings.Join(kept, " "))
+	return os.Setenv("XLA_FLAGS", strings.Join(list, " "))
 }
 
 // Find returns the absolute path of the PJRT plugin for a device, "cpu" or

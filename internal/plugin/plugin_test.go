@@ -98,10 +98,9 @@ func TestLoaderDirs(t *testing.T) {
 
 func TestFlagsAreThoseBesideThePlugin(t *testing.T) {
 	path := touch(t, filepath.Join(t.TempDir(), FileName("cpu")))
-	safe := false
 	apply := func() string {
 		t.Helper()
-		if err := ApplyFlags(path, safe); err != nil {
+		if err := ApplyFlags(path); err != nil {
 			t.Fatal(err)
 		}
 		return os.Getenv("XLA_FLAGS")
@@ -117,24 +116,17 @@ func TestFlagsAreThoseBesideThePlugin(t *testing.T) {
 	if got := apply(); got != "--fast" {
 		t.Errorf("XLA_FLAGS = %q, want the plugin's --fast", got)
 	}
+	os.Unsetenv("XLA_FLAGS")
+	if err := os.WriteFile(filepath.Join(filepath.Dir(path), FlagsFile), []byte("--xla_cpu_use_onednn=true --fast --xla_cpu_experimental_onednn_custom_call=true\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	RunForeign()
+	t.Cleanup(func() { foreign.Store(false) })
+	if got := apply(); got != "--fast" {
+		t.Errorf("to run foreign graphs: XLA_FLAGS = %q, want them without oneDNN's", got)
+	}
 	os.Setenv("XLA_FLAGS", "--mine")
 	if got := apply(); got != "--mine" {
 		t.Errorf("XLA_FLAGS = %q, want the user's --mine", got)
-	}
-
-	// Flags that are not for every graph.
-	defer risky.Store(false)
-	if err := os.WriteFile(filepath.Join(filepath.Dir(path), FlagsFile), []byte("--xla_cpu_use_onednn=true --fast\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	safe = true
-	os.Unsetenv("XLA_FLAGS")
-	if got := apply(); got != "--fast" || Risky() {
-		t.Errorf("XLA_FLAGS = %q, risky %v, want --fast alone", got, Risky())
-	}
-	safe = false
-	os.Unsetenv("XLA_FLAGS")
-	if got := apply(); got != "--xla_cpu_use_onednn=true --fast" || !Risky() {
-		t.Errorf("XLA_FLAGS = %q, risky %v, want both flags, and to know it", got, Risky())
 	}
 }

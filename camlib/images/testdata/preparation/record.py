@@ -4,7 +4,7 @@
     python record.py > pictures.json
 
 Pillow 13 resizes some tall pictures along columns first (its pull request 9549), and 5 of
-the 197 cases are then other ones, by a level in some pixels.
+the 197 cases are then other ones, by up to two levels in some pixels.
 
 Each case is a picture of a size, what is done to it, and the sha256 of the pixels, rows of
 RGB in 8 bits, that come out. Small ones have the pixels too, in hex. All are PIL pictures,
