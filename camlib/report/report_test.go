@@ -238,6 +238,19 @@ func TestPicturesInThePage(t *testing.T) {
 	if got, want := color.NRGBAModel.Convert(all[0].At(5, 9)), (color.NRGBA{R: 40, G: 72, A: 255}); got != want {
 		t.Errorf("pixel (5, 9): %v, want %v", got, want)
 	}
+	stripes := image.NewGray(image.Rect(0, 0, 12, 12)) // three lines across of four rows each
+	for i := range stripes.Pix {
+		stripes.Pix[i] = uint8(i / 48 * 100)
+	}
+	p.Draw = func(i int) (*report.Pictures, error) {
+		pictures, err := drawn(i)
+		pictures.Image = stripes
+		return pictures, err
+	}
+	all, _ = decoded(p)
+	if size, last := all[0].Bounds().Size(), color.GrayModel.Convert(all[0].At(0, 2)).(color.Gray).Y; size != image.Pt(3, 3) || last != 200 {
+		t.Errorf("three lines across are %v pixels, the last %d; want 3×3, and 200", size, last)
+	}
 	photo := image.NewNRGBA(image.Rect(10, 20, 310, 220)) // 300×200, not at the origin
 	for y := range 200 {
 		for x := range 300 {
