@@ -48,7 +48,7 @@ The pictures are in the page, at most --thumbnail pixels wide and high; images o
 networks that take less are in it as they are. The large view shows the same
 pictures enlarged and links to the whole ones, which stay in the folder: inside
 the page they would make it many times as large. With the default of 224 pixels,
-a page of 1,000 photos with two maps each is about 30 MB, one of CIFAR-10 11 MB.
+a page of 1,000 photos with two maps each is about 35 MB, one of CIFAR-10 10 MB.
 
 A page that is there is made anew. Any other file is left as it is, and an error.`,
 		Example: `  camlab report
