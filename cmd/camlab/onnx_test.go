@@ -1,0 +1,199 @@
+package main
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// exported unpacks the networks that camlib/onnx is tested with: ONNX files of PyTorch's
+// exporters, and what PyTorch computes for them, an array a file.
+func exported(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	f, err := os.Open(filepath.Join("..", "..", "camlib", "onnx", "testdata", "nets.tar.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for r := tar.NewReader(z); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return dir
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(dir, h.Name), data)
+		name, ok := strings.CutSuffix(h.Name, ".npz")
+		if !ok {
+			continue
+		}
+		arrays, err := zip.OpenReader(filepath.Join(dir, h.Name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range arrays.File {
+			in, err := a.Open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			data, err := io.ReadAll(in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			write(t, filepath.Join(dir, name+"_"+a.Name), data)
+		}
+		arrays.Close()
+	}
+}
+
+// near compares two arrays of files, relative to the largest value of the second.
+func near(t *testing.T, got, want string, tolerance float64) {
+	t.Helper()
+	a, _ := array(t, got)
+	b, _ := array(t, want)
+	largest, difference := 0.0, 0.0
+	for i := range b {
+		largest = math.Max(largest, math.Abs(float64(b[i])))
+		difference = math.Max(difference, math.Abs(float64(a[i]-b[i])))
+	}
+	if len(a) != len(b) || !(difference <= tolerance*largest) {
+		t.Errorf("%s: %d values, %d wanted, off by %v of %v", got, len(a), len(b), difference, largest)
+	}
+}
+
+// TestExplainONNX has an ONNX file explained on the array that PyTorch had, and on a photo.
+func TestExplainONNX(t *testing.T) {
+	dir, out := exported(t), filepath.Join(t.TempDir(), "out")
+	model := filepath.Join(dir, "residual_dynamo.onnx")
+	x := filepath.Join(dir, "residual_x.npy")
+	if _, err := command(t, "explain", "--model", model, "--input", x, "--method", "gradcam,hirescam", "--out", out, "--pictures=false"); err != nil {
+		t.Fatal(err)
+	}
+	near(t, filepath.Join(out, "logits.npy"), filepath.Join(dir, "residual_logits.npy"), 1e-5)
+	near(t, filepath.Join(out, "maps_gradcam.npy"), filepath.Join(dir, "residual_gradcam.npy"), 1e-4)
+	near(t, filepath.Join(out, "maps_hirescam.npy"), filepath.Join(dir, "residual_hirescam.npy"), 1e-4)
+
+	photo := filepath.Join(dir, "photo.png")
+	write(t, photo, pngBytes(t, 3))
+	out = filepath.Join(t.TempDir(), "photo")
+	if _, err := command(t, "explain", "--model", model, "--method", "layercam", photo, "--out", out); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(out, manifestFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m manifest
+	if err := json.Unmarshal(text, &m); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(m.Photos, "guessed: ") || len(m.Images) != 1 || len(m.Images[0].Pictures) != 1 || m.Classes[1] != "1" {
+		t.Errorf("manifest %+v, want a guessed preparation, a picture, and classes by their numbers", m)
+	}
+}
+
+// TestONNXCommands is what layers, card and check say.
+func TestONNXCommands(t *testing.T) {
+	dir := exported(t)
+	model := filepath.Join(dir, "residual_dynamo.onnx")
+	said, err := command(t, "layers", model)
+	if err != nil || !strings.Contains(said, "> is the default: ") || strings.Count(said, "\n") < 5 {
+		t.Errorf("layers (%v):\n%s", err, said)
+	}
+	x, logits := filepath.Join(dir, "residual_x.npy"), filepath.Join(dir, "residual_logits.npy")
+	said, err = command(t, "check", model, "--input", x, "--against", logits, "--json")
+	var c checked
+	if err == nil {
+		err = json.Unmarshal([]byte(said), &c)
+	}
+	if err != nil || !c.Compared || !(c.Difference < 1e-5) || c.Images < 2 {
+		t.Errorf("check (%v): %+v", err, c)
+	}
+	if _, err := command(t, "check", model, "--input", x, "--against", filepath.Join(dir, "residual_x.npy")); err == nil || !strings.Contains(err.Error(), "want [") {
+		t.Errorf("check against an array of another shape: %v", err)
+	}
+	data, err := os.ReadFile(logits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong := filepath.Join(dir, "wrong.npy")
+	data[len(data)-1] ^= 0x80 // the last score's sign
+	write(t, wrong, data)
+	if _, err := command(t, "check", model, "--input", x, "--against", wrong); err == nil || !strings.Contains(err.Error(), "want at most 0.001") {
+		t.Errorf("check against other scores: %v", err)
+	}
+
+	card := filepath.Join(dir, "residual_dynamo.camlab.json")
+	if _, err := command(t, "card", model); err != nil || !isFile(card) {
+		t.Errorf("card: %v", err)
+	}
+	if _, err := command(t, "card", model); err == nil || !strings.Contains(err.Error(), "--force writes it anew") {
+		t.Errorf("card over a card: %v", err)
+	}
+	guessed, err := os.ReadFile(card)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := command(t, "card", model, "--preset", "unit", "--force"); err != nil {
+		t.Errorf("card --force: %v", err)
+	}
+	if known, err := os.ReadFile(card); err != nil || reflect.DeepEqual(known, guessed) || strings.Contains(string(known), "guessed") {
+		t.Errorf("card of a preset (%v): %s", err, known)
+	}
+}
+
+func TestModelErrors(t *testing.T) {
+	dir := exported(t)
+	model := filepath.Join(dir, "residual_dynamo.onnx")
+	text := filepath.Join(dir, "text.onnx")
+	write(t, text, []byte("no model"))
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"explain", "--model", text, "x.png"}, "onnx: " + text + ": "},
+		{[]string{"explain", "--model", filepath.Join(dir, "none.onnx"), "x.png"}, "no such file"},
+		{[]string{"explain", "--model", "resnet18.pth", "x.png"}, "camlab reads networks from ONNX files, want one: torch.onnx.export("},
+		{[]string{"explain", "--model", model, "--layer", "conv99", "x.png"}, `layer "conv99", want a number from 0 to `},
+		{[]string{"explain", "--model", model, "--output", "nothing", "x.png"}, `output "nothing", want one of `},
+		{[]string{"explain", "--model", model, "--preset", "imagenette", "x.png"}, `preset "imagenette", want one of imagenet, clip, unit, raw`},
+		{[]string{"explain", "--model", model, "--size", "huge", "x.png"}, `--size "huge", want HEIGHTxWIDTH`},
+		{[]string{"explain", "--preset", "unit", "x.png"}, "are for ONNX models, and --model article is none"},
+		{[]string{"explain", "--model", model, "--input", "x.npy", "x.png"}, "--input and other images, want one of them"},
+		{[]string{"explain", "--model", model, "--input", text}, "explain: --input: "},
+		{[]string{"layers", "article"}, "article: want an .onnx file"},
+		{[]string{"check", model, "--against", "y.npy"}, "--against without --input"},
+		{[]string{"card", text}, "onnx: " + text + ": "},
+		{[]string{"fetch", "resnet18"}, `fetch: "resnet18", want one of`},
+	} {
+		out := filepath.Join(t.TempDir(), "out")
+		if c.args[0] == "explain" {
+			c.args = append(c.args, "--out", out)
+		}
+		if _, err := command(t, c.args...); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v: error %v, want %q", c.args, err, c.want)
+		}
+		if _, err := os.Stat(out); err == nil {
+			t.Errorf("%v: a folder was written", c.args)
+		}
+	}
+}
