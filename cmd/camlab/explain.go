@@ -113,7 +113,7 @@ What is explained is a class's score before the softmax. --class takes
 			if o.asJSON {
 				err = printJSON(cmd.OutOrStdout(), m)
 			} else {
-				err = m.print(cmd.OutOrStdout(), o.out)
+				err = m.print(cmd.OutOrStdout(), o.out, o.draw)
 			}
 			if m.NumFailed > 0 {
 				return fmt.Errorf("explain: %d of %d pictures could not be read and have no maps, the manifest lists them; the first: %s", m.NumFailed, m.NumFailed+m.NumImages, m.failure)

@@ -91,6 +91,9 @@ func finished(dir, settings string) *manifest {
 	if err != nil || json.Unmarshal(text, m) != nil {
 		return nil
 	}
+	if m.Records == "" {
+		return nil // of a camlab from before there were records, and so of other settings
+	}
 	if !m.kept(dir) {
 		_ = os.Remove(path)
 		return nil
@@ -175,11 +178,14 @@ func (m *manifest) free(dir string) error {
 }
 
 // print writes what a person is told.
-func (m *manifest) print(w io.Writer, dir string) error {
+func (m *manifest) print(w io.Writer, dir string, drawn bool) error {
 	for _, im := range m.Images {
 		fmt.Fprintf(w, "%s: predicted %s\n", legible.Line(im.Name), legible.Line(im.Predicted))
 	}
 	what := "maps, pictures and manifest.json"
+	if !drawn {
+		what = "maps and manifest.json"
+	}
 	if m.Images == nil {
 		what += fmt.Sprintf(" of %d images", m.NumImages)
 	}
