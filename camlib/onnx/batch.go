@@ -27,31 +27,56 @@ type freeing struct {
 }
 
 // freed is the shape that a Reshape is to have, which with the file's numbers would be d.
-func (c *call) freed(v *value, d []int) []int {
+// outer is that of [value].
+func (c *call) freed(v *value, d []int) (shape []int, outer int) {
 	f := c.batch
 	if f == nil || f.from == f.to {
-		return d
+		return d, 0
 	}
 	in, out := f.shapes[c.n.inputs[0]], f.shapes[c.n.outputs[0]]
 	axis := f.axis(in, v.dims)
 	if axis < 0 || out == nil {
-		return d
+		return d, 0
 	}
-	at, before := -1, product(in[:axis])
-	for i, n := range out {
-		if product(out[:i]) == before && n%f.from == 0 && (at < 0 || n == f.from && out[at] != f.from) {
-			at = i
-		}
+	// The images lie behind so many values, and each before so many.
+	before, rest := product(in[:axis]), product(in[axis+1:])
+	if axis == 0 && v.outer > 0 {
+		before = v.outer
 	}
+	at := f.place(out, before, rest)
 	if at < 0 {
-		return d
+		return d, 0
+	}
+	if product(out[:at]) < before {
+		outer = before / product(out[:at])
 	}
 	grown := slices.Clone(out)
 	grown[at] = grown[at] / f.from * f.to
 	if product(grown) != v.size() {
-		return d
+		return d, 0
 	}
-	return grown
+	return grown, outer
+}
+
+// place is the axis of a shape that the images are along, if before them lie so many values
+// and behind each so many; −1 if there is none. They may begin an axis, alone or before
+// others, or end it: that if the values behind have an axis of their own.
+func (f *freeing) place(shape []int, before, rest int) int {
+	begins, ends := -1, -1
+	for i, n := range shape {
+		switch first := product(shape[:i]); {
+		case first == before && n == f.from:
+			return i
+		case first == before && n%f.from == 0 && begins < 0:
+			begins = i
+		case first < before && first > 0 && n == before/first*f.from && before%first == 0:
+			ends = i
+		}
+	}
+	if ends >= 0 && (begins < 0 || ends+1 < len(shape) && shape[ends+1] == rest) {
+		return ends
+	}
+	return begins
 }
 
 // axis is the one axis in which a shape differs from that for the file's batch, by as much

@@ -113,9 +113,19 @@ func (b *builder) build(n *node) (out []*value) {
 	for _, v := range out {
 		if v != nil {
 			checkSize(v)
+			c.keepOuter(v)
 		}
 	}
 	return out
+}
+
+// keepOuter says of a result that has the first axis of an input how the batch lies there.
+func (c *call) keepOuter(v *value) {
+	for _, in := range c.in {
+		if in != nil && in.outer > 0 && v.outer == 0 && v.rank() > 0 && v.dims[0] == in.dims[0] && c.n.op != "Reshape" && c.n.op != "Transpose" {
+			v.outer = in.outer
+		}
+	}
 }
 
 // nodeError is what went wrong with a node.

@@ -21,6 +21,7 @@ type graph struct {
 // node is one operator at work.
 type node struct {
 	op, domain, name string
+	namespace        string
 	opset            int64
 	inputs, outputs  []string // empty for those that are left out
 	attributes       map[string]*attribute
@@ -115,7 +116,7 @@ func (f *flattener) graphOf(p *graphProto, in names, opsets map[string]int64) (*
 // the function that they are in.
 func (f *flattener) add(nodes []*nodeProto, in names, opsets map[string]int64, bound map[string]*attribute) error {
 	for _, p := range nodes {
-		n := &node{op: p.op, domain: p.domain, name: p.name, opset: opsets[p.domain], attributes: map[string]*attribute{}}
+		n := &node{op: p.op, domain: p.domain, name: p.name, namespace: p.namespace, opset: opsets[p.domain], attributes: map[string]*attribute{}}
 		for _, a := range p.attributes {
 			if a.ref != "" {
 				b, ok := bound[a.ref]

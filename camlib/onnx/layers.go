@@ -2,7 +2,9 @@ package onnx
 
 import (
 	"fmt"
+	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/gomlx/compute/dtypes"
@@ -36,6 +38,7 @@ type study struct {
 	plan    *plan           // for the file's batch, or one image
 	cuts    []cut
 	part    map[*node]int // the number of the layer that makes a node
+	grids   [][2]int      // heights and widths of the images that are layers
 	chosen  int           // the default
 }
 
@@ -180,8 +183,10 @@ func (s *study) find() {
 			users[in] = append(users[in], n)
 		}
 	}
-	depth, taken := map[string]int{}, map[string]bool{}
-	var grids [][2]int // of the images so far
+	depth, taken, dirs := map[string]int{}, map[string]bool{}, map[string]int{}
+	for _, n := range s.nodes {
+		dirs[path.Dir(n.name)]++
+	}
 	for i, n := range s.nodes {
 		d := 0
 		for _, in := range n.uses {
@@ -196,11 +201,11 @@ func (s *study) find() {
 			if _, known := s.plan.known[name]; !ok || known || f.dtype != dtypes.Float32 || name == s.output {
 				continue
 			}
-			shape, tokens, ok := s.layerShape(f, &grids)
+			shape, tokens, ok := s.layerShape(f)
 			if !ok || len(users[name]) == 0 || s.passing(name, users[name]) {
 				continue
 			}
-			c := cut{Layer{Name: layerName(n, name, taken), Tensor: name, Operator: n.fullOp(), Shape: shape, Tokens: tokens, Depth: depth[name]}, i}
+			c := cut{Layer{Name: layerName(n, name, dirs, taken), Tensor: name, Operator: n.fullOp(), Shape: shape, Tokens: tokens, Depth: depth[name]}, i}
 			s.cuts = append(s.cuts, c)
 		}
 	}
@@ -212,28 +217,26 @@ func (s *study) find() {
 
 // layerShape is the shape of a tensor as a layer: of images, or of tokens in a grid that
 // images before it had.
-func (s *study) layerShape(f fact, grids *[][2]int) (shape [3]int, tokens int, ok bool) {
+func (s *study) layerShape(f fact) (shape [3]int, tokens int, ok bool) {
 	n := max(s.im.batch, 1)
-	if len(f.dims) < 3 || f.dims[0] != n {
+	if len(f.dims) < 3 || f.dims[0] != n || f.dtype != dtypes.Float32 {
 		return shape, -1, false
 	}
-	v := &value{dims: f.dims, channels: f.channels}
-	if v.places() > 1 {
+	if (&value{dims: f.dims, channels: f.channels}).places() > 1 {
 		d := f.dims
 		if f.channels == 1 {
 			d = lastDims(d)
 		}
-		if grid := [2]int{d[1], d[2]}; len(*grids) == 0 || (*grids)[len(*grids)-1] != grid {
-			*grids = append(*grids, grid)
+		if grid := [2]int{d[1], d[2]}; !slices.Contains(s.grids, grid) {
+			s.grids = append(s.grids, grid)
 		}
 		return [3]int{d[1], d[2], d[3]}, -1, true
 	}
-	if len(f.dims) != 3 {
+	if len(f.dims) != 3 || f.dims[2] == 1 {
 		return shape, -1, false
 	}
 	const most = 16 // class, distillation and register tokens
-	for i := len(*grids) - 1; i >= 0; i-- {
-		grid := (*grids)[i]
+	for _, grid := range slices.Backward(s.grids) {
 		if extra := f.dims[1] - grid[0]*grid[1]; extra >= 0 && extra <= most {
 			return [3]int{grid[0], grid[1], f.dims[2]}, extra, true
 		}
@@ -241,7 +244,8 @@ func (s *study) layerShape(f fact, grids *[][2]int) (shape [3]int, tokens int, o
 	return shape, -1, false
 }
 
-// passing reports whether a tensor is only on its way to another that is the better layer.
+// passing reports whether a tensor is only on its way to another layer, which is the better
+// one.
 func (s *study) passing(name string, users []*node) bool {
 	for _, n := range users {
 		if !pointwise[n.fullOp()] {
@@ -250,51 +254,66 @@ func (s *study) passing(name string, users []*node) bool {
 				return false
 			}
 		}
-		for _, out := range n.outputs {
-			if f, ok := s.plan.tensors[out]; ok && (&value{dims: f.dims, channels: f.channels}).places() == 1 {
-				return false // what comes after has no places left
-			}
-			if f, ok := s.plan.tensors[out]; ok && len(f.dims) < 3 {
-				return false
-			}
+		f, ok := s.plan.tensors[n.outputs[0]]
+		if _, _, layer := s.layerShape(f); !ok || !layer {
+			return false
 		}
 	}
 	return true
 }
 
-// layerName is a short name for a tensor, which no other has. Exporters name nodes by
-// modules, as /layer1/layer1.0/conv1/Conv, or number them, as node_relu_3.
-func layerName(n *node, tensor string, taken map[string]bool) string {
-	name := n.name
+// layerName is a short name for a tensor, which no other has: that of PyTorch's module, as
+// far as the exporter has written it down, and of the operator where it is not alone in
+// its module, or else the tensor's name.
+func layerName(n *node, tensor string, dirs map[string]int, taken map[string]bool) string {
+	name := ""
+	var modules []string
+	switch {
+	case n.namespace != "": // ": Net/layer1: torch.nn.…Sequential/layer1.0: …BasicBlock/relu: aten.relu.default"
+		module, alone := moduleOf(n.namespace)
+		modules = []string{module}
+		if !alone {
+			modules = append(modules, n.op)
+		}
+	case strings.HasPrefix(n.name, "/"): // /layer1/layer1.0/conv1/Conv
+		modules = strings.FieldsFunc(n.name, func(r rune) bool { return r == '/' })
+		var short []string
+		for i, m := range modules[:max(0, len(modules)-1)] {
+			if !strings.HasPrefix(modules[i+1], m+".") {
+				short = append(short, m)
+			}
+		}
+		op := modules[max(0, len(modules)-1):]
+		if modules = short; len(short) == 0 || dirs[path.Dir(n.name)] > 1 {
+			modules = append(modules, op...)
+		}
+	}
+	name = strings.Trim(strings.Join(modules, "."), ".")
 	if name == "" {
 		name = tensor
-	}
-	parts := strings.FieldsFunc(strings.TrimPrefix(name, "node_"), func(r rune) bool { return r == '/' })
-	var short []string
-	for i, p := range parts {
-		last := i == len(parts)-1
-		if !last && strings.HasPrefix(parts[i+1], p+".") {
-			continue
+		if _, err := strconv.Atoi(tensor); err == nil && n.name != "" { // a number says nothing
+			name = n.name
 		}
-		if last && i > 0 && (p == n.op || strings.HasPrefix(p, n.op+"_")) && !taken[strings.Join(short, ".")] && pointwiseModule(n.op) {
-			continue
-		}
-		short = append(short, p)
-	}
-	name = strings.Join(short, ".")
-	if name == "" {
-		name = tensor
+		name = strings.ReplaceAll(strings.Trim(name, "/"), "/", ".")
 	}
 	unique := name
-	for i := 2; taken[unique]; i++ {
-		unique = fmt.Sprintf("%s~%d", name, i)
+	for i := 1; taken[unique]; i++ {
+		unique = fmt.Sprintf("%s_%d", name, i)
 	}
 	taken[unique] = true
 	return unique
 }
 
-// pointwiseModule reports whether an operator is a module of its own, whose name says all.
-func pointwiseModule(op string) bool { return op != "Add" && op != "Concat" && op != "Mul" }
+// moduleOf is the innermost module of a namespace, and whether that is one of PyTorch's
+// own, which is one operator.
+func moduleOf(namespace string) (module string, alone bool) {
+	parts := strings.Split(namespace, "/")
+	if len(parts) < 2 {
+		return "", false
+	}
+	module, class, _ := strings.Cut(parts[len(parts)-2], ": ")
+	return module, strings.HasPrefix(class, "torch.nn.modules.") && !strings.Contains(class, ".container.")
+}
 
 // choose sets the default layer.
 func (s *study) choose() {
@@ -306,13 +325,16 @@ func (s *study) choose() {
 	if s.cuts[s.chosen].Tokens > 0 {
 		if at := s.beforeAttention(); at >= 0 {
 			s.chosen = at
-			why = "the tokens that the last attention takes; after it only those beside the grid count"
+			why = "the tokens that the last attention takes: after it only those beside the grid count"
 		}
 	}
 	s.cuts[s.chosen].Default, s.cuts[s.chosen].Why = true, why
 }
 
-// beforeAttention is the last cut of tokens, made by a sum, before the last softmax.
+// beforeAttention is the last cut of tokens before the last softmax that is a result of a
+// layer normalization, else the last sum; −1 if there is none. Before the normalization
+// HiResCAM is 0 by its nature: a normalization does not see by how much its input is
+// multiplied, so no gradient points along it.
 func (s *study) beforeAttention() int {
 	last := -1
 	for i, n := range s.nodes {
@@ -320,12 +342,32 @@ func (s *study) beforeAttention() int {
 			last = i
 		}
 	}
-	for i := len(s.cuts) - 1; i >= 0; i-- {
-		if c := s.cuts[i]; c.after < last && c.Operator == "Add" && c.Tokens > 0 {
+	sum := -1
+	for i, c := range slices.Backward(s.cuts) {
+		if c.after >= last || c.Tokens < 1 {
+			continue
+		}
+		n := s.nodes[c.after]
+		if n.op == "LayerNormalization" || s.normalizes(n) {
 			return i
 		}
+		if n.op == "Add" && sum < 0 {
+			sum = i
+		}
 	}
-	return -1
+	return sum
+}
+
+// normalizes reports whether a node is the last of a layer normalization that is written
+// out: x / √… · γ + β.
+func (s *study) normalizes(n *node) bool {
+	for _, op := range []string{"Add", "Mul", "Div"} {
+		if n == nil || n.op != op {
+			return false
+		}
+		n = s.m.graph.from[n.inputs[0]]
+	}
+	return true
 }
 
 // divide says of each node which layer makes it: the first that needs it, or the head.

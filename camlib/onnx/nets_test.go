@@ -39,12 +39,19 @@ func TestNetworksEqualPyTorch(t *testing.T) {
 		name := strings.TrimSuffix(filepath.Base(file), ".onnx")
 		t.Run(name, func(t *testing.T) {
 			net := strings.Split(name, "_")[0]
-			im := compareWithTorch(t, file, filepath.Join(dir, net+".npz"))
+			b := backendtest.Go(t) // which compiles nothing
+			if name == "residual_legacy" || name == "tokens_dynamo" {
+				b = backendtest.Any(t)
+			}
+			im := compareWithTorch(t, b, file, filepath.Join(dir, net+".npz"))
 			want := map[string]onnx.Layer{
 				"residual": {Operator: "Relu", Shape: [3]int{3, 4, 16}, Tokens: -1},
 				"flat":     {Operator: "Relu", Shape: [3]int{3, 6, 8}, Tokens: -1},
-				"tokens":   {Operator: "Add", Shape: [3]int{3, 4, 12}, Tokens: 1},
+				"tokens":   {Operator: "LayerNormalization", Shape: [3]int{3, 4, 12}, Tokens: 1},
 			}[net]
+			if name == "tokens_free" { // before opset 17 there is no such operator
+				want.Operator = "Add"
+			}
 			if got := im.Layer; got.Operator != want.Operator || got.Shape != want.Shape || got.Tokens != want.Tokens || !got.Default {
 				t.Errorf("default layer %+v, want %+v", got, want)
 			}
@@ -67,13 +74,13 @@ func TestEveryLayerCuts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b := backendtest.Any(t)
+		b := backendtest.Go(t)
 		im, err := m.Network(b, onnx.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		ref := readReference(t, filepath.Join(dir, strings.Split(name, "_")[0]+".npz"))
-		want := scores(t, im.Network, ref.Batch)
+		want := scores(t, b, im.Network, ref.Batch)
 		for _, l := range im.LayerNames() {
 			at, err := im.At(l)
 			if err != nil {
@@ -97,11 +104,12 @@ func TestEveryLayerCuts(t *testing.T) {
 func TestImagesTogetherAreAsApart(t *testing.T) {
 	dir := nets(t)
 	for _, net := range []string{"residual", "flat", "tokens"} {
+		b := backendtest.Go(t)
 		m, err := onnx.Open(filepath.Join(dir, net+"_dynamo.onnx"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		im, err := m.Network(backendtest.Any(t), onnx.Options{})
+		im, err := m.Network(b, onnx.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -111,8 +119,8 @@ func TestImagesTogetherAreAsApart(t *testing.T) {
 		copy(three.Pixels[len(x.Pixels):], x.Pixels) // the first again
 		var apart []float32
 		for i := range 3 {
-			apart = append(apart, scores(t, im.Network, three.Part(i, i+1))...)
+			apart = append(apart, scores(t, b, im.Network, three.Part(i, i+1))...)
 		}
-		backendtest.Near(t, net, scores(t, im.Network, three), apart, 1e-5)
+		backendtest.Near(t, net, scores(t, b, im.Network, three), apart, 1e-5)
 	}
 }

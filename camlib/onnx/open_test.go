@@ -91,7 +91,7 @@ func TestHandmadeModel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Layer{Name: "my_Conv", Tensor: "features", Operator: "Conv", Shape: [3]int{8, 8, 2}, Tokens: -1, Depth: 1, Default: true, Why: layers[0].Why}
+	want := Layer{Name: "features", Tensor: "features", Operator: "Conv", Shape: [3]int{8, 8, 2}, Tokens: -1, Depth: 1, Default: true, Why: layers[0].Why}
 	if len(layers) != 1 || layers[0] != want {
 		t.Errorf("layers %+v, want %+v", layers, want)
 	}

@@ -81,7 +81,14 @@ func reshape(c *call) []*value {
 			d[rest] = v.size() / n
 		}
 	}
-	return c.reshaped(v, c.freed(v, d))
+	d, outer := c.freed(v, d)
+	out := c.reshaped(v, d)
+	if outer != out[0].outer {
+		w := *out[0]
+		w.outer = outer
+		out[0] = &w
+	}
+	return out
 }
 
 // flatten is Flatten (1, 9, 11, 13).

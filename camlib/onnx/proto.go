@@ -33,6 +33,7 @@ type (
 	}
 	nodeProto struct {
 		name, op, domain, overload string
+		namespace                  string // the modules that PyTorch's exporter found it in
 		inputs, outputs            []string
 		attributes                 []*attribute
 	}
@@ -301,6 +302,11 @@ func parseNode(x field, to []*nodeProto, depth int) ([]*nodeProto, error) {
 			n.domain = domainOf(x.text())
 		case 8:
 			n.overload = x.text()
+		case 9:
+			var key, value string
+			if key, value, err = parseEntry(x); key == "namespace" {
+				n.namespace = value
+			}
 		}
 		return err
 	})
@@ -368,7 +374,11 @@ func parseTensor(x field) (*tensorProto, error) {
 		case 10:
 			t.doubles, err = x.fixed64(t.doubles)
 		case 13:
-			err = parseEntry(x, t)
+			var key, value string
+			if key, value, err = parseEntry(x); t.external == nil {
+				t.external = map[string]string{}
+			}
+			t.external[key] = value
 		case 14:
 			t.outside = x.n == 1
 		}
@@ -377,13 +387,12 @@ func parseTensor(x field) (*tensorProto, error) {
 	return t, err
 }
 
-// parseEntry takes a key and its value of a tensor's external_data.
-func parseEntry(x field, t *tensorProto) error {
+// parseEntry reads a key and its value.
+func parseEntry(x field) (key, value string, err error) {
 	b, err := x.message()
 	if err != nil {
-		return err
+		return "", "", err
 	}
-	key, value := "", ""
 	err = walk(b, func(x field) error {
 		switch x.num {
 		case 1:
@@ -393,11 +402,7 @@ func parseEntry(x field, t *tensorProto) error {
 		}
 		return nil
 	})
-	if t.external == nil {
-		t.external = map[string]string{}
-	}
-	t.external[key] = value
-	return err
+	return key, value, err
 }
 
 func parseValueInfo(x field, to []valueInfo) ([]valueInfo, error) {

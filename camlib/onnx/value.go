@@ -16,6 +16,9 @@ type value struct {
 	dims  []int        // as ONNX has them
 	// channels is the axis of the channels of four, 1 or 3, or 0 where that is not known.
 	channels int
+	// outer is, where the batch was merged into the first axis behind others, how many places
+	// of that axis one image has before the next; else 0.
+	outer int
 
 	node *Node
 	last bool // node is [n, h, w, c], and dims are [n, c, h, w]

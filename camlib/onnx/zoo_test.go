@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"codeberg.org/sbinet/npyio/npz"
+	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -40,7 +41,9 @@ func TestZoo(t *testing.T) {
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".onnx")
 		at := strings.LastIndexByte(name, '_')
-		t.Run(name, func(t *testing.T) { compareWithTorch(t, file, filepath.Join(dir, name[:max(at, 0)]+".npz")) })
+		t.Run(name, func(t *testing.T) {
+			compareWithTorch(t, backendtest.Any(t), file, filepath.Join(dir, name[:max(at, 0)]+".npz"))
+		})
 	}
 }
 
@@ -112,9 +115,8 @@ func channelsLast(to, from []float32, d []int) {
 	}
 }
 
-func compareWithTorch(t *testing.T, file, npzFile string) *onnx.Imported {
+func compareWithTorch(t *testing.T, b compute.Backend, file, npzFile string) *onnx.Imported {
 	t.Helper()
-	b := backendtest.Any(t)
 	want := readReference(t, npzFile)
 	began := time.Now()
 	m, err := onnx.Open(file)
@@ -135,13 +137,13 @@ func compareWithTorch(t *testing.T, file, npzFile string) *onnx.Imported {
 			copy(x.Pixels[i*x.Size().Values():], want.Pixels[k*x.Size().Values():(k+1)*x.Size().Values()])
 			logits = append(logits, want.logits[k*each:(k+1)*each]...)
 		}
-		backendtest.Near(t, fmt.Sprintf("logits of %d", n), scores(t, net.Network, x), logits, 1e-4)
+		backendtest.Near(t, fmt.Sprintf("logits of %d", n), scores(t, b, net.Network, x), logits, 1e-4)
 	}
 	if want.act == nil {
-		explain(t, net.Network, want)
+		explain(t, b, net.Network, want)
 		return net
 	}
-	layer := sameAsAct(t, net, want)
+	layer := sameAsAct(t, b, net, want)
 	if layer == "" {
 		return net
 	}
@@ -166,9 +168,9 @@ func compareWithTorch(t *testing.T, file, npzFile string) *onnx.Imported {
 	return net
 }
 
-func scores(tb testing.TB, net *network.Network, x images.Batch) []float32 {
+func scores(tb testing.TB, b compute.Backend, net *network.Network, x images.Batch) []float32 {
 	tb.Helper()
-	g, err := exec.New(backendtest.Any(tb), net.Store, func(scope *model.Scope, in []*Node) exec.Outputs {
+	g, err := exec.New(b, net.Store, func(scope *model.Scope, in []*Node) exec.Outputs {
 		return exec.Outputs{"scores": net.Forward(scope, in[0])}
 	})
 	if err != nil {
@@ -188,14 +190,14 @@ func scores(tb testing.TB, net *network.Network, x images.Batch) []float32 {
 
 // sameAsAct is the first layer whose activations are PyTorch's act, and reports whether the
 // default comes with it.
-func sameAsAct(t *testing.T, net *onnx.Imported, want *reference) string {
+func sameAsAct(t *testing.T, b compute.Backend, net *onnx.Imported, want *reference) string {
 	t.Helper()
 	last, err := net.At(net.Layers[len(net.Layers)-1].Name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var names []string
-	g, err := exec.New(backendtest.Any(t), net.Store, func(scope *model.Scope, in []*Node) exec.Outputs {
+	g, err := exec.New(b, net.Store, func(scope *model.Scope, in []*Node) exec.Outputs {
 		out := exec.Outputs{}
 		act, _ := last.Activations(scope, in[0])
 		for i, a := range act {
@@ -242,9 +244,9 @@ func sameAsAct(t *testing.T, net *onnx.Imported, want *reference) string {
 }
 
 // explain makes a map at the default layer, which must not be all zeros.
-func explain(t *testing.T, net *network.Network, x *reference) {
+func explain(t *testing.T, b compute.Backend, net *network.Network, x *reference) {
 	t.Helper()
-	e, err := cam.New(backendtest.Any(t), net, cam.Options{Batch: 2})
+	e, err := cam.New(b, net, cam.Options{Batch: 2})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -117,7 +117,6 @@ def nets():
             x = self.patch(x).flatten(2).transpose(1, 2)
             x = torch.cat([self.token.expand(x.shape[0], -1, -1), x], 1) + self.place
             x = self.l1(x)
-            self.act = x
             return self.fc(self.norm(self.l2(x))[:, 0])
 
     def fill(m, seed):
@@ -136,8 +135,12 @@ def nets():
         m = fill(make(), seed)
         x = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(9))
         xg = x.clone().requires_grad_(True)
-        y, act = m(xg), None
+        if name == "tokens":  # what the last attention takes
+            hook = m.l2.norm1.register_forward_hook(lambda _, __, out: setattr(m, "act", out))
+        y = m(xg)
         act = m.act
+        if name == "tokens":
+            hook.remove()
         if name == "flat":  # the scores are what goes into the last log-softmax
             y0 = m.fc2(F.gelu(m.fc1(torch.flatten(act, 1))))
         else:
@@ -161,7 +164,11 @@ def nets():
                     torch.onnx.export(m, (one,), f, dynamo=False, opset_version={"tokens": 14, "flat": 11}.get(name, 13) if kind == "free" else 17, input_names=["input"], output_names=["output"], **free)
                 p = onnx.load(f)
                 for n in p.graph.node:
-                    n.ClearField("doc_string"); n.ClearField("metadata_props")
+                    n.ClearField("doc_string")
+                    kept = [(e.key, e.value) for e in n.metadata_props if e.key == "namespace"]
+                    n.ClearField("metadata_props")
+                    for k, v in kept:
+                        n.metadata_props.add(key=k, value=v)
                 p.graph.ClearField("value_info"); p.ClearField("metadata_props"); p.graph.ClearField("metadata_props")
                 s = onnxruntime.InferenceSession(p.SerializeToString(), providers=["CPUExecutionProvider"])
                 got = np.concatenate([s.run(None, {s.get_inputs()[0].name: x[i:i + 1].numpy()})[0] for i in range(2)])
