@@ -22,7 +22,7 @@ help: ## list the targets
 demo: setup ## set everything up and run the article's notebook in quick mode into out/
 	$(CAMLAB) notebook notebooks/01_article.ipynb --quick --html --png --out out
 
-test: setup format vet lint unit test-notebooks ## all checks and tests, with the race detector; what CI runs
+test: setup format vet lint unit test-notebooks ## all checks and tests; what CI runs
 
 # Every go command is started by kernels/goenv, which sees to it that no setting of
 # the user's own stops it. It is built with none at all; without a home folder or a

@@ -126,3 +126,30 @@ func TestBranches(t *testing.T) {
 		near(t, "CAM after the branch", closed, general, 1e-5)
 	})
 }
+
+// TestFullGradOfAHeadWithBranches: what passes beside the last layer goes into the sum, the
+// head's bias does not.
+func TestFullGradOfAHeadWithBranches(t *testing.T) {
+	net := residual()
+	net.Layers = net.Layers[:2]
+	net.Layers[1].Bias = bias("deep_bias")
+	net.Head = nil
+	net.HeadBeside = func(scope *model.Scope, act *Node, beside []*Node) *Node {
+		return net.scores(scope, Add(act, MulScalar(beside[0], 3)))
+	}
+	r := explain(t, explainer(t, backendOf(t, pureGo), net.Network, cam.Options{}), method(t, "fullgrad"), picture(3, 4, 6), cam.All)
+	b, err := net.Values("bias")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sums []float32
+	for i := range r.Score {
+		sum := b[i%toyClasses]
+		for _, v := range r.At(i).Values {
+			sum += v
+		}
+		sums = append(sums, sum)
+	}
+	near(t, "sum and bias", sums, r.Score, 1e-5)
+	near(t, "residuals", r.Residual, make([]float32, len(r.Score)), 1e-5)
+}

@@ -29,7 +29,7 @@ type linear struct {
 	bias    *Node // b, [1, classes]
 	maps    *Node // CAM of all classes, [batch, classes, height, width]
 	misfit  *Node // [batch], how far it is from being one
-	atZero  *Node // y_c where the activations are 0, [1, classes]
+	atZero  *Node // y_c where the activations are 0, [batch, classes]
 }
 
 // ClassMaps returns [CAM] of all classes, [batch, classes, height, width],
@@ -67,9 +67,8 @@ func (p *Pass) Bias() *Node { return ReduceSum(Mul(p.Coefficients, p.head().bias
 func (p *Pass) biasOfAny() *Node {
 	l := p.linear
 	if l.atZero == nil {
-		d := p.Act.Shape().Dimensions
-		l.atZero = p.Head(Zeros(p.Act.Graph(), shapes.Make(p.Act.DType(), 1, d[1], d[2], d[3])))
-		half := p.Head(DivScalar(p.Act, 2))
+		l.atZero = p.scoresOf(ZerosLike)
+		half := p.scoresOf(func(x *Node) *Node { return DivScalar(x, 2) })
 		residual := Sub(Add(p.Scores, l.atZero), MulScalar(half, 2))
 		l.misfit = worst(residual, Add(Abs(p.Scores), Abs(l.atZero)))
 	}
@@ -122,6 +121,17 @@ func misfit(p *Pass, l *linear) *Node {
 	residual := Sub(Add(MatMul(ReduceMean(p.Act, 1, 2), l.weights), l.bias), p.Scores)
 	size := Add(MatMul(p.size(), Abs(l.weights)), Abs(l.bias))
 	return worst(residual, size)
+}
+
+// scoresOf returns the scores of changed activations, and of what passes beside them changed
+// alike.
+func (p *Pass) scoresOf(change func(*Node) *Node) *Node {
+	n := p.chain
+	n.beside = nil
+	for _, b := range p.beside {
+		n.beside = append(n.beside, change(b))
+	}
+	return n.Head(change(p.Act))
 }
 
 // worst is the largest of a row's residuals, relative to their sizes, [batch].

@@ -307,7 +307,7 @@ func TestCacheIsBounded(t *testing.T) {
 	}
 }
 
-func TestManyAtOnce(t *testing.T) {
+func TestConcurrentUse(t *testing.T) {
 	d, err := folder.Open(pets(t), size)
 	if err != nil {
 		t.Fatal(err)

@@ -127,11 +127,15 @@ func between(t *testing.T, text, begin, end string) string {
 	return inside
 }
 
-func TestPageHoldsNothingForeign(t *testing.T) {
-	text := written(t, page(70))
-	if again := written(t, page(70)); again != text {
+// TestConcurrentItems: images are drawn at the same time, and come in their order.
+func TestConcurrentItems(t *testing.T) {
+	if text, again := written(t, page(70)), written(t, page(70)); again != text {
 		t.Error("the same images make another page")
 	}
+}
+
+func TestPageHoldsNothingForeign(t *testing.T) {
+	text := written(t, page(70))
 	if !strings.Contains(text[:512], report.Generator) {
 		t.Errorf("the page begins %q, without %s", text[:512], report.Generator)
 	}
