@@ -1,69 +1,16 @@
 package main
 
 import (
-	"archive/tar"
-	"archive/zip"
-	"compress/gzip"
 	"encoding/json"
-	"errors"
-	"io"
 	"math"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
-)
 
-// exported unpacks the networks that camlib/onnx is tested with: ONNX files of PyTorch's
-// exporters, and what PyTorch computes for them, an array a file.
-func exported(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	f, err := os.Open(filepath.Join("..", "..", "camlib", "onnx", "testdata", "nets.tar.gz"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for r := tar.NewReader(z); ; {
-		h, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return dir
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		data, err := io.ReadAll(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		write(t, filepath.Join(dir, h.Name), data)
-		name, ok := strings.CutSuffix(h.Name, ".npz")
-		if !ok {
-			continue
-		}
-		arrays, err := zip.OpenReader(filepath.Join(dir, h.Name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, a := range arrays.File {
-			in, err := a.Open()
-			if err != nil {
-				t.Fatal(err)
-			}
-			data, err := io.ReadAll(in)
-			if err != nil {
-				t.Fatal(err)
-			}
-			write(t, filepath.Join(dir, name+"_"+a.Name), data)
-		}
-		arrays.Close()
-	}
-}
+	"github.com/camlab-go/camlab/internal/onnxtest"
+)
 
 // near compares two arrays of files, relative to the largest value of the second.
 func near(t *testing.T, got, want string, tolerance float64) {
@@ -82,7 +29,7 @@ func near(t *testing.T, got, want string, tolerance float64) {
 
 // TestExplainONNX has an ONNX file explained on the array that PyTorch had, and on a photo.
 func TestExplainONNX(t *testing.T) {
-	dir, out := exported(t), filepath.Join(t.TempDir(), "out")
+	dir, out := onnxtest.Networks(t), filepath.Join(t.TempDir(), "out")
 	model := filepath.Join(dir, "residual_dynamo.onnx")
 	x := filepath.Join(dir, "residual_x.npy")
 	if _, err := command(t, "explain", "--model", model, "--input", x, "--method", "gradcam,hirescam", "--out", out, "--pictures=false"); err != nil {
@@ -113,7 +60,7 @@ func TestExplainONNX(t *testing.T) {
 
 // TestONNXCommands is what layers, card and check say.
 func TestONNXCommands(t *testing.T) {
-	dir := exported(t)
+	dir := onnxtest.Networks(t)
 	model := filepath.Join(dir, "residual_dynamo.onnx")
 	said, err := command(t, "layers", model)
 	if err != nil || !strings.Contains(said, "> is the default: ") || strings.Count(said, "\n") < 5 {
@@ -162,7 +109,7 @@ func TestONNXCommands(t *testing.T) {
 }
 
 func TestModelErrors(t *testing.T) {
-	dir := exported(t)
+	dir := onnxtest.Networks(t)
 	model := filepath.Join(dir, "residual_dynamo.onnx")
 	text := filepath.Join(dir, "text.onnx")
 	write(t, text, []byte("no model"))
