@@ -80,7 +80,7 @@ func partOfArray(n int) (part, error) {
 	id, count, first, last, step := values["ID"], values["COUNT"], values["MIN"], values["MAX"], max(values["STEP"], 1)
 	array := fmt.Sprintf("a Slurm array of %d tasks, %d to %d", count, first, last)
 	switch {
-	case n > 0 && (last >= n || count == n && first != 0):
+	case n > 0 && last >= n:
 		return part{}, fmt.Errorf("%s, want tasks of 0 to %d: --array=0-%d", array, n-1, n-1)
 	case n > 0:
 		return part{id, n}, nil
