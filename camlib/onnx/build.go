@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -222,7 +221,7 @@ func (b *builder) fold(c *call, f operator) []*value {
 	defer g.Finalize()
 	inner := *c
 	inner.builder = b.m.newBuilder(g, model.NewStore().RootScope(), dtypes.Float32)
-	inner.builder.batch = b.batch
+	inner.batch = b.batch
 	inner.in = nil
 	for _, v := range c.in {
 		if v != nil {
@@ -265,4 +264,4 @@ func take(t *tensors.Tensor) (*array, error) {
 }
 
 // folding is the backend of folds.
-var folding = sync.OnceValues(func() (compute.Backend, error) { return backend.Go() })
+var folding = sync.OnceValues(backend.Go)

@@ -178,7 +178,7 @@ func logSoftmax(c *call) []*value {
 func hardmax(c *call) []*value {
 	v := c.arg(0)
 	x := c.logicalNode(v)
-	axis := v.rank() - 1
+	var axis int
 	d := v.dims
 	if c.n.opset >= 13 {
 		axis = c.axis(c.intAttr("axis", -1), v.rank())
