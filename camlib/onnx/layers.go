@@ -96,6 +96,13 @@ func (s *study) look(store *model.Store, size images.Size, output string) (err e
 		return err
 	}
 	s.find()
+	if len(s.cuts) > maxReach {
+		return fmt.Errorf("%d tensors of several places, want at most %d", len(s.cuts), maxReach)
+	}
+	s.divide()
+	for i := range s.cuts {
+		s.cuts[i].Beside = len(s.beside(i))
+	}
 	if len(s.cuts) == 0 {
 		return fmt.Errorf("no tensor of several places between the image and output %q, want a network with convolutions or tokens", s.output)
 	}
@@ -207,10 +214,6 @@ func (s *study) find() {
 			c := cut{Layer{Name: layerName(n, name, dirs, taken), Tensor: name, Operator: n.fullOp(), Shape: shape, Tokens: tokens, Depth: depth[name]}, i}
 			s.cuts = append(s.cuts, c)
 		}
-	}
-	s.divide()
-	for i := range s.cuts {
-		s.cuts[i].Beside = len(s.beside(i))
 	}
 }
 

@@ -270,6 +270,7 @@ func trilu(c *call) []*value {
 	}
 	x := c.logicalNode(v)
 	d := []int{v.dims[v.rank()-2], v.dims[v.rank()-1]}
+	c.matrix(d[0], d[1])
 	keep := make([]bool, d[0]*d[1])
 	for i := range keep {
 		row, at := i/d[1], i%d[1]
@@ -288,6 +289,7 @@ func cumSum(c *call) []*value {
 	v := c.arg(0)
 	axis := c.axis(c.ints(1)[0], v.rank())
 	n := v.dims[axis]
+	c.matrix(n, n)
 	ones := make([][]float32, n)
 	reverse, less := c.intAttr("reverse", 0) != 0, c.intAttr("exclusive", 0) != 0
 	for i := range ones {

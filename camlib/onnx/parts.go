@@ -9,9 +9,12 @@ func (s *study) divide() {
 		s.part[n] = len(s.cuts)
 	}
 	for k, c := range s.cuts {
-		for _, n := range s.m.graph.needed(c.Tensor) {
-			if at, ok := s.part[n]; ok && at > k {
+		for open := []string{c.Tensor}; len(open) > 0; {
+			n := s.m.graph.from[open[len(open)-1]]
+			open = open[:len(open)-1]
+			if n != nil && s.part[n] == len(s.cuts) { // not one of a layer before, nor what that needs
 				s.part[n] = k
+				open = append(open, n.uses...)
 			}
 		}
 	}
