@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -194,6 +193,10 @@ const (
 	foldWeight = 16 // a vector so short may be sizes, steps or scales
 )
 
+// notFolded are operators that may be far more work than their inputs are long, and that
+// nobody computes sizes with; and If, whose nodes fold one by one.
+var notFolded = map[string]bool{"If": true, "Conv": true, "ConvTranspose": true, "MaxPool": true, "AveragePool": true, "LpPool": true, "LRN": true}
+
 // folds reports whether a constant may be computed with while the graph is built.
 func (v *value) folds() bool {
 	return v.constant != nil && (v.weight == nil || v.rank() <= 1 && v.size() <= foldWeight)
@@ -211,7 +214,7 @@ func (b *builder) fold(c *call, f operator) []*value {
 			total += v.size()
 		}
 	}
-	if total > foldInput || c.n.op == "If" || len(c.in) == 0 {
+	if total > foldInput || notFolded[c.n.op] || len(c.in) == 0 {
 		return nil
 	}
 	back, err := folding()
@@ -222,7 +225,7 @@ func (b *builder) fold(c *call, f operator) []*value {
 	defer g.Finalize()
 	inner := *c
 	inner.builder = b.m.newBuilder(g, model.NewStore().RootScope(), dtypes.Float32)
-	inner.builder.batch = b.batch
+	inner.batch = b.batch
 	inner.in = nil
 	for _, v := range c.in {
 		if v != nil {
@@ -265,4 +268,4 @@ func take(t *tensors.Tensor) (*array, error) {
 }
 
 // folding is the backend of folds.
-var folding = sync.OnceValues(func() (compute.Backend, error) { return backend.Go() })
+var folding = sync.OnceValues(backend.Go)

@@ -112,6 +112,14 @@ func (c *call) intsAt(input int, attr string) []int {
 	return c.intsAttr(attr)
 }
 
+// matrix fails for a matrix that is too large to be made here.
+func (c *call) matrix(rows, columns int) {
+	const most = 1 << 24
+	if rows > most || columns > most || rows*columns > most {
+		c.fail("a matrix of %d×%d, want at most %d values", rows, columns, most)
+	}
+}
+
 // axis is an axis of a tensor of so many, counted from the end if negative.
 func (c *call) axis(a, rank int) int {
 	if a < -rank || a >= rank {

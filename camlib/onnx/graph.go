@@ -47,7 +47,7 @@ func (n *node) fullOp() string {
 
 // The bounds of what functions may come to.
 const (
-	maxNodes = 1 << 17
+	maxNodes = 1 << 15
 	maxCalls = 32
 )
 

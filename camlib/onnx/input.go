@@ -108,8 +108,14 @@ func (m *Model) image(size images.Size) (image, error) {
 			return image{}, fmt.Errorf("%s of %d, want the %d that the file has fixed: export with a dynamic %s for another", pick.what, pick.given, *pick.file, pick.what)
 		}
 	}
-	if im.size.Height > maxReach || im.size.Width > maxReach || im.size.Channels > maxReach {
-		return image{}, fmt.Errorf("images of %s, want at most %d pixels a side", im.size, maxReach)
+	const most = 1 << 26 // values of an image
+	for n, rest := range map[string]int{"height": im.size.Height, "width": im.size.Width, "channels": im.size.Channels} {
+		if rest > most {
+			return image{}, fmt.Errorf("%s of %d, want at most %d", n, rest, most)
+		}
+	}
+	if n := im.size.Height * im.size.Width; n > most || n*im.size.Channels > most || im.batch > maxReach {
+		return image{}, fmt.Errorf("batches of %d images of %s, want at most %d and %d values", im.batch, im.size, maxReach, most)
 	}
 	return im, nil
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/gomlx/compute/dtypes"
@@ -97,6 +96,13 @@ func (s *study) look(store *model.Store, size images.Size, output string) (err e
 		return err
 	}
 	s.find()
+	if len(s.cuts) > maxReach {
+		return fmt.Errorf("%d tensors of several places, want at most %d", len(s.cuts), maxReach)
+	}
+	s.divide()
+	for i := range s.cuts {
+		s.cuts[i].Beside = len(s.beside(i))
+	}
 	if len(s.cuts) == 0 {
 		return fmt.Errorf("no tensor of several places between the image and output %q, want a network with convolutions or tokens", s.output)
 	}
@@ -209,10 +215,6 @@ func (s *study) find() {
 			s.cuts = append(s.cuts, c)
 		}
 	}
-	s.divide()
-	for i := range s.cuts {
-		s.cuts[i].Beside = len(s.beside(i))
-	}
 }
 
 // layerShape is the shape of a tensor as a layer: of images, or of tokens in a grid that
@@ -260,59 +262,6 @@ func (s *study) passing(name string, users []*node) bool {
 		}
 	}
 	return true
-}
-
-// layerName is a short name for a tensor, which no other has: that of PyTorch's module, as
-// far as the exporter has written it down, and of the operator where it is not alone in
-// its module, or else the tensor's name.
-func layerName(n *node, tensor string, dirs map[string]int, taken map[string]bool) string {
-	name := ""
-	var modules []string
-	switch {
-	case n.namespace != "": // ": Net/layer1: torch.nn.…Sequential/layer1.0: …BasicBlock/relu: aten.relu.default"
-		module, alone := moduleOf(n.namespace)
-		modules = []string{module}
-		if !alone {
-			modules = append(modules, n.op)
-		}
-	case strings.HasPrefix(n.name, "/"): // /layer1/layer1.0/conv1/Conv
-		modules = strings.FieldsFunc(n.name, func(r rune) bool { return r == '/' })
-		var short []string
-		for i, m := range modules[:max(0, len(modules)-1)] {
-			if !strings.HasPrefix(modules[i+1], m+".") {
-				short = append(short, m)
-			}
-		}
-		op := modules[max(0, len(modules)-1):]
-		if modules = short; len(short) == 0 || dirs[path.Dir(n.name)] > 1 {
-			modules = append(modules, op...)
-		}
-	}
-	name = strings.Trim(strings.Join(modules, "."), ".")
-	if name == "" {
-		name = tensor
-		if _, err := strconv.Atoi(tensor); err == nil && n.name != "" { // a number says nothing
-			name = n.name
-		}
-		name = strings.ReplaceAll(strings.Trim(name, "/"), "/", ".")
-	}
-	unique := name
-	for i := 1; taken[unique]; i++ {
-		unique = fmt.Sprintf("%s_%d", name, i)
-	}
-	taken[unique] = true
-	return unique
-}
-
-// moduleOf is the innermost module of a namespace, and whether that is one of PyTorch's
-// own, which is one operator.
-func moduleOf(namespace string) (module string, alone bool) {
-	parts := strings.Split(namespace, "/")
-	if len(parts) < 2 {
-		return "", false
-	}
-	module, class, _ := strings.Cut(parts[len(parts)-2], ": ")
-	return module, strings.HasPrefix(class, "torch.nn.modules.") && !strings.Contains(class, ".container.")
 }
 
 // choose sets the default layer.
@@ -368,65 +317,4 @@ func (s *study) normalizes(n *node) bool {
 		n = s.m.graph.from[n.inputs[0]]
 	}
 	return true
-}
-
-// divide says of each node which layer makes it: the first that needs it, or the head.
-func (s *study) divide() {
-	s.part = make(map[*node]int, len(s.nodes))
-	for _, n := range s.nodes {
-		s.part[n] = len(s.cuts)
-	}
-	for k, c := range s.cuts {
-		for _, n := range s.m.graph.needed(c.Tensor) {
-			if at, ok := s.part[n]; ok && at > k {
-				s.part[n] = k
-			}
-		}
-	}
-}
-
-// beside are the tensors that pass beside a layer: made before it, or with it, and taken
-// after it.
-func (s *study) beside(k int) []string {
-	var out []string
-	for _, n := range s.nodes {
-		if s.part[n] <= k {
-			continue
-		}
-		for _, in := range n.uses {
-			if in == "" || in == s.cuts[k].Tensor || !s.counts(in) || slices.Contains(out, in) {
-				continue
-			}
-			if from := s.m.graph.from[in]; from == nil || s.part[from] <= k {
-				out = append(out, in)
-			}
-		}
-	}
-	slices.Sort(out)
-	return out
-}
-
-// counts reports whether a tensor is one that a later part cannot have by itself.
-func (s *study) counts(name string) bool {
-	_, known := s.plan.known[name]
-	return s.depends[name] && !known
-}
-
-// nodesOf are the nodes that a layer is built of, with those that do not depend on the
-// image.
-func (s *study) nodesOf(k int) []*node {
-	want := make(map[string]bool)
-	var out []*node
-	for i := len(s.nodes) - 1; i >= 0; i-- {
-		n := s.nodes[i]
-		depends := slices.ContainsFunc(n.outputs, func(name string) bool { return s.depends[name] })
-		if depends && s.part[n] == k || !depends && slices.ContainsFunc(n.outputs, func(name string) bool { return want[name] }) {
-			out = append(out, n)
-			for _, in := range n.uses {
-				want[in] = true
-			}
-		}
-	}
-	slices.Reverse(out)
-	return out
 }

@@ -61,8 +61,8 @@ func nodeCases(tb testing.TB) map[string]*nodeCase {
 			cases[name] = &nodeCase{inputs: map[int]*array{}, outputs: map[int]*array{}}
 		}
 		var i int
-		switch base := path.Base(file); {
-		case base == "model.onnx":
+		switch base := path.Base(file); base {
+		case "model.onnx":
 			cases[name].model = data
 		default:
 			t, err := parseTensor(field{wire: 2, b: data})

@@ -62,7 +62,7 @@ func (c *call) windowOf(kernel, size []int) window {
 }
 
 // maxReach bounds the numbers that say how a kernel goes over an image.
-const maxReach = 1 << 16
+const maxReach = 1 << 12
 
 // convolution is Conv (1, 11, 22) of images, or of sequences, which are images one place
 // high: x [n, c, h, w], w [out, c/group, kh, kw], b [out].

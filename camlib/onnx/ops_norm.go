@@ -132,8 +132,9 @@ func lpNorm(c *call) []*value {
 	v := c.arg(0)
 	axis := v.physicalAxis(c.axis(c.intAttr("axis", -1), v.rank()))
 	x, p := c.physical(v), float64(c.intAttr("p", 2))
-	norm := root(ReduceAndKeep(power(x, p), ReduceSum, axis), p)
-	return same(v, Where(BroadcastToShape(Equal(norm, ZerosLike(norm)), boolOf(x)), ZerosLike(x), Div(x, BroadcastToShape(norm, x.Shape()))))
+	sum := ReduceAndKeep(power(x, p), ReduceSum, axis)
+	sum = Where(Equal(sum, ZerosLike(sum)), OnesLike(sum), sum) // 0 over 1 is 0, as wanted
+	return same(v, Div(x, root(sum, p)))
 }
 
 // softmaxAxes are the axes of Softmax and its like: one, the last by default, since opset
@@ -177,7 +178,7 @@ func logSoftmax(c *call) []*value {
 func hardmax(c *call) []*value {
 	v := c.arg(0)
 	x := c.logicalNode(v)
-	axis := v.rank() - 1
+	var axis int
 	d := v.dims
 	if c.n.opset >= 13 {
 		axis = c.axis(c.intAttr("axis", -1), v.rank())

@@ -216,6 +216,7 @@ func lrn(c *call) []*value {
 		c.fail("size %d, want 1 to %d", size, maxReach)
 	}
 	channels := x.Shape().Dim(3)
+	c.matrix(channels, channels)
 	band := make([][]float32, channels) // which channels are summed: a matrix
 	for i := range band {
 		band[i] = make([]float32, channels)

@@ -12,7 +12,7 @@ import (
 func init() {
 	type reduction = func(x *Node, axes ...int) *Node
 	for name, f := range map[string]reduction{
-		"ReduceSum": ReduceSum, "ReduceMean": ReduceMean, "ReduceMax": reduceMax, "ReduceMin": reduceMin, "ReduceProd": ReduceMultiply,
+		"ReduceSum": ReduceSum, "ReduceMean": ReduceMean, "ReduceMax": reduceMax, "ReduceMin": reduceMin, "ReduceProd": reduceProd,
 		"ReduceL1":        func(x *Node, axes ...int) *Node { return ReduceSum(Abs(x), axes...) },
 		"ReduceL2":        func(x *Node, axes ...int) *Node { return Sqrt(ReduceSum(Mul(x, x), axes...)) },
 		"ReduceSumSquare": func(x *Node, axes ...int) *Node { return ReduceSum(Mul(x, x), axes...) },
@@ -41,6 +41,22 @@ func reduceMax(x *Node, axes ...int) *Node {
 		return NotEqual(ReduceMax(ConvertDType(x, dtypes.Int64), axes...), ScalarZero(x.Graph(), dtypes.Int64))
 	}
 	return ReduceMax(x, axes...)
+}
+
+// reduceProd is the product, whose gradient is the product over each factor.
+func reduceProd(x *Node, axes ...int) *Node {
+	y := ReduceMultiply(x, axes...)
+	if !x.DType().IsFloat() {
+		return y
+	}
+	d := x.Shape().Clone().Dimensions
+	for _, a := range axes {
+		d[MustAdjustAxis(a, x)] = 1
+	}
+	return withGradient(y, x, func(dy *Node) *Node {
+		whole := BroadcastToShape(Reshape(Mul(dy, y), d...), x.Shape())
+		return Where(Equal(x, ZerosLike(x)), ZerosLike(x), Div(whole, x))
+	})
 }
 
 func reduceMin(x *Node, axes ...int) *Node {

@@ -21,7 +21,6 @@ func resize(c *call) []*value {
 		if sizes[a] == n && scales[a] == 1 {
 			continue
 		}
-		c.size([]int{sizes[a], n})
 		x = c.resizeAxis(x, v.physicalAxis(a), n, sizes[a], scales[a])
 	}
 	return one(v.result(x))
@@ -91,6 +90,7 @@ func (c *call) resizeAxis(x *Node, axis, n, size int, scale float64) *Node {
 		}
 		return take1(x, axis, Const(c.g, order))
 	}
+	c.matrix(size, n)
 	weights := make([]float32, size*n)
 	for o := range size {
 		at := c.source(o, n, size, scale)

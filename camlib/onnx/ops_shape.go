@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
@@ -15,8 +14,6 @@ func init() {
 		"DepthToSpace": depthToSpace, "SpaceToDepth": spaceToDepth, "EyeLike": eyeLike,
 	})
 }
-
-func boolOf(x *Node) shapes.Shape { return shapes.Make(dtypes.Bool, x.Shape().Dimensions...) }
 
 // shapeOf is Shape (1, 13, 15, 19): always known here.
 func shapeOf(c *call) []*value {

@@ -5,6 +5,9 @@ import (
 	"strings"
 
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/camlab-go/camlab/camlib/network"
 )
 
 // findWeights says which constants are weights, the variables of a network: floats of at
@@ -59,4 +62,22 @@ func variablePath(name string, taken map[string]bool) string {
 	}
 	taken[path] = true
 	return path
+}
+
+// fileTensors are the variables of a store by their names in the file.
+func (m *Model) fileTensors(store *model.Store) (all []network.Tensor) {
+	byPath := make(map[string]*weight, len(m.weights))
+	for _, w := range m.weights {
+		byPath[model.ScopeSeparator+w.path] = w
+	}
+	for v := range store.IterVariables() {
+		if w := byPath[v.Path()]; w != nil {
+			t := network.Tensor{Name: w.name, Variable: w.path}
+			if w.kernel {
+				t.Axes = kernelAxes
+			}
+			all = append(all, t)
+		}
+	}
+	return all
 }
