@@ -92,12 +92,8 @@ func (m *Model) Network(back compute.Backend, o Options) (*Imported, error) {
 	for k, c := range s.cuts {
 		net.Layers = append(net.Layers, network.Layer{Name: c.Name, Text: c.text(), BuildBeside: im.layer(k)})
 	}
-<<<<<<< HEAD
-	out := &Imported{Layer: s.cuts[at].Layer, Notes: s.notes(), NumClasses: classes}
-=======
 	net.Tensors = m.fileTensors(store)
-	out := &Imported{Layer: s.cuts[at].Layer, Notes: s.notes()}
->>>>>>> onnx
+	out := &Imported{Layer: s.cuts[at].Layer, Notes: s.notes(), NumClasses: classes}
 	if err := im.freeBatch(back, net); err != nil {
 		return nil, fmt.Errorf("onnx: %s: %w", m.name, err)
 	}
