@@ -44,7 +44,8 @@ type study struct {
 // cut is a layer, and where it lies.
 type cut struct {
 	Layer
-	after int // the number of the node that makes it
+	after    int // the number of the node that makes it
+	channels int // the axis of them, 1 or 3
 }
 
 // Layers returns the tensors of a model that can be explained for images of a size, from
@@ -207,14 +208,48 @@ func (s *study) find() {
 			if _, known := s.plan.known[name]; !ok || known || f.dtype != dtypes.Float32 || name == s.output {
 				continue
 			}
+			if f.channels == 0 {
+				f.channels = s.channelsBy(name, users[name])
+			}
 			shape, tokens, ok := s.layerShape(f)
 			if !ok || len(users[name]) == 0 || s.passing(name, users[name]) {
 				continue
 			}
-			c := cut{Layer{Name: layerName(n, name, dirs, taken), Tensor: name, Operator: n.fullOp(), Shape: shape, Tokens: tokens, Depth: depth[name]}, i}
+			c := cut{Layer{Name: layerName(n, name, dirs, taken), Tensor: name, Operator: n.fullOp(), Shape: shape, Tokens: tokens, Depth: depth[name]}, i, f.channels}
 			s.cuts = append(s.cuts, c)
 		}
 	}
+}
+
+// channelsBy is the axis of a tensor's channels by what takes it, where that is not known by
+// what makes it, as after a reshape: pools, convolutions and means over places say so.
+func (s *study) channelsBy(name string, users []*node) int {
+	for _, n := range users {
+		axes := []int64(nil)
+		switch {
+		case n.inputs[0] != name:
+			continue
+		case n.op == "Conv" || n.op == "BatchNormalization" || strings.HasSuffix(n.op, "Pool"):
+			return 1
+		case n.op != "ReduceMean":
+			continue
+		case n.attributes["axes"] != nil:
+			axes = slices.Clone(n.attributes["axes"].ints)
+		case len(n.inputs) > 1 && s.m.graph.constants[n.inputs[1]] != nil:
+			axes = slices.Clone(s.m.graph.constants[n.inputs[1]].ints())
+		}
+		for i, a := range axes {
+			axes[i] = (a + 4) % 4
+		}
+		slices.Sort(axes)
+		if slices.Equal(axes, []int64{2, 3}) {
+			return 1
+		}
+		if slices.Equal(axes, []int64{1, 2}) {
+			return 3
+		}
+	}
+	return 0
 }
 
 // layerShape is the shape of a tensor as a layer: of images, or of tokens in a grid that

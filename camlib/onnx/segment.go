@@ -62,10 +62,10 @@ func (im *imported) enter(scope *model.Scope, x *Node, beside []*Node, k int) *b
 		return b
 	}
 	v := logical(x)
-	if fact.channels == 1 {
+	if c.channels == 1 {
 		v = channelsLast(x)
 	}
-	v.channels = fact.channels
+	v.channels = c.channels
 	if !slices.Equal(v.dims, fact.dims) { // what was computed of other sizes is not known
 		b.known = make(map[string]*array)
 		for name, a := range p.known {
@@ -97,14 +97,14 @@ func (b *builder) leave(im *imported, k int) []*Node {
 		if c.Tokens > 0 {
 			extra = Slice(x, AxisRange(), AxisRange(0, c.Tokens))
 		}
-	case v.channels == 1:
+	case c.channels == 1:
 		act = b.first(im, b.lastNode(v))
 	default:
 		act = b.first(im, b.logicalNode(v))
 	}
 	out := []*Node{act}
 	for _, name := range im.passing[k] {
-		out = append(out, im.pack(b, b.value(name), im.axes[name]))
+		out = append(out, im.pack(b, b.value(name), im.axes[name], im.plan.tensors[name].last))
 	}
 	if extra != nil {
 		out = append(out, extra)
@@ -114,12 +114,15 @@ func (b *builder) leave(im *imported, k int) []*Node {
 
 // pack is a value with the images of the batch along its first axis. axis is 0 where they
 // are there, and else one more than the axis along which each image has so many places.
-func (im *imported) pack(b *builder, v *value, axis int) *Node {
+func (im *imported) pack(b *builder, v *value, axis int, last bool) *Node {
 	if im.single {
 		return InsertAxes(b.logicalNode(v), 0)
 	}
+	if axis == 0 && last {
+		return b.lastNode(v)
+	}
 	if axis == 0 {
-		return b.physical(v)
+		return b.logicalNode(v)
 	}
 	axis--
 	n := im.now(b)
