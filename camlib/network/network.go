@@ -99,12 +99,17 @@ func (n *Network) Check() error {
 		return fmt.Errorf("network: %s: no store, want the model.Store of its weights", n.Name)
 	case len(n.Layers) == 0:
 		return fmt.Errorf("network: %s: no layers, want at least one, whose activations are explained", n.Name)
-	case (n.Head == nil) == (n.HeadBeside == nil):
-		return fmt.Errorf("network: %s: no head or two, want a function Head or HeadBeside from activations to scores", n.Name)
+	case n.Head == nil && n.HeadBeside == nil:
+		return fmt.Errorf("network: %s: no head, want a function from activations to scores", n.Name)
+	case n.Head != nil && n.HeadBeside != nil:
+		return fmt.Errorf("network: %s: Head and HeadBeside, want one of them", n.Name)
 	}
 	for i, l := range n.Layers {
-		if l.Name == "" || (l.Build == nil) == (l.BuildBeside == nil) {
-			return fmt.Errorf("network: %s: layer %d: want a name and one function, Build or BuildBeside", n.Name, i)
+		if l.Name == "" || l.Build == nil && l.BuildBeside == nil {
+			return fmt.Errorf("network: %s: layer %d: no name or no function Build, want both", n.Name, i)
+		}
+		if l.Build != nil && l.BuildBeside != nil {
+			return fmt.Errorf("network: %s: layer %q: Build and BuildBeside, want one of them", n.Name, l.Name)
 		}
 		if slices.Contains(n.LayerNames()[:i], l.Name) {
 			return fmt.Errorf("network: %s: two layers of the name %q, want different names", n.Name, l.Name)

@@ -96,8 +96,14 @@ func TestCheck(t *testing.T) {
 		{nil, "network: none, want one"},
 		{change(func(n *network.Network) { n.Store = nil }), "network: chain: no store"},
 		{change(func(n *network.Network) { n.Layers = nil }), "network: chain: no layers"},
-		{change(func(n *network.Network) { n.Head = nil }), "network: chain: no head or two"},
-		{change(func(n *network.Network) { n.Layers[1].Build = nil }), "network: chain: layer 1: want a name and one function, Build or BuildBeside"},
+		{change(func(n *network.Network) { n.Head = nil }), "network: chain: no head"},
+		{change(func(n *network.Network) {
+			n.HeadBeside = func(_ *model.Scope, act *Node, _ []*Node) *Node { return act }
+		}), "network: chain: Head and HeadBeside, want one of them"},
+		{change(func(n *network.Network) {
+			n.Layers[1].BuildBeside = func(_ *model.Scope, x *Node, _ []*Node) (*Node, []*Node) { return x, nil }
+		}), `network: chain: layer "two": Build and BuildBeside, want one of them`},
+		{change(func(n *network.Network) { n.Layers[1].Build = nil }), "network: chain: layer 1: no name or no function Build"},
 		{change(func(n *network.Network) { n.Layers[2].Name = "one" }), `network: chain: two layers of the name "one"`},
 		{change(func(n *network.Network) {
 			n.Store.RootScope().VariableWithShape("later", shapes.Make(dtypes.Float32, 3))
