@@ -23,7 +23,7 @@ func TestOpenONNX(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := camlib.OpenONNX(graph, path, backendtest.Any(t), camlib.ONNXOptions{})
+	m, err := camlib.OpenONNX(graph, path, backendtest.Go(t), camlib.ONNXOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

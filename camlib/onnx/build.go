@@ -27,6 +27,8 @@ type builder struct {
 	nodes  map[*array]*value // of constants in this graph
 	known  map[string]*array // what is known of tensors that are built elsewhere
 	batch  *freeing
+
+	planned int // the images of a graph that is not run
 }
 
 func (m *Model) newBuilder(g *Graph, scope *model.Scope, dtype dtypes.DType) *builder {
@@ -111,7 +113,7 @@ func (b *builder) build(n *node) (out []*value) {
 	}
 	for _, v := range out {
 		if v != nil {
-			checkSize(v)
+			b.checkSize(v)
 			c.keepOuter(v)
 		}
 	}
@@ -159,11 +161,13 @@ func firstLine(r any) string {
 	return fmt.Sprint(r)
 }
 
-func checkSize(v *value) {
-	n := 1
+// checkSize refuses tensors that no network has. Of a plan, which is not run, the bound is
+// for each image: the head alone may be built for a thousand.
+func (b *builder) checkSize(v *value) {
+	n, most := 1, maxValues*max(1, b.planned)
 	for _, d := range v.dims {
-		if d > 0 && n > maxValues/d {
-			panic(stop{fmt.Errorf("a tensor of shape %v, want at most %d values", v.dims, maxValues)})
+		if d > 0 && n > most/d {
+			panic(stop{fmt.Errorf("a tensor of shape %v, want at most %d values", v.dims, most)})
 		}
 		n *= max(d, 1)
 	}
@@ -240,7 +244,7 @@ func (b *builder) fold(c *call, f operator) []*value {
 		if v == nil || v.constant != nil {
 			continue
 		}
-		checkSize(v)
+		b.checkSize(v)
 		if v.size() > foldOutput {
 			return nil
 		}

@@ -201,7 +201,7 @@ func (c *call) size(d []int) {
 			c.fail("shape %v, want no negative size", d)
 		}
 	}
-	checkSize(&value{dims: d})
+	c.checkSize(&value{dims: d})
 }
 
 // tile is Tile (1, 6, 13).

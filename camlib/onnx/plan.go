@@ -46,7 +46,7 @@ func (m *Model) newPlan(store *model.Store, im image, nodes []*node, n int, free
 		if store != nil {
 			b.scope = store.RootScope()
 		}
-		b.batch = free
+		b.batch, b.planned = free, n
 		x := Parameter(g, "x", shapes.Make(dtypes.Float32, n, im.size.Height, im.size.Width, im.size.Channels))
 		b.values[im.name] = im.value(x)
 		b.run(nodes)

@@ -26,8 +26,11 @@ func (o *explainFlags) settings(cmd *cobra.Command, net *model, m *manifest, s *
 	}
 	all := settings{
 		"camlab":              fmt.Sprint(m.Versions, info.Size(), info.ModTime().UnixNano()), // a build of a checkout has no other version
-		"the model's weights": m.ModelSHA256, "the model's card": net.card, "the classes": fmt.Sprint(m.Classes), "the layer": net.net.ExplainedLayer(),
+		"the model's weights": m.ModelSHA256, "the model's card": net.card, "the classes": fmt.Sprint(m.Classes),
 		"the backend": m.Backend, "the images": s.identity,
+	}
+	if net.card != "" { // which may have a layer of its own
+		all["the model's layer"] = net.net.ExplainedLayer()
 	}
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		switch f.Name {
