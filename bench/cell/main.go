@@ -46,7 +46,9 @@ var (
 type spec struct {
 	name string
 	text []byte
-	Env  map[string]string `json:"env"`
+	// parts is the program that does the cell's parts.
+	parts string
+	Env   map[string]string `json:"env"`
 }
 
 // seconds is a time by the clock and of the processors. The second hardly
@@ -109,7 +111,7 @@ func run(n int, before string) error {
 // findSpecs returns the kernelspecs "before" and "after".
 func findSpecs(env kernels.Env, before string) ([]spec, error) {
 	read := func(name string, env kernels.Env) (spec, error) {
-		s := spec{name: name}
+		s := spec{name: name, parts: partsCell}
 		file := filepath.Join(env.KernelDir(), kernels.XLACPU, "kernel.json")
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -131,6 +133,9 @@ func findSpecs(env kernels.Env, before string) ([]spec, error) {
 	b, err := read("before", other)
 	if err != nil {
 		return nil, err
+	}
+	if own, err := os.ReadFile(filepath.Join(other.Root, "bench", "cell", "parts.txt")); err == nil {
+		b.parts = string(own) // names of that checkout
 	}
 	if before == "" {
 		b.Env["PATH"] = strings.TrimPrefix(b.Env["PATH"], env.GoFrontDir()+string(os.PathListSeparator))
@@ -229,7 +234,7 @@ func timeParts(dir string, s spec, index int) (map[string]seconds, error) {
 			return nil, err
 		}
 	}
-	source := strings.ReplaceAll(partsCell, "INDEX", strconv.Itoa(index))
+	source := strings.ReplaceAll(s.parts, "INDEX", strconv.Itoa(index))
 	if err := os.WriteFile(filepath.Join(dir, "main.go"), []byte(source), 0o644); err != nil {
 		return nil, err
 	}
