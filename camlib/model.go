@@ -29,8 +29,6 @@ type Model struct {
 	Card *card.Card
 	// Notes are what a person is to know of a network that [Open] made.
 	Notes []string
-	// Options are those that the Explainer has.
-	Options cam.Options
 }
 
 // Article returns the article's network with the weights that camlib ships, on

@@ -6,7 +6,6 @@ import (
 
 	"github.com/gomlx/compute"
 
-	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/card"
 	"github.com/camlab-go/camlab/camlib/onnx"
 )
@@ -42,8 +41,7 @@ func Open(path string) (*Model, error) {
 // OpenONNX is [Open] of a model that has been read from a file of that path, on a backend
 // that was opened after that.
 func OpenONNX(graph *onnx.Model, path string, backend compute.Backend, o ONNXOptions) (*Model, error) {
-	layout, size := graph.ImageInput()
-	c, err := card.Choose(path, card.Input{Layout: layout, Size: size}, o.Card)
+	c, err := ONNXCard(graph, path, o.Card)
 	if err != nil {
 		return nil, err
 	}
@@ -59,19 +57,25 @@ func OpenONNX(graph *onnx.Model, path string, backend compute.Backend, o ONNXOpt
 	for i := len(net.Classes); i < imported.NumClasses; i++ {
 		net.Classes = append(net.Classes, strconv.Itoa(i))
 	}
-	once := cam.Options{}
-	if imported.OneAtATime {
-		once.Batch = 1
+	m, err := New(net, backend)
+	if err != nil {
+		return nil, err
 	}
-	m := &Model{Network: net, Backend: backend, Notes: imported.Notes, Options: once}
+	m.Notes = imported.Notes
 	if !o.Raw {
 		m.Card = &c
 		if len(c.Guessed) > 0 {
 			m.Notes = append(m.Notes, c.String()+" `camlab card` writes this down, to be set right")
 		}
 	}
-	m.Explainer, err = cam.New(backend, net, once)
-	return m, err
+	return m, nil
+}
+
+// ONNXCard returns the card of a model that has been read from a file of that path, see
+// [card.Choose].
+func ONNXCard(graph *onnx.Model, path string, o card.Choice) (card.Card, error) {
+	layout, size := graph.ImageInput()
+	return card.Choose(path, card.Input{Layout: layout, Size: size}, o)
 }
 
 func float32s(v []float64) []float32 {

@@ -155,3 +155,18 @@ func TestStopsBetweenBatches(t *testing.T) {
 		t.Errorf("error %v, want %q", err, want)
 	}
 }
+
+// TestBatchOfTheNetwork is that a network that takes one image best is given one, unless
+// more are asked for.
+func TestBatchOfTheNetwork(t *testing.T) {
+	for asked, want := range map[int]int{0: 1, 3: 3} {
+		net, most := newToy(), 0
+		net.Batch = 1
+		net.features = func(a *Node) *Node { most = max(most, a.Shape().Dim(0)); return a }
+		e := explainer(t, backendOf(t, pureGo), net.Network, cam.Options{Batch: asked, General: true})
+		explain(t, e, cam.HiResCAM{}, picture(5, 2, 2), cam.Predicted)
+		if most != want {
+			t.Errorf("a batch of %d asked for: graphs of up to %d images, want %d", asked, most, want)
+		}
+	}
+}

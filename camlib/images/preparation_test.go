@@ -313,3 +313,16 @@ func ExamplePreparation() {
 	// the shorter side resized to 256, then the centered 224×224 by bilinear interpolation
 	// (0,0)-(224,224) (85,23)-(413,352) <nil>
 }
+
+// TestScaledFrame is that a frame in a picture that was resized has the same share of it.
+func TestScaledFrame(t *testing.T) {
+	frame, err := images.Preparation{Height: 224, Width: 224, Fit: images.ShortSide, ShortSide: 256}.Frame(image.Pt(600, 400))
+	if err != nil {
+		t.Fatal(err)
+	}
+	small := frame.Scaled(image.Pt(300, 100))
+	if small.Picture != image.Pt(300, 100) || small.Input != frame.Input || small.Shown != frame.Shown ||
+		small.Left != frame.Left/2 || small.Right != frame.Right/2 || small.Top != frame.Top/4 || small.Bottom != frame.Bottom/4 {
+		t.Errorf("%+v, want half the width and a quarter of the height of %+v", small, frame)
+	}
+}

@@ -42,6 +42,9 @@ type Network struct {
 
 	Classes []string // their names, in the order of the scores; nil is their numbers
 	Input   Input
+	// Batch is how many images a graph had best take: 1 of a network that builds them one
+	// after the other; 0 is any number.
+	Batch int
 
 	// Gradients builds what automatic differentiation would, faster; nil is automatic
 	// differentiation. See [Gradients].

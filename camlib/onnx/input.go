@@ -50,6 +50,30 @@ func tensorsOf(infos []valueInfo) (all []Tensor) {
 	return all
 }
 
+// ImageInput returns what a model's file says of the images that it takes: their layout,
+// which is a guess, and their size, of which 0 is any. Of a model that takes no images it is
+// zero; [Model.Network] says what is wrong with it.
+func (m *Model) ImageInput() (images.Layout, images.Size) {
+	inputs := m.Inputs()
+	if len(inputs) != 1 || len(inputs[0].Dims) != 4 {
+		return images.NCHW, images.Size{}
+	}
+	layout := images.NCHW
+	if inputs[0].Layout == images.NHWC.String() {
+		layout = images.NHWC
+	}
+	return layout, inputs[0].size()
+}
+
+// size is that of images of four dimensions.
+func (t Tensor) size() images.Size {
+	d := t.Dims
+	if t.Layout == images.NCHW.String() {
+		d = lastDims(d)
+	}
+	return images.Size{Height: d[1], Width: d[2], Channels: d[3]}
+}
+
 // layout guesses which of four dimensions are the channels.
 func layout(d []int) string {
 	color := func(n int) bool { return n == 1 || n == 3 || n == 4 }
@@ -85,12 +109,7 @@ func (m *Model) image(size images.Size) (image, error) {
 	if len(t.Dims) != 4 || kinds[m.graph.inputs[0].kind].bytes == 0 {
 		return image{}, fmt.Errorf("input %s, want images, float [n, channels, height, width] or [n, height, width, channels]", t)
 	}
-	im := image{name: t.Name, first: t.Layout == "NCHW", batch: t.Dims[0]}
-	d := t.Dims
-	if im.first {
-		d = lastDims(t.Dims)
-	}
-	im.size = images.Size{Height: d[1], Width: d[2], Channels: d[3]}
+	im := image{name: t.Name, first: t.Layout == "NCHW", batch: t.Dims[0], size: t.size()}
 	const usual = 224 // of networks trained on ImageNet
 	for _, pick := range []struct {
 		what         string

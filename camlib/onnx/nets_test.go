@@ -2,7 +2,6 @@ package onnx_test
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,26 +10,15 @@ import (
 	"github.com/camlab-go/camlab/camlib/images"
 	"github.com/camlab-go/camlab/camlib/onnx"
 	"github.com/camlab-go/camlab/internal/backendtest"
+	"github.com/camlab-go/camlab/internal/onnxtest"
 )
 
 // Tiny networks by PyTorch's exporters, made by testdata/make.py: legacy and dynamo have a
 // batch of one fixed in the file, free has any. residual has convolutions in all forms,
 // branches and shuffled channels; flat is as VGG; tokens is as ViT.
 
-// nets unpacks the networks into a folder of the test.
-func nets(tb testing.TB) string {
-	tb.Helper()
-	dir := tb.TempDir()
-	for name, data := range onnx.Archive(tb, "nets.tar.gz") {
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
-			tb.Fatal(err)
-		}
-	}
-	return dir
-}
-
 func TestNetworksEqualPyTorch(t *testing.T) {
-	dir := nets(t)
+	dir := onnxtest.Networks(t)
 	files, err := filepath.Glob(filepath.Join(dir, "*.onnx"))
 	if err != nil || len(files) != 9 {
 		t.Fatalf("%d networks, want 9: %v", len(files), err)
@@ -68,7 +56,7 @@ func TestNetworksEqualPyTorch(t *testing.T) {
 // Every layer is a cut: the scores are the same whichever is explained, and HiResCAM of
 // each layer is that of the same tensor in one graph, whatever passes beside it.
 func TestEveryLayerCuts(t *testing.T) {
-	dir := nets(t)
+	dir := onnxtest.Networks(t)
 	for _, name := range []string{"residual_dynamo", "tokens_legacy"} {
 		m, err := onnx.Open(filepath.Join(dir, name+".onnx"))
 		if err != nil {
@@ -80,7 +68,7 @@ func TestEveryLayerCuts(t *testing.T) {
 			t.Fatal(err)
 		}
 		ref := readReference(t, filepath.Join(dir, strings.Split(name, "_")[0]+".npz"))
-		want := scores(t, b, im.Network, ref.Batch)
+		want := onnx.ScoresOf(t, b, im.Network, ref.Batch)
 		for _, l := range im.LayerNames() {
 			at, err := im.At(l)
 			if err != nil {
@@ -102,7 +90,7 @@ func TestEveryLayerCuts(t *testing.T) {
 
 // A batch that the file has fixed is set free, and each image keeps its own scores.
 func TestImagesTogetherAreAsApart(t *testing.T) {
-	dir := nets(t)
+	dir := onnxtest.Networks(t)
 	for _, net := range []string{"residual", "flat", "tokens"} {
 		b := backendtest.Go(t)
 		m, err := onnx.Open(filepath.Join(dir, net+"_dynamo.onnx"))
@@ -119,8 +107,8 @@ func TestImagesTogetherAreAsApart(t *testing.T) {
 		copy(three.Pixels[len(x.Pixels):], x.Pixels) // the first again
 		var apart []float32
 		for i := range 3 {
-			apart = append(apart, scores(t, b, im.Network, three.Part(i, i+1))...)
+			apart = append(apart, onnx.ScoresOf(t, b, im.Network, three.Part(i, i+1))...)
 		}
-		backendtest.Near(t, net, scores(t, b, im.Network, three), apart, 1e-5)
+		backendtest.Near(t, net, onnx.ScoresOf(t, b, im.Network, three), apart, 1e-5)
 	}
 }

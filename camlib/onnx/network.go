@@ -98,6 +98,7 @@ func (m *Model) Network(back compute.Backend, o Options) (*Imported, error) {
 		return nil, fmt.Errorf("onnx: %s: %w", m.name, err)
 	}
 	if out.OneAtATime = im.single; im.single {
+		net.Batch = 1
 		out.Notes = append(out.Notes, "takes one image at a time: "+im.why)
 	}
 	out.Network, err = net.At(s.cuts[at].Name)

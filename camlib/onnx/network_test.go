@@ -55,6 +55,7 @@ func scoresOf(tb testing.TB, b compute.Backend, net *network.Network, x images.B
 	if err != nil {
 		tb.Fatal(err)
 	}
+	defer g.Finalize()
 	out, err := g.Call(tensors.FromFlatDataAndDimensions(x.Pixels, x.N, x.Height, x.Width, x.Channels))
 	if err != nil {
 		tb.Fatal(err)

@@ -1,13 +1,9 @@
 package onnx
 
 import (
-	"archive/tar"
-	"compress/gzip"
 	"errors"
 	"fmt"
-	"io"
 	"math"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -18,34 +14,9 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
-)
 
-// archive reads a .tar.gz of testdata.
-func archive(tb testing.TB, name string) map[string][]byte {
-	tb.Helper()
-	f, err := os.Open("testdata/" + name)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	files := make(map[string][]byte)
-	for r := tar.NewReader(z); ; {
-		h, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return files
-		}
-		if err != nil {
-			tb.Fatal(err)
-		}
-		if files[h.Name], err = io.ReadAll(r); err != nil {
-			tb.Fatal(err)
-		}
-	}
-}
+	"github.com/camlab-go/camlab/internal/onnxtest"
+)
 
 // nodeCase is a test of the onnx package: a model of one node, inputs and outputs.
 type nodeCase struct {
@@ -55,7 +26,7 @@ type nodeCase struct {
 
 func nodeCases(tb testing.TB) map[string]*nodeCase {
 	cases := make(map[string]*nodeCase)
-	for file, data := range archive(tb, "nodes.tar.gz") {
+	for file, data := range onnxtest.Archive(tb, "nodes.tar.gz") {
 		name := path.Dir(file)
 		if cases[name] == nil {
 			cases[name] = &nodeCase{inputs: map[int]*array{}, outputs: map[int]*array{}}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/camlab-go/camlab/camlib/images"
 	"github.com/camlab-go/camlab/internal/backendtest"
+	"github.com/camlab-go/camlab/internal/onnxtest"
 )
 
 // Messages are written by hand, so that what a file may say wrongly can be said.
@@ -232,7 +233,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(classifier(outside("location", "w.bin"), flattened))
 	f.Add(classifier(kernel(kernelValues()), operation("Reshape", []string{"pooled", "kernel"}, "scores")))
 	for i, name := range []string{"test_conv_with_strides_padding", "test_if", "test_resize_upsample_sizes_nearest", "test_einsum_transpose", "test_slice"} {
-		if data, ok := archive(f, "nodes.tar.gz")[name+"/model.onnx"]; ok {
+		if data, ok := onnxtest.Archive(f, "nodes.tar.gz")[name+"/model.onnx"]; ok {
 			f.Add(data)
 		} else {
 			f.Fatalf("corpus %d: no %s", i, name)

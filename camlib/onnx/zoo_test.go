@@ -137,7 +137,7 @@ func compareWithTorch(t *testing.T, b compute.Backend, file, npzFile string) *on
 			copy(x.Pixels[i*x.Size().Values():], want.Pixels[k*x.Size().Values():(k+1)*x.Size().Values()])
 			logits = append(logits, want.logits[k*each:(k+1)*each]...)
 		}
-		backendtest.Near(t, fmt.Sprintf("logits of %d", n), scores(t, b, net.Network, x), logits, 1e-4)
+		backendtest.Near(t, fmt.Sprintf("logits of %d", n), onnx.ScoresOf(t, b, net.Network, x), logits, 1e-4)
 	}
 	if want.act == nil {
 		explain(t, b, net.Network, want)
@@ -166,26 +166,6 @@ func compareWithTorch(t *testing.T, b compute.Backend, file, npzFile string) *on
 		backendtest.Near(t, fmt.Sprintf("%T at %s", m.method, layer), r.Maps, m.want, 1e-3)
 	}
 	return net
-}
-
-func scores(tb testing.TB, b compute.Backend, net *network.Network, x images.Batch) []float32 {
-	tb.Helper()
-	g, err := exec.New(b, net.Store, func(scope *model.Scope, in []*Node) exec.Outputs {
-		return exec.Outputs{"scores": net.Forward(scope, in[0])}
-	})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer g.Finalize()
-	out, err := g.Call(tensors.FromFlatDataAndDimensions(x.Pixels, x.N, x.Height, x.Width, x.Channels))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	var s []float32
-	if err := out.Read(map[string]any{"scores": &s}); err != nil {
-		tb.Fatal(err)
-	}
-	return s
 }
 
 // sameAsAct is the first layer whose activations are PyTorch's act, and reports whether the

@@ -1,12 +1,9 @@
 package main
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"image"
 	"image/color"
-	"io"
-	"os"
 	"strconv"
 
 	"github.com/camlab-go/camlab/camlib/images"
@@ -18,18 +15,12 @@ func (o *explainFlags) arrays(m *model, p part) (*subjects, error) {
 	if err != nil {
 		return nil, err
 	}
-	want := m.net.Input.Size
-	all, err := read.ReadNPY(o.input, m.layout, want)
+	all, err := read.ReadNPY(o.input, m.layout, m.net.Input.Size)
 	if err != nil {
 		return nil, fmt.Errorf("explain: --input: %w", err)
 	}
-	f, err := os.Open(o.input)
+	sum, err := sumOf(o.input)
 	if err != nil {
-		return nil, fmt.Errorf("explain: --input: %w", err)
-	}
-	defer f.Close()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, f); err != nil {
 		return nil, fmt.Errorf("explain: --input: %w", err)
 	}
 	numbers := make([]int, all.N)
@@ -40,7 +31,7 @@ func (o *explainFlags) arrays(m *model, p part) (*subjects, error) {
 		return nil, err
 	}
 	own := all.Part(numbers[0], numbers[len(numbers)-1]+1)
-	s := &subjects{array: &own, identity: fmt.Sprintf("%x", sum.Sum(nil))}
+	s := &subjects{array: &own, identity: sum}
 	for _, i := range numbers {
 		s.files = append(s.files, strconv.Itoa(i))
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/card"
 )
 
@@ -25,8 +26,12 @@ networks for ImageNet (imagenet), for CLIP (clip), and for pixels from 0 to 1 (u
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.name = args[0]
-			o.anew = true
-			_, c, file, err := o.graph()
+			graph, file, choice, err := o.graph()
+			if err != nil {
+				return err
+			}
+			choice.Anew = true
+			c, err := camlib.ONNXCard(graph, file, choice)
 			if err != nil {
 				return err
 			}

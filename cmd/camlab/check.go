@@ -80,7 +80,7 @@ scores and not probabilities: a softmax hides differences.`,
 			if err != nil {
 				return err
 			}
-			e, err := cam.New(backend, m.net, m.options)
+			e, err := cam.New(backend, m.net, cam.Options{})
 			if err != nil {
 				return err
 			}

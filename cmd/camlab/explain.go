@@ -188,7 +188,6 @@ func (o *explainFlags) run(cmd *cobra.Command, args []string) (*manifest, error)
 	if err != nil {
 		return nil, err
 	}
-	o.options.Batch = m.options.Batch
 	explainer, err := cam.New(backend, net, o.options)
 	if err != nil {
 		return nil, err

@@ -44,10 +44,19 @@ var fetchables = []fetchable{{
 	},
 }}
 
+// fetchableOf returns the network of a name, and whether there is one.
+func fetchableOf(name string) (fetchable, bool) {
+	i := slices.IndexFunc(fetchables, func(f fetchable) bool { return f.name == name })
+	if i < 0 {
+		return fetchable{}, false
+	}
+	return fetchables[i], true
+}
+
 // fetched returns the file of a network that `camlab fetch` has made, and whether name is
 // one that it makes.
 func fetched(name string) (file string, known bool, err error) {
-	if !slices.ContainsFunc(fetchables, func(f fetchable) bool { return f.name == name }) {
+	if _, known := fetchableOf(name); !known {
 		return "", false, nil
 	}
 	dir, err := modelsDir()
@@ -94,11 +103,11 @@ already is used as it is.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			i := slices.IndexFunc(fetchables, func(f fetchable) bool { return f.name == args[0] })
-			if i < 0 {
+			f, known := fetchableOf(args[0])
+			if !known {
 				return fmt.Errorf("fetch: %q, want one of\n%s", args[0], strings.Join(list, "\n"))
 			}
-			file, err := fetchables[i].fetch(ctx, cmd, python)
+			file, err := f.fetch(ctx, cmd, python)
 			if err != nil {
 				return fmt.Errorf("fetch: %s: %w", args[0], err)
 			}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/onnx"
 )
 
@@ -56,7 +57,11 @@ listed, but what comes out of that.`,
 
 // layers returns the layers of an ONNX model.
 func (o *modelFlags) layers() ([]onnx.Layer, error) {
-	graph, c, _, err := o.graph()
+	graph, file, choice, err := o.graph()
+	if err != nil {
+		return nil, err
+	}
+	c, err := camlib.ONNXCard(graph, file, choice)
 	if err != nil {
 		return nil, err
 	}

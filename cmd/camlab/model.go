@@ -15,7 +15,6 @@ import (
 
 	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/article"
-	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/card"
 	"github.com/camlab-go/camlab/camlib/images"
 	"github.com/camlab-go/camlab/camlib/network"
@@ -29,7 +28,6 @@ const modelUsage = "\"article\" for the shipped model, a checkpoint folder or .s
 type modelFlags struct {
 	name, layer                string
 	card, preset, output, size string // of ONNX models
-	anew                       bool   // without the card beside it
 }
 
 func (o *modelFlags) add(f *pflag.FlagSet) {
@@ -53,7 +51,6 @@ type model struct {
 	picture images.Preparation // of pictures from disk
 	card    string             // what is done to them, in words; empty for the article's network
 	notes   []string           // what a person is to know
-	options cam.Options        // that it needs
 }
 
 // open reads the network. It is the one place that knows which kinds of models there are.
@@ -66,7 +63,7 @@ func (o *modelFlags) open(raw bool, backend func() (compute.Backend, error)) (*m
 		return nil, err
 	}
 	if file != "" {
-		return o.openONNX(file, raw, backend)
+		return o.openONNX(raw, backend)
 	}
 	if o.card != "" || o.preset != "" || o.output != "" || o.size != "" {
 		return nil, fmt.Errorf("--card, --preset, --output and --size are for ONNX models, and --model %s is none", o.name)
@@ -116,18 +113,14 @@ func howToExport(ext string) string {
 }
 
 // openONNX makes a network of an ONNX file and its card.
-func (o *modelFlags) openONNX(file string, raw bool, backend func() (compute.Backend, error)) (*model, error) {
+func (o *modelFlags) openONNX(raw bool, backend func() (compute.Backend, error)) (*model, error) {
+	graph, file, choice, err := o.graph()
+	if err != nil {
+		return nil, err
+	}
 	sum, err := sumOf(file)
 	if err != nil {
 		return nil, fmt.Errorf("--model: %w", err)
-	}
-	graph, err := onnx.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	choice, err := o.choice()
-	if err != nil {
-		return nil, err
 	}
 	b, err := backend()
 	if err != nil {
@@ -137,7 +130,7 @@ func (o *modelFlags) openONNX(file string, raw bool, backend func() (compute.Bac
 	if err != nil {
 		return nil, err
 	}
-	m := &model{net: opened.Network, sha: sum, notes: opened.Notes, options: opened.Options}
+	m := &model{net: opened.Network, sha: sum, notes: opened.Notes}
 	m.layout, _ = graph.ImageInput()
 	if opened.Card != nil {
 		m.picture, m.card = opened.Card.Preparation(), opened.Card.String()
@@ -145,9 +138,25 @@ func (o *modelFlags) openONNX(file string, raw bool, backend func() (compute.Bac
 	return m, nil
 }
 
+// graph reads an ONNX model, with what the flags say of its card, and fails for another
+// kind of model.
+func (o *modelFlags) graph() (graph *onnx.Model, file string, choice card.Choice, err error) {
+	if file, err = o.onnxFile(); err != nil {
+		return nil, "", choice, err
+	}
+	if file == "" {
+		return nil, "", choice, fmt.Errorf("%s: want an .onnx file, or what `camlab fetch` made", o.name)
+	}
+	if choice, err = o.choice(); err != nil {
+		return nil, "", choice, err
+	}
+	graph, err = onnx.Open(file)
+	return graph, file, choice, err
+}
+
 // choice is what the flags say of an ONNX model's card.
 func (o *modelFlags) choice() (card.Choice, error) {
-	c := card.Choice{File: o.card, Preset: o.preset, Anew: o.anew}
+	c := card.Choice{File: o.card, Preset: o.preset}
 	if o.size == "" {
 		return c, nil
 	}
@@ -173,24 +182,4 @@ func sumOf(file string) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("%x", sum.Sum(nil)), nil
-}
-
-// graph reads an ONNX model and its card, and fails for another kind of model.
-func (o *modelFlags) graph() (graph *onnx.Model, c card.Card, file string, err error) {
-	if file, err = o.onnxFile(); err != nil {
-		return nil, c, "", err
-	}
-	if file == "" {
-		return nil, c, "", fmt.Errorf("%s: want an .onnx file, or what `camlab fetch` made", o.name)
-	}
-	if graph, err = onnx.Open(file); err != nil {
-		return nil, c, "", err
-	}
-	choice, err := o.choice()
-	if err != nil {
-		return nil, c, "", err
-	}
-	layout, size := graph.ImageInput()
-	c, err = card.Choose(file, card.Input{Layout: layout, Size: size}, choice)
-	return graph, c, file, err
 }

@@ -16,44 +16,54 @@ import (
 	"testing"
 )
 
+// Archive returns the files of a .tar.gz in the test data of camlib/onnx, by their names.
+func Archive(tb testing.TB, name string) map[string][]byte {
+	tb.Helper()
+	_, here, _, _ := runtime.Caller(0)
+	f, err := os.Open(filepath.Join(filepath.Dir(here), "..", "..", "camlib", "onnx", "testdata", name))
+	check(tb, err)
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	check(tb, err)
+	files := make(map[string][]byte)
+	for r := tar.NewReader(z); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return files
+		}
+		check(tb, err)
+		files[h.Name], err = io.ReadAll(r)
+		check(tb, err)
+	}
+}
+
 // Networks unpacks the networks into a folder of the test: residual_dynamo.onnx and others,
 // and the arrays of residual.npz as residual_x.npy, residual_logits.npy, ….
 func Networks(tb testing.TB) (dir string) {
 	tb.Helper()
-	check := func(err error) {
-		tb.Helper()
-		if err != nil {
-			tb.Fatal(err)
-		}
-	}
 	dir = tb.TempDir()
-	_, here, _, _ := runtime.Caller(0)
-	f, err := os.Open(filepath.Join(filepath.Dir(here), "..", "..", "camlib", "onnx", "testdata", "nets.tar.gz"))
-	check(err)
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	check(err)
-	for r := tar.NewReader(z); ; {
-		h, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return dir
-		}
-		check(err)
-		data, err := io.ReadAll(r)
-		check(err)
-		check(os.WriteFile(filepath.Join(dir, h.Name), data, 0o644))
-		name, ok := strings.CutSuffix(h.Name, ".npz")
+	for name, data := range Archive(tb, "nets.tar.gz") {
+		check(tb, os.WriteFile(filepath.Join(dir, name), data, 0o644))
+		stem, ok := strings.CutSuffix(name, ".npz")
 		if !ok {
 			continue
 		}
 		arrays, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
-		check(err)
+		check(tb, err)
 		for _, a := range arrays.File {
 			in, err := a.Open()
-			check(err)
+			check(tb, err)
 			data, err := io.ReadAll(in)
-			check(err)
-			check(os.WriteFile(filepath.Join(dir, name+"_"+a.Name), data, 0o644))
+			check(tb, err)
+			check(tb, os.WriteFile(filepath.Join(dir, stem+"_"+a.Name), data, 0o644))
 		}
+	}
+	return dir
+}
+
+func check(tb testing.TB, err error) {
+	tb.Helper()
+	if err != nil {
+		tb.Fatal(err)
 	}
 }
