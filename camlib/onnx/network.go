@@ -101,6 +101,7 @@ func (m *Model) Network(back compute.Backend, o Options) (*Imported, error) {
 		net.Batch = 1
 		out.Notes = append(out.Notes, "takes one image at a time: "+im.why)
 	}
+	net.Attention = im.attention()
 	out.Network, err = net.At(s.cuts[at].Name)
 	return out, err
 }
@@ -218,10 +219,15 @@ func (im *imported) head(scope *model.Scope, act *Node, beside []*Node) *Node {
 	return im.each(act, beside, func(x *Node, beside []*Node) []*Node {
 		b := im.enter(scope, x, beside, len(im.cuts))
 		b.run(im.parts[len(im.cuts)])
-		y := b.logicalNode(b.value(im.output))
-		n := y.Shape().Dim(0)
-		return []*Node{b.first(im, Reshape(y, n, y.Shape().Size()/n))}
+		return []*Node{b.scores(im)}
 	})[0]
+}
+
+// scores are those that were built, [n, classes].
+func (b *builder) scores(im *imported) *Node {
+	y := b.logicalNode(b.value(im.output))
+	n := y.Shape().Dim(0)
+	return b.first(im, Reshape(y, n, y.Shape().Size()/n))
 }
 
 // each builds a part for a batch, or for one image after the other.
@@ -246,11 +252,7 @@ func (im *imported) each(x *Node, beside []*Node, build func(x *Node, beside []*
 			for i := range n {
 				all[i] = parts[i][k]
 			}
-			if n == 1 {
-				out = append(out, all[0])
-			} else {
-				out = append(out, Concatenate(all, 0))
-			}
+			out = append(out, joined(all))
 		}
 	})
 	if err != nil {
