@@ -67,7 +67,7 @@ func TestAttentionIsLeftOut(t *testing.T) {
 	if len(table.Rows) != 5 || slices.ContainsFunc(table.Rows, func(r board.Row) bool { return r.Name == "chefercam" }) {
 		t.Errorf("rows %+v, want Grad-CAM and four baselines", table.Rows)
 	}
-	if want := "chefercam is left out: cam: network toy has no attention; want one"; !slices.ContainsFunc(said, func(s string) bool { return strings.HasPrefix(s, want) }) {
+	if want := "chefercam is left out: board: cam: network toy has no attention; want one"; !slices.ContainsFunc(said, func(s string) bool { return strings.HasPrefix(s, want) }) {
 		t.Errorf("said %q, want %q", said, want)
 	}
 }

@@ -29,8 +29,10 @@ func (p *Pass) AttentionGrad() []*Node {
 
 // Reader returns, [batch, tokens], whose row of the attention the scores are made of: 1
 // for the first token beside the grid, a class token, and 0 for the others; of a network
-// without one, which takes the mean, the same share of each.
+// without one, which takes the mean, the same share of each. It fails as [Pass.Attention]
+// does.
 func (p *Pass) Reader() *Node {
+	p.attend()
 	n := p.net.Attention
 	row := make([]float64, n.Tokens())
 	for i := range row {

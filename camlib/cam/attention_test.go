@@ -163,7 +163,7 @@ func TestNoAttention(t *testing.T) {
 		},
 		{
 			change(func(a *network.Attention) { a.Width = 3 }), cam.ErrShape,
-			"the attention is shaped (Float32)[2 1 3 3], want [batch, heads, 4, 4]: a grid of 1×3 tokens and 1 beside it",
+			"the attention is shaped (Float32)[2, 1, 3, 3], want [batch, heads, 4, 4]: a grid of 1×3 tokens and 1 beside it",
 		},
 		{change(func(a *network.Attention) {
 			build := a.Build

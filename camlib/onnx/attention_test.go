@@ -18,17 +18,18 @@ import (
 )
 
 // TestAttentionEqualsPyTorch is both methods of attention beside whole matrices in float64:
-// tokens has a class token and heads of their own axis; pooled has none, and its heads come
-// before its images in one axis, so that only one image at a time is sure.
+// tokens has a class token and heads of their own axis; alone is tokens in a graph that takes
+// one image at a time; pooled has no class token, and its heads come before its images in one
+// axis, so that only one image at a time is sure.
 func TestAttentionEqualsPyTorch(t *testing.T) {
 	dir := onnxtest.Attention(t)
-	for _, name := range []string{"tokens_legacy", "tokens_dynamo", "tokens_free", "pooled_legacy", "pooled_dynamo", "pooled_free"} {
+	for _, name := range []string{"tokens_legacy", "tokens_dynamo", "tokens_free", "alone_1", "alone_2", "pooled_dynamo", "pooled_free"} {
 		t.Run(name, func(t *testing.T) {
-			b := backendtest.Go(t)
-			if name == "tokens_dynamo" || name == "pooled_legacy" {
-				b = backendtest.Any(t)
+			b, batches := backendtest.Go(t), []int{1, 2, 4}
+			if name == "tokens_dynamo" {
+				b, batches = backendtest.Any(t), []int{2} // XLA compiles for each
 			}
-			file := filepath.Join(dir, "attention_"+strings.Split(name, "_")[0]+".npz")
+			file := filepath.Join(dir, "attention_"+strings.Replace(strings.Split(name, "_")[0], "alone", "tokens", 1)+".npz")
 			want := readReference(t, file)
 			m, err := onnx.Open(filepath.Join(dir, name+".onnx"))
 			if err != nil {
@@ -38,7 +39,11 @@ func TestAttentionEqualsPyTorch(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Logf("%d×%d tokens, %d beside, %d at a time; notes %q", im.Attention.Height, im.Attention.Width, im.Attention.Beside, im.Attention.Batch, im.Notes)
+			alone := strings.HasPrefix(name, "alone")
+			if im.OneAtATime != alone || (im.Attention.Batch == 1) != (alone || strings.HasPrefix(name, "pooled")) {
+				t.Errorf("one at a time %v, with attention %d, %q", im.OneAtATime, im.Attention.Batch, im.Notes)
+			}
+			im.Attention.Batch = 0 // it takes several too
 			e, err := cam.New(b, im.Network, cam.Options{Batch: 4})
 			if err != nil {
 				t.Fatal(err)
@@ -54,7 +59,7 @@ func TestAttentionEqualsPyTorch(t *testing.T) {
 				{"contrast", cam.CheferCAM{}, cam.Contrasts},
 			} {
 				maps := read[float32](t, file, row.array)
-				for _, n := range []int{1, 2, 4} {
+				for _, n := range batches {
 					x := images.NewBatch(n, want.Size())
 					var class, other []int
 					var wanted []float32
@@ -91,13 +96,14 @@ func read[T any](t *testing.T, file, name string) (values []T) {
 	return values
 }
 
-// TestOtherAttention is that attention in windows is refused and named, and that a network
-// of convolutions has none.
+// TestOtherAttention is that attention in windows, and such of which the images cannot be
+// told from the heads, is refused and named, and that a network of convolutions has none.
 func TestOtherAttention(t *testing.T) {
 	dir, b := onnxtest.Attention(t), backendtest.Go(t)
 	for name, want := range map[string]string{
 		"windows_free": "of shape [8 4 4] is none of all tokens of one grid; want one in whose blocks",
-		"flat_free":    "cam: network flat_free has no attention; want one in whose blocks",
+		"mixed_2":      "of shape [4 6 6] is of 2 images that cannot be told from its heads; want one in whose blocks",
+		"flat_free":    "cam: network flat_free.onnx has no attention; want one in whose blocks",
 	} {
 		m, err := onnx.Open(filepath.Join(dir, name+".onnx"))
 		if err != nil {

@@ -167,7 +167,16 @@ def networks():
             w = x.reshape(-1, 2, 2, 2, 2, 8).transpose(2, 3).reshape(-1, 4, 8)
             return self.fc((w + self.block(w)).reshape(-1, 16, 8).mean(1))
 
-    return {"residual": (Residual, (24, 32), 1), "flat": (Flat, (20, 32), 2), "tokens": (Tokens, (24, 32), 3),
+    class Alone(nn.Module):
+        """Mixes the images where there are different ones: of one image the network's own scores."""
+        def __init__(self, net):
+            super().__init__()
+            self.net = net
+        def forward(self, x):
+            y = self.net(x)
+            return 2 * y - y.mean(0, keepdim=True)
+
+    return {"alone": (Alone, None, None), "residual": (Residual, (24, 32), 1), "flat": (Flat, (20, 32), 2), "tokens": (Tokens, (24, 32), 3),
             "pooled": (Pooled, (16, 24), 4), "windows": (Windows, (16, 16), 5)}, fill
 
 def export(m, x, kind, opset):
@@ -275,8 +284,12 @@ def attention():
         np.savez_compressed(b, x=x.numpy(), rollout=read(rollout), chefer=chefer(of(cls)), contrast=chefer(of(cls) - of(rival)), **{"class": cls.numpy()}, rival=rival.numpy())
         files[f"attention_{name}.npz"] = b.getvalue()
     m = fill(all_["pooled"][0](), all_["pooled"][2])
-    for kind in ("legacy", "dynamo", "free"):
+    for kind in ("dynamo", "free"):
         files[f"pooled_{kind}.onnx"] = export(m, x[:1], kind, 17)
+    alone = lambda name: all_["alone"][0](fill(all_[name][0](), all_[name][2])).eval()
+    for n in (1, 2):  # images that the file takes
+        files[f"alone_{n}.onnx"] = export(alone("tokens"), torch.zeros(n, 3, 24, 32), "legacy", 17)
+    files["mixed_2.onnx"] = export(alone("pooled"), torch.zeros(2, 3, 16, 24), "legacy", 17)
     files["windows_free.onnx"] = export(fill(all_["windows"][0](), 5), torch.zeros(1, 3, 16, 16), "free", 17)
     pack(os.path.join(here, "attention.tar.gz"), files)
 
