@@ -62,9 +62,28 @@ def nodes():
             files.update(mine)
     pack(os.path.join(here, "nodes.tar.gz"), files)
 
-def networks():
-    """The networks, {name: (class, size, seed)}, and what fills one with random weights."""
-    import torch, warnings
+def export(m, x, kind, opset):
+    """Exports a network by one of PyTorch's exporters and returns the file, without texts."""
+    import torch, tempfile
+    with tempfile.TemporaryDirectory() as d:
+        f = os.path.join(d, "net.onnx")
+        if kind == "dynamo":
+            torch.onnx.export(m, (x,), f, dynamo=True, opset_version=18, external_data=False, verbose=False)
+        else:
+            free = dict(dynamic_axes={"input": {0: "n"}}) if kind == "free" else {}
+            torch.onnx.export(m, (x,), f, dynamo=False, opset_version=opset, input_names=["input"], output_names=["output"], **free)
+        p = onnx.load(f)
+    for n in p.graph.node:
+        n.ClearField("doc_string")
+        kept = [(e.key, e.value) for e in n.metadata_props if e.key == "namespace"]
+        n.ClearField("metadata_props")
+        for k, v in kept:
+            n.metadata_props.add(key=k, value=v)
+    p.graph.ClearField("value_info"); p.ClearField("metadata_props"); p.graph.ClearField("metadata_props")
+    return p.SerializeToString()
+
+def nets():
+    import copy, onnxruntime, torch, warnings
     import torch.nn as nn, torch.nn.functional as F
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
@@ -176,36 +195,8 @@ def networks():
             y = self.net(x)
             return 2 * y - y.mean(0, keepdim=True)
 
-    return {"alone": (Alone, None, None), "residual": (Residual, (24, 32), 1), "flat": (Flat, (20, 32), 2), "tokens": (Tokens, (24, 32), 3),
-            "pooled": (Pooled, (16, 24), 4), "windows": (Windows, (16, 16), 5)}, fill
-
-def export(m, x, kind, opset):
-    """Exports a network by one of PyTorch's exporters and returns the file, without texts."""
-    import torch, tempfile
-    with tempfile.TemporaryDirectory() as d:
-        f = os.path.join(d, "net.onnx")
-        if kind == "dynamo":
-            torch.onnx.export(m, (x,), f, dynamo=True, opset_version=18, external_data=False, verbose=False)
-        else:
-            free = dict(dynamic_axes={"input": {0: "n"}}) if kind == "free" else {}
-            torch.onnx.export(m, (x,), f, dynamo=False, opset_version=opset, input_names=["input"], output_names=["output"], **free)
-        p = onnx.load(f)
-    for n in p.graph.node:
-        n.ClearField("doc_string")
-        kept = [(e.key, e.value) for e in n.metadata_props if e.key == "namespace"]
-        n.ClearField("metadata_props")
-        for k, v in kept:
-            n.metadata_props.add(key=k, value=v)
-    p.graph.ClearField("value_info"); p.ClearField("metadata_props"); p.graph.ClearField("metadata_props")
-    return p.SerializeToString()
-
-def nets():
-    import onnxruntime, torch
-    import torch.nn.functional as F
-    all_, fill = networks()
     files = {}
-    for name in ("residual", "flat", "tokens"):
-        make, size, seed = all_[name]
+    for name, make, size, seed in (("residual", Residual, (24, 32), 1), ("flat", Flat, (20, 32), 2), ("tokens", Tokens, (24, 32), 3)):
         m = fill(make(), seed)
         x = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(9))
         xg = x.clone().requires_grad_(True)
@@ -236,10 +227,6 @@ def nets():
         b = io.BytesIO(); np.savez_compressed(b, **ref); files[name + ".npz"] = b.getvalue()
     pack(os.path.join(here, "nets.tar.gz"), files)
 
-def attention():
-    import copy, torch
-    import torch.nn.functional as F
-    all_, fill = networks()
     files = {}
     taken = []  # the attention of each block
 
@@ -247,8 +234,7 @@ def attention():
         taken.append(torch.softmax(q @ k.transpose(-2, -1) / q.shape[-1] ** .5, -1))
         return taken[-1] @ v
 
-    for name, beside, grid in (("tokens", 1, (3, 4)), ("pooled", 0, (2, 3))):
-        make, size, seed = all_[name]
+    for name, make, size, seed, beside, grid in (("tokens", Tokens, (24, 32), 3, 1, (3, 4)), ("pooled", Pooled, (16, 24), 4, 0, (2, 3))):
         m = fill(make(), seed)
         x = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(9))
         taken.clear()
@@ -260,11 +246,10 @@ def attention():
                 b.register_forward_hook(lambda b, _, __: taken.append(b.a))
         y = y(x.double())
         F.scaled_dot_product_attention = own
-        batch = lambda a: a if a.ndim == 4 else a.reshape(2, 2, *a.shape[1:]).transpose(0, 1)  # of heads and images
-        blocks = [batch(a) for a in taken]
+        apart = lambda a: a if a.ndim == 4 else a.reshape(2, 2, *a.shape[1:]).transpose(0, 1)  # of heads and images
+        blocks = [apart(a) for a in taken]
         assert len(blocks) == 2 and torch.allclose(y.float(), m(x), atol=1e-5)
-        tokens = blocks[0].shape[-1]
-        eye = torch.eye(tokens, dtype=torch.float64).expand(2, -1, -1)
+        eye = torch.eye(blocks[0].shape[-1], dtype=torch.float64).expand(2, -1, -1)
         read = lambda r: (r[:, 0, beside:] if beside else r.mean(1)).reshape(2, *grid).detach().float().numpy()
 
         rollout = eye
@@ -275,7 +260,7 @@ def attention():
         def chefer(score):
             r = eye
             for a, g in zip(blocks, torch.autograd.grad(score.sum(), taken, retain_graph=True)):
-                r = r + (batch(g) * a).clamp(min=0).mean(1) @ r
+                r = r + (apart(g) * a).clamp(min=0).mean(1) @ r
             return read(r - eye)
 
         cls, rival = y.argmax(1), y.argmin(1)
@@ -283,15 +268,14 @@ def attention():
         b = io.BytesIO()
         np.savez_compressed(b, x=x.numpy(), rollout=read(rollout), chefer=chefer(of(cls)), contrast=chefer(of(cls) - of(rival)), **{"class": cls.numpy()}, rival=rival.numpy())
         files[f"attention_{name}.npz"] = b.getvalue()
-    m = fill(all_["pooled"][0](), all_["pooled"][2])
+    tokens, pooled = fill(Tokens(), 3), fill(Pooled(), 4)
     for kind in ("dynamo", "free"):
-        files[f"pooled_{kind}.onnx"] = export(m, x[:1], kind, 17)
-    alone = lambda name: all_["alone"][0](fill(all_[name][0](), all_[name][2])).eval()
+        files[f"pooled_{kind}.onnx"] = export(pooled, torch.zeros(1, 3, 16, 24), kind, 17)
     for n in (1, 2):  # images that the file takes
-        files[f"alone_{n}.onnx"] = export(alone("tokens"), torch.zeros(n, 3, 24, 32), "legacy", 17)
-    files["mixed_2.onnx"] = export(alone("pooled"), torch.zeros(2, 3, 16, 24), "legacy", 17)
-    files["windows_free.onnx"] = export(fill(all_["windows"][0](), 5), torch.zeros(1, 3, 16, 16), "free", 17)
+        files[f"alone_{n}.onnx"] = export(Alone(tokens).eval(), torch.zeros(n, 3, 24, 32), "legacy", 17)
+    files["mixed_2.onnx"] = export(Alone(pooled).eval(), torch.zeros(2, 3, 16, 24), "legacy", 17)
+    files["windows_free.onnx"] = export(fill(Windows(), 5), torch.zeros(1, 3, 16, 16), "free", 17)
     pack(os.path.join(here, "attention.tar.gz"), files)
 
-for what in sys.argv[1:] or ["nodes", "nets", "attention"]:
+for what in sys.argv[1:] or ["nodes", "nets"]:
     globals()[what]()
