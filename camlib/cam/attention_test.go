@@ -103,6 +103,19 @@ func TestAttentionByHand(t *testing.T) {
 	})
 }
 
+// TestAttentionBatch is that a network that wants it gets no more images at once.
+func TestAttentionBatch(t *testing.T) {
+	net := newTokens(1)
+	build := net.Attention.Build
+	net.Attention.Batch = 1
+	net.Attention.Build = func(scope *model.Scope, x *Node) (*Node, []*Node) {
+		x.AssertDims(1, -1, -1, -1)
+		return build(scope, x)
+	}
+	e := explainer(t, backendOf(t, pureGo), net, cam.Options{Batch: 2})
+	near(t, "one at a time", explain(t, e, method(t, "chefercam"), blackAndWhite(), cam.Class(0)).Maps, []float64{.5, 4.4, 0, 0}, 1e-6)
+}
+
 // TestRolloutSharesOut is that a row of the rollout, with the tokens beside the grid, sums to
 // 1 as the attention's do, after any number of blocks.
 func TestRolloutSharesOut(t *testing.T) {
@@ -113,10 +126,7 @@ func TestRolloutSharesOut(t *testing.T) {
 		logits[i] = float32(3 * rng.NormFloat64())
 	}
 	g, err := exec.New(backendOf(t, pureGo), model.NewStore(), func(_ *model.Scope, in []*Node) exec.Outputs {
-		var all []*Node
-		for _, a := range Split(Softmax(in[0], -1), 0, blocks) {
-			all = append(all, a)
-		}
+		all := Split(Softmax(in[0], -1), 0, blocks)
 		row := OneHot(Const(in[0].Graph(), []int32{7}), tokens, in[0].DType())
 		return exec.Outputs{"row": cam.AttentionRollout{}.Equation(row, all)}
 	})
