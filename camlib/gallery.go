@@ -19,7 +19,7 @@ import (
 //	picture, err := model.Gallery(img, "predicted", "cam", "gradcam", "layercam")
 func (m *Model) Gallery(img image.Image, class string, methods ...string) (*figure.Picture, error) {
 	if len(methods) == 0 {
-		for _, method := range cam.Methods() {
+		for _, method := range cam.MethodsFor(m.Network) {
 			methods = append(methods, method.Spec().Name)
 		}
 	}

@@ -18,7 +18,7 @@ import (
 
 // Options of [NewBoard]. The zero value is the default.
 type Options struct {
-	Methods []cam.Method // nil is all of cam.Methods; see [Economical]
+	Methods []cam.Method // nil is all of cam.MethodsFor the network; see [Economical]
 	Entries []Entry      // the columns; nil is all of [Entries]
 	Images  int          // of the data set, the first; 0 is 2,000, or all of a smaller set
 	// Again bounds the images of the metrics that make a method's maps again: of changed
@@ -79,7 +79,7 @@ func NewBoard(ctx context.Context, backend compute.Backend, net *network.Network
 		opts.Progress = func(int, int, string) {}
 	}
 	if opts.Methods == nil {
-		opts.Methods = cam.Methods()
+		opts.Methods = cam.MethodsFor(net)
 	}
 	if opts.Entries == nil {
 		opts.Entries = Entries()
@@ -135,7 +135,7 @@ func (b *Board) measure(ctx context.Context, common *Common, opts Options) error
 
 // refused reports whether an error says that a method does not take a network.
 func refused(err error) bool {
-	return errors.Is(err, cam.ErrHead) || errors.Is(err, network.ErrLayer)
+	return errors.Is(err, cam.ErrHead) || errors.Is(err, cam.ErrAttention) || errors.Is(err, network.ErrLayer)
 }
 
 // unfit reports whether an error says that a column's changed images cannot be made of the

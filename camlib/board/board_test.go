@@ -151,7 +151,7 @@ func TestPublished(t *testing.T) {
 		t.Errorf("%d images, want 2,000 or more", b.Images)
 	}
 	names := map[string]string{} // settings by name
-	for _, m := range cam.Methods() {
+	for _, m := range cam.MethodsFor(article.New(1)) {
 		names[m.Spec().Name] = board.Economical(m).Spec().Setting
 	}
 	for _, baseline := range metric.Baselines(1) {

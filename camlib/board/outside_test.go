@@ -170,7 +170,7 @@ func TestWholeBoard(t *testing.T) {
 	if blind["hirescam"] != 0 || blind["gradcam"] == blind["xgradcam"] {
 		t.Errorf("blind shares %v, want 0 for hirescam and others for gradcam and xgradcam", blind)
 	}
-	if len(names) != len(cam.Methods()) || !slices.Contains(names, "outsider") {
+	if len(names) != len(cam.MethodsFor(newToy())) || !slices.Contains(names, "outsider") {
 		t.Errorf("rows %v, want all methods, that from outside among them", names)
 	}
 }
@@ -208,7 +208,7 @@ func TestEconomies(t *testing.T) {
 			return nil, nil
 		},
 	}
-	methods := append(cam.Methods(), cam.RISE{Masks: 7}, outsider{Times: 2})
+	methods := append(cam.MethodsFor(newToy()), cam.RISE{Masks: 7}, outsider{Times: 2})
 	table := toyBoard(t, board.Options{Methods: methods, Entries: []board.Entry{take}})
 	if n := len(taken); n != len(methods)+4 {
 		t.Errorf("%d rows, want those of %d methods and four baselines", n, len(methods))

@@ -1,6 +1,8 @@
 package board_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	. "github.com/gomlx/gomlx/core/graph"
@@ -53,5 +55,19 @@ func TestColumnsThatDoNotFit(t *testing.T) {
 	}
 	if len(b.Rows) != 5 {
 		t.Errorf("%d rows, want Grad-CAM and four baselines", len(b.Rows))
+	}
+}
+
+// TestAttentionIsLeftOut is that a method of attention has no row for a network without.
+func TestAttentionIsLeftOut(t *testing.T) {
+	var said []string
+	table := toyBoard(t, board.Options{
+		Methods: []cam.Method{cam.CheferCAM{}, cam.GradCAM{}}, Entries: []board.Entry{}, Progress: func(_, _ int, what string) { said = append(said, what) },
+	})
+	if len(table.Rows) != 5 || slices.ContainsFunc(table.Rows, func(r board.Row) bool { return r.Name == "chefercam" }) {
+		t.Errorf("rows %+v, want Grad-CAM and four baselines", table.Rows)
+	}
+	if want := "chefercam is left out: board: cam: network toy has no attention; want one"; !slices.ContainsFunc(said, func(s string) bool { return strings.HasPrefix(s, want) }) {
+		t.Errorf("said %q, want %q", said, want)
 	}
 }

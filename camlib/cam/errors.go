@@ -15,6 +15,7 @@ var (
 	ErrTarget    = errors.New("targets do not match the images")
 	ErrMethod    = errors.New("no such method")
 	ErrHead      = errors.New("head is not pooling and a linear layer")
+	ErrAttention = errors.New("no attention of all tokens to all")
 	ErrNotFinite = errors.New("not finite")
 
 	ErrNoImages = images.ErrNone

@@ -28,7 +28,7 @@ func TestBackendsAgree(t *testing.T) {
 	xla := explainer(t, backendOf(t, xlaCPU), net.Network, cam.Options{})
 	pure := explainer(t, backendOf(t, pureGo), newToy().Network, cam.Options{})
 	x := picture(3, 4, 6)
-	for i, m := range cam.Methods() {
+	for i, m := range methods() {
 		tolerance := 2e-5
 		if m.Spec().Perturbations != nil {
 			tolerance = 1e-3 // of nearly equal scores, less one another
@@ -60,7 +60,7 @@ func TestTargetsAgree(t *testing.T) {
 	b := backendOf(t, pureGo)
 	e := explainer(t, b, newToy().Network, cam.Options{})
 	x := picture(3, 4, 6)
-	for _, m := range cam.Methods() {
+	for _, m := range methods() {
 		every := explain(t, e, m, x, cam.All)
 		height, width := 2, 3
 		if m.Spec().Pixels || m.Spec().Name == "layercam-fused" || m.Spec().Name == "refinecam" {

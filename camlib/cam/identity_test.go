@@ -256,7 +256,7 @@ func TestMapFollowsImage(t *testing.T) {
 	}
 	e := explainer(t, backendOf(t, pureGo), newToy().Network, cam.Options{})
 	x := picture(1, h, w)
-	for _, m := range cam.Methods() {
+	for _, m := range methods() {
 		before := explain(t, e, m, x, cam.Class(1))
 		for _, moved := range moves {
 			if notMoving[m.Spec().Name] || notWrapping[m.Spec().Name] && moved.name != "flip" {

@@ -26,6 +26,9 @@ type Spec struct {
 	Unit    string // of the map's values
 	Signed  bool   // whether values below zero, against the class, occur
 	Pixels  bool   // whether the map is one of the image's pixels, not of a layer's activations
+	// Attention says that the map is made of the attention between a network's tokens, and
+	// is one of their grid; other networks are an error.
+	Attention bool
 
 	Map func(p *Pass) *Node // the equation: the maps [batch, height, width] of a pass
 	// Linear is the same in closed form for a network that ends in pooling and a

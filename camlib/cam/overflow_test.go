@@ -64,7 +64,7 @@ func TestEveryMethodNamesThePart(t *testing.T) {
 			net.fill("point", 1)
 			net.fill(c.variable, c.weights...)
 			e, of := explainer(t, b, net.Network, cam.Options{}), explainer(t, b, plain(net.Network), cam.Options{})
-			for _, m := range cam.Methods() {
+			for _, m := range methods() {
 				if !isPureGo(b) && (c.variable != "point" || !slices.Contains(some, m.Spec().Name)) {
 					continue // compiling all takes minutes
 				}

@@ -29,13 +29,14 @@ type Pass struct {
 	Layers []*Node
 
 	chain
-	score  *Node
-	choice *Node // v, [batch, classes]: y = Σ_c v_c y_c, or of the probabilities
-	only   *int  // the class, where y is one class's score and the same class for all images; else nil
-	form   form
-	linear *linear // filled when a method asks for it; shared by the classes
-	marks  *Node   // int32 [batch], the sum of the outcomes that the equation found; nil for none
-	needed []*Node // [batch, ...], what must be finite beside the activations, the scores and the map
+	score     *Node
+	choice    *Node // v, [batch, classes]: y = Σ_c v_c y_c, or of the probabilities
+	only      *int  // the class, where y is one class's score and the same class for all images; else nil
+	form      form
+	linear    *linear   // filled when a method asks for it; shared by the classes
+	attention *attended // the same
+	marks     *Node     // int32 [batch], the sum of the outcomes that the equation found; nil for none
+	needed    []*Node   // [batch, ...], what must be finite beside the activations, the scores and the map
 }
 
 // chain is a network in a graph.
@@ -73,7 +74,7 @@ func (n chain) activations(images *Node) (layers, beside []*Node) {
 // newPass builds a pass of images whose activations, and what passes beside them in n, are
 // known.
 func newPass(n chain, images, act *Node) *Pass {
-	p := &Pass{Images: images, Act: act, chain: n, linear: &linear{}}
+	p := &Pass{Images: images, Act: act, chain: n, linear: &linear{}, attention: &attended{}}
 	if p.Act.Rank() != 4 {
 		panic(fmt.Errorf("cam: network: layer %s returns %s, want [batch, height, width, channels]", n.net.ExplainedLayer(), p.Act.Shape()))
 	}

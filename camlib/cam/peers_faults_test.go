@@ -127,7 +127,7 @@ func TestNetworkStaysAsItIs(t *testing.T) {
 	net, x := newToy(), picture(3, 4, 6)
 	before := backendtest.Variables(t, net.Store)
 	e := explainer(t, backendOf(t, pureGo), net.Network, cam.Options{}) // TestBackendsAgree looks at XLA
-	for _, m := range cam.Methods() {
+	for _, m := range methods() {
 		explain(t, e, m, x, cam.Predicted)
 	}
 	if after := backendtest.Variables(t, net.Store); len(before) != 6 || !maps.EqualFunc(before, after, slices.Equal) {

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/camlab-go/camlab/camlib/network"
 )
 
 // The methods by name, one file each. [Register] adds others.
@@ -13,6 +15,7 @@ var (
 		CAM{}, GradCAM{}, GradCAMPlusPlus{}, ScoreCAM{}, AblationCAM{}, XGradCAM{}, HiResCAM{}, LayerCAM{}, FusedLayerCAM{},
 		EigenCAM{}, EigenGradCAM{}, SmoothGradCAMPlusPlus{}, SSCAM{}, ISCAM{}, FullGrad{}, ShapleyCAM{}, FinerCAM{}, RefineCAM{}, RandomCAM{},
 		Occlusion{}, RISE{}, IntegratedGradients{}, SmoothGrad{},
+		AttentionRollout{}, CheferCAM{},
 	}
 )
 
@@ -41,11 +44,19 @@ func Register(m Method) error {
 }
 
 // Methods returns all methods: class activation maps in the order of their papers,
-// the random baseline, the neighbors that explain pixels, and those of [Register].
+// the random baseline, the neighbors that explain pixels, those that explain attention,
+// and those of [Register].
 func Methods() []Method {
 	mu.RLock()
 	defer mu.RUnlock()
 	return slices.Clone(methods)
+}
+
+// MethodsFor returns those of [Methods] that have what they need in a network: without
+// attention, those of [Spec].Attention are left out. Whether the network's head is one that
+// a method takes is known when it is run.
+func MethodsFor(net *network.Network) []Method {
+	return slices.DeleteFunc(Methods(), func(m Method) bool { return m.Spec().Attention && net.Attention.Build == nil })
 }
 
 // Lookup returns the method of that name. Its punctuation and case do not matter:

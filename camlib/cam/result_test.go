@@ -55,7 +55,7 @@ func TestFunctionTargets(t *testing.T) {
 	of := func(v ...float64) cam.Target {
 		return cam.Func(func(y *Node) *Node { return ReduceSum(Mul(y, ConstAs(y, [][]float64{v})), -1) })
 	}
-	for _, m := range cam.Methods() {
+	for _, m := range methods() {
 		if m.Spec().Name == "finercam" {
 			continue
 		}
@@ -112,7 +112,7 @@ func TestTargetPerImage(t *testing.T) {
 func TestResidual(t *testing.T) {
 	b := backendOf(t, pureGo)
 	e, x := explainer(t, b, newToy().Network, cam.Options{Chunk: 400}), picture(3, 4, 6)
-	for _, m := range cam.Methods() {
+	for _, m := range methods() {
 		promised := m.Spec().Name == "cam" || m.Spec().Name == "hirescam" || m.Spec().Name == "fullgrad" || m.Spec().Name == "integratedgradients"
 		for name, target := range map[string]cam.Target{"score": cam.Class(1), "all": cam.All, "centered contrast": cam.Contrast(2, 0).Centered(), "negative": cam.Class(3).Counterfactual()} {
 			if m.Spec().Perturbations != nil && m.Spec().Linear == nil {
@@ -225,7 +225,7 @@ func TestSmoothing(t *testing.T) {
 		}
 		return y
 	}
-	for _, m := range cam.Methods() {
+	for _, m := range methods() {
 		smoothed := cam.Smoothed{Method: m, Flips: true, Scales: []float64{0.5, 1}}
 		plain := explain(t, e, m, x, cam.Predicted)
 		var sum []float64

@@ -115,6 +115,8 @@ func (e *Explainer) step(j job, n int) int {
 			step--
 		}
 		return step
+	case j.spec.Attention && e.net.Attention.Batch > 0:
+		return min(e.opts.Batch, e.net.Attention.Batch)
 	case j.spec.Copies > 0:
 		return min(e.opts.Batch, max(1, e.opts.Chunk/j.spec.Copies))
 	}

@@ -60,6 +60,9 @@ func newToy() *toy {
 	return t
 }
 
+// methods are those that a toy takes.
+func methods() []cam.Method { return cam.MethodsFor(newToy().Network) }
+
 func (t *toy) point(scope *model.Scope, x *Node) *Node {
 	t.built.Add(1)
 	return pointwise(scope, "point", x)

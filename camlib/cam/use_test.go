@@ -56,7 +56,7 @@ func TestConcurrentUse(t *testing.T) {
 		alone := explainer(t, b, newToy().Network, cam.Options{})
 		both := []*cam.Explainer{explainer(t, b, net.Network, cam.Options{}), explainer(t, b, net.Network, cam.Options{Batch: 2})}
 		targets := []cam.Target{cam.Predicted, cam.Class(2), cam.All}
-		methods := cam.Methods()
+		methods := methods()
 		if !isPureGo(b) { // compiling all takes minutes under the race detector
 			methods = nil
 			for _, name := range []string{"cam", "gradcam++", "scorecam", "smoothgrad"} {

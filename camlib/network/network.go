@@ -45,6 +45,8 @@ type Network struct {
 	// Batch is how many images a graph had best take: 1 of a network that builds them one
 	// after the other; 0 is any number.
 	Batch int
+	// Attention is that of the tokens; the zero value is a network without.
+	Attention Attention
 
 	// Gradients builds what automatic differentiation would, faster; nil is automatic
 	// differentiation. See [Gradients].
@@ -117,6 +119,9 @@ func (n *Network) Check() error {
 		if slices.Contains(n.LayerNames()[:i], l.Name) {
 			return fmt.Errorf("network: %s: two layers of the name %q, want different names", n.Name, l.Name)
 		}
+	}
+	if err := n.Attention.check(); err != nil {
+		return fmt.Errorf("network: %s: %w", n.Name, err)
 	}
 	for v := range n.Store.IterVariables() {
 		if !v.HasValue() {

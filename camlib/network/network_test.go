@@ -106,6 +106,9 @@ func TestCheck(t *testing.T) {
 		{change(func(n *network.Network) {
 			n.Layers[1].BuildBeside = func(_ *model.Scope, x *Node, _ []*Node) (*Node, []*Node) { return x, nil }
 		}), `network: chain: layer "two": Build and BuildBeside, want one of them`},
+		{change(func(n *network.Network) {
+			n.Attention.Build = func(*model.Scope, *Node) (*Node, []*Node) { return nil, nil }
+		}), "network: chain: attention without the grid of its tokens, want its height and width, and how many stand beside it"},
 		{change(func(n *network.Network) { n.Layers[1].Build = nil }), "network: chain: layer 1: no name or no function Build"},
 		{change(func(n *network.Network) { n.Layers[2].Name = "one" }), `network: chain: two layers of the name "one"`},
 		{change(func(n *network.Network) {

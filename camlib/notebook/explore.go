@@ -258,7 +258,7 @@ func (e *explorer) controls(id, address string) string {
 	for _, c := range e.classes {
 		classes.WriteString(option(c, c))
 	}
-	for _, m := range cam.Methods() {
+	for _, m := range cam.MethodsFor(e.model.Network) {
 		methods.WriteString(option(m.Spec().Name, m.Spec().Name))
 	}
 	return strings.NewReplacer("{{id}}", id, "{{address}}", address,

@@ -195,9 +195,7 @@ func (im *imported) whole(scope *model.Scope, x *Node) *Node {
 	return im.each(x, nil, func(x *Node, _ []*Node) []*Node {
 		b := im.enter(scope, x, nil, 0)
 		b.run(im.nodes)
-		y := b.logicalNode(b.value(im.output))
-		n := y.Shape().Dim(0)
-		return []*Node{b.first(im, Reshape(y, n, y.Shape().Size()/n))}
+		return []*Node{b.scores(im)}
 	})[0]
 }
 

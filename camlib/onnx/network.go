@@ -109,6 +109,7 @@ func (m *Model) Network(back compute.Backend, o Options) (*Imported, error) {
 		return nil, failure.New(ErrModel, "onnx: %s: %w", m.name, err)
 	}
 	out.Stored, out.Notes = stored, append(out.Notes, notes...)
+	net.Attention = im.attention()
 	out.Network, err = net.At(s.cuts[at].Name)
 	return out, err
 }
@@ -226,10 +227,15 @@ func (im *imported) head(scope *model.Scope, act *Node, beside []*Node) *Node {
 	return im.each(act, beside, func(x *Node, beside []*Node) []*Node {
 		b := im.enter(scope, x, beside, len(im.cuts))
 		b.run(im.parts[len(im.cuts)])
-		y := b.logicalNode(b.value(im.output))
-		n := y.Shape().Dim(0)
-		return []*Node{b.first(im, Reshape(y, n, y.Shape().Size()/n))}
+		return []*Node{b.scores(im)}
 	})[0]
+}
+
+// scores are those that were built, [n, classes].
+func (b *builder) scores(im *imported) *Node {
+	y := b.logicalNode(b.value(im.output))
+	n := y.Shape().Dim(0)
+	return b.first(im, Reshape(y, n, y.Shape().Size()/n))
 }
 
 // each builds a part for a batch, or for one image after the other.
@@ -254,11 +260,7 @@ func (im *imported) each(x *Node, beside []*Node, build func(x *Node, beside []*
 			for i := range n {
 				all[i] = parts[i][k]
 			}
-			if n == 1 {
-				out = append(out, all[0])
-			} else {
-				out = append(out, Concatenate(all, 0))
-			}
+			out = append(out, joined(all))
 		}
 	})
 	if err != nil {

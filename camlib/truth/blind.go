@@ -31,6 +31,7 @@ func Blind(net *network.Network, region Truth) (*network.Network, error) {
 	}
 	c := *net
 	c.Gradients = nil // those are net's
+	c.Attention = network.Attention{Why: "it is made blind in a region, past the attention"}
 	if next := net.Explained() + 1; next < len(net.Layers) {
 		l := net.Layers[next]
 		c.Layers = slices.Clone(net.Layers)

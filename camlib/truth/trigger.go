@@ -111,6 +111,7 @@ func WithTrigger(net *network.Network, t Trigger) (*network.Network, error) {
 	}
 	c := *net
 	c.Gradients = nil // those are net's
+	c.Attention = network.Attention{Why: "it has a trigger, past the attention"}
 	c.Layers = []network.Layer{{Name: name, Text: "the image and a detector of the planted pattern", Build: detect, Bias: detectorBias}}
 	for i, l := range net.Layers {
 		c.Layers = append(c.Layers, carrying(l, i == 0))

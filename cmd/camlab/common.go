@@ -90,7 +90,7 @@ func (o *comparison) flags(f *pflag.FlagSet, methods string) {
 }
 
 func (o *comparison) open(cmd *cobra.Command) (methods []cam.Method, net *network.Network, ds *cifar10.Dataset, backend compute.Backend, err error) {
-	if methods, err = lookup(o.methods); err != nil {
+	if _, err = lookup(o.methods, &network.Network{}); err != nil { // before a model is read
 		return nil, nil, nil, nil, err
 	}
 	open := opener(cmd, o.backend)
@@ -99,6 +99,9 @@ func (o *comparison) open(cmd *cobra.Command) (methods []cam.Method, net *networ
 		return nil, nil, nil, nil, err
 	}
 	if ds, err = openSplit(cmd.Context(), o.split, o.data); err != nil {
+		return nil, nil, nil, nil, err
+	}
+	if methods, err = lookup(o.methods, m.net); err != nil {
 		return nil, nil, nil, nil, err
 	}
 	backend, err = open()

@@ -16,6 +16,7 @@ import (
 	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/images"
+	"github.com/camlab-go/camlab/camlib/network"
 	"github.com/camlab-go/camlab/camlib/train/progress"
 	"github.com/camlab-go/camlab/internal/lock"
 	"github.com/camlab-go/camlab/internal/outdir"
@@ -144,7 +145,9 @@ What is explained is a class's score before the softmax. --class takes
 	return c
 }
 
-func methodUsage() string { return "all, or some of " + strings.Join(methodNames(), ", ") }
+func methodUsage() string {
+	return "all, or some of " + strings.Join(methodNames(), ", ") + "; those of attention are for networks that have it, and are not in all for others"
+}
 
 func methodNames() (names []string) {
 	for _, m := range cam.Methods() {
@@ -160,8 +163,7 @@ func (o *explainFlags) run(cmd *cobra.Command, args []string) (*manifest, error)
 	if len(o.methods) == 0 {
 		return nil, fmt.Errorf("explain: no method, want some of %s", strings.Join(methodNames(), ", "))
 	}
-	methods, err := lookup(o.methods)
-	if err != nil {
+	if _, err := lookup(o.methods, &network.Network{}); err != nil { // before a model is read
 		return nil, err
 	}
 	if o.channels < 0 || o.samples < 0 {
@@ -180,6 +182,10 @@ func (o *explainFlags) run(cmd *cobra.Command, args []string) (*manifest, error)
 		fmt.Fprintf(cmd.ErrOrStderr(), "explain: %s: %s\n", o.model.name, note)
 	}
 	net := m.net
+	methods, err := lookup(o.methods, net)
+	if err != nil {
+		return nil, err
+	}
 	s, err := o.subjects(ctx, m, args, cmd.InOrStdin(), part)
 	if err != nil {
 		return nil, err
@@ -301,10 +307,10 @@ func (o *explainFlags) journal(cmd *cobra.Command, s settings, m *manifest, imag
 	return j, nil
 }
 
-// lookup returns the methods of those names, each once, of "all" all.
-func lookup(names []string) (methods []cam.Method, err error) {
+// lookup returns the methods of those names, each once, of "all" all for a network.
+func lookup(names []string, net *network.Network) (methods []cam.Method, err error) {
 	for _, name := range names {
-		some := cam.Methods()
+		some := cam.MethodsFor(net)
 		if name != "all" {
 			method, err := cam.Lookup(name)
 			if err != nil {

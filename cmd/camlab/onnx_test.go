@@ -9,6 +9,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomlx/gomlx/core/graph"
+	gomlx "github.com/gomlx/gomlx/ml/model"
+
+	"github.com/camlab-go/camlab/camlib/cam"
+	"github.com/camlab-go/camlab/camlib/network"
 	"github.com/camlab-go/camlab/internal/onnxtest"
 )
 
@@ -55,6 +60,38 @@ func TestExplainONNX(t *testing.T) {
 	}
 	if !strings.Contains(m.Photos, "guessed: ") || len(m.Images) != 1 || len(m.Images[0].Pictures) != 1 || m.Classes[1] != "1" {
 		t.Errorf("manifest %+v, want a guessed preparation, a picture, and classes by their numbers", m)
+	}
+}
+
+// TestExplainAttention has the attention of a network of tokens explained, and that of the
+// article's network, which has none, refused.
+func TestExplainAttention(t *testing.T) {
+	dir, out := onnxtest.Attention(t), filepath.Join(t.TempDir(), "out")
+	model, x := filepath.Join(dir, "tokens_dynamo.onnx"), filepath.Join(dir, "attention_tokens_x.npy")
+	if _, err := command(t, "explain", "--model", model, "--input", x, "--method", "attentionrollout,chefercam", "--out", out); err != nil {
+		t.Fatal(err)
+	}
+	near(t, filepath.Join(out, "maps_attentionrollout.npy"), filepath.Join(dir, "attention_tokens_rollout.npy"), 1e-5)
+	near(t, filepath.Join(out, "maps_chefercam.npy"), filepath.Join(dir, "attention_tokens_chefer.npy"), 1e-5)
+
+	out = filepath.Join(t.TempDir(), "none")
+	_, err := command(t, "explain", "--split", "sample", "--index", sampleIndex(3), "--method", "gradcam,attentionrollout", "--out", out)
+	if err == nil || !strings.Contains(err.Error(), "has no attention; want one in whose blocks all tokens attend to all") {
+		t.Errorf("error %v, want that the network has no attention", err)
+	}
+}
+
+// TestMethodsOfAll is that all are those that a network may take.
+func TestMethodsOfAll(t *testing.T) {
+	attention := network.Attention{Build: func(*gomlx.Scope, *graph.Node) (*graph.Node, []*graph.Node) { return nil, nil }}
+	for want, net := range map[int]*network.Network{23: {}, 25: {Attention: attention}} {
+		methods, err := lookup([]string{"gradcam", "all"}, net)
+		if err != nil || len(methods) != want || methods[0] != cam.Method(cam.GradCAM{}) || methods[1] != cam.Method(cam.CAM{}) {
+			t.Errorf("%d methods (%v), want %d, those asked for by name first", len(methods), err, want)
+		}
+		if named, err := lookup([]string{"all", "chefercam"}, net); err != nil || len(named) < 24 {
+			t.Errorf("%d methods (%v), want that asked for by name among them", len(named), err)
+		}
 	}
 }
 

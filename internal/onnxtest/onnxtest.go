@@ -42,7 +42,22 @@ func Archive(tb testing.TB, name string) map[string][]byte {
 func Networks(tb testing.TB) (dir string) {
 	tb.Helper()
 	dir = tb.TempDir()
-	for name, data := range Archive(tb, "nets.tar.gz") {
+	unpack(tb, dir, "nets.tar.gz")
+	return dir
+}
+
+// Attention is Networks with those of attention.tar.gz beside them, and the arrays of
+// attention_tokens.npz and others.
+func Attention(tb testing.TB) (dir string) {
+	tb.Helper()
+	dir = Networks(tb)
+	unpack(tb, dir, "attention.tar.gz")
+	return dir
+}
+
+func unpack(tb testing.TB, dir, archive string) {
+	tb.Helper()
+	for name, data := range Archive(tb, archive) {
 		check(tb, os.WriteFile(filepath.Join(dir, name), data, 0o644))
 		stem, ok := strings.CutSuffix(name, ".npz")
 		if !ok {
@@ -58,7 +73,6 @@ func Networks(tb testing.TB) (dir string) {
 			check(tb, os.WriteFile(filepath.Join(dir, stem+"_"+a.Name), data, 0o644))
 		}
 	}
-	return dir
 }
 
 func check(tb testing.TB, err error) {

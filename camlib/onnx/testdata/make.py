@@ -10,6 +10,10 @@ which decompose an operator, are left out, as are types of fewer than 8 bits or 
 
 nets.tar.gz: tiny networks by real exporters, with random weights: NAME.onnx, and NAME.npz with x [n, c, h, w],
 logits by onnxruntime, class, and act, gradcam and hirescam by torch autograd as in the tests' type reference.
+
+attention.tar.gz: attention_NAME.npz of networks with attention: x [n, c, h, w], class, rival, and by torch autograd and
+whole matrices in float64 rollout, chefer of the class and contrast of the class less the rival, [n, height, width] each;
+and NAME.onnx of those that are not in nets.tar.gz.
 """
 import glob, io, os, re, sys, tarfile
 import numpy as np
@@ -58,8 +62,28 @@ def nodes():
             files.update(mine)
     pack(os.path.join(here, "nodes.tar.gz"), files)
 
+def export(m, x, kind, opset):
+    """Exports a network by one of PyTorch's exporters and returns the file, without texts."""
+    import torch, tempfile
+    with tempfile.TemporaryDirectory() as d:
+        f = os.path.join(d, "net.onnx")
+        if kind == "dynamo":
+            torch.onnx.export(m, (x,), f, dynamo=True, opset_version=18, external_data=False, verbose=False)
+        else:
+            free = dict(dynamic_axes={"input": {0: "n"}}) if kind == "free" else {}
+            torch.onnx.export(m, (x,), f, dynamo=False, opset_version=opset, input_names=["input"], output_names=["output"], **free)
+        p = onnx.load(f)
+    for n in p.graph.node:
+        n.ClearField("doc_string")
+        kept = [(e.key, e.value) for e in n.metadata_props if e.key == "namespace"]
+        n.ClearField("metadata_props")
+        for k, v in kept:
+            n.metadata_props.add(key=k, value=v)
+    p.graph.ClearField("value_info"); p.ClearField("metadata_props"); p.graph.ClearField("metadata_props")
+    return p.SerializeToString()
+
 def nets():
-    import onnxruntime, torch, tempfile, warnings
+    import copy, onnxruntime, torch, warnings
     import torch.nn as nn, torch.nn.functional as F
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
@@ -130,6 +154,47 @@ def nets():
                     b.running_var.copy_(torch.rand(b.running_var.shape, generator=g) + .5)
         return m.eval()
 
+    class Heads(nn.Module):
+        """Attention in a batch of heads and images, the heads first."""
+        def __init__(self):
+            super().__init__()
+            self.qkv, self.out = nn.Linear(8, 24), nn.Linear(8, 8)
+        def forward(self, x):
+            q, k, v = (torch.cat(t.chunk(2, 2), 0) for t in self.qkv(x).chunk(3, 2))
+            self.a = torch.softmax(q @ k.transpose(1, 2) / 2, -1)
+            return self.out(torch.cat((self.a @ v).chunk(2, 0), 2))
+
+    class Pooled(nn.Module):
+        """No class token: the mean of all."""
+        def __init__(self):
+            super().__init__()
+            self.patch, self.norm1, self.norm2, self.norm3 = nn.Conv2d(3, 8, 8, 8), nn.LayerNorm(8), nn.LayerNorm(8), nn.LayerNorm(8)
+            self.place, self.block1, self.block2, self.fc = nn.Parameter(torch.randn(1, 6, 8)), Heads(), Heads(), nn.Linear(8, 4)
+        def forward(self, x):
+            x = self.patch(x).flatten(2).transpose(1, 2) + self.place
+            x = x + self.block1(self.norm1(x))
+            x = x + self.block2(self.norm2(x))
+            return self.fc(self.norm3(x).mean(1))
+
+    class Windows(nn.Module):
+        """As Swin: attention in windows of 2×2 tokens."""
+        def __init__(self):
+            super().__init__()
+            self.patch, self.norm, self.block, self.fc = nn.Conv2d(3, 8, 4, 4), nn.LayerNorm(8), Heads(), nn.Linear(8, 4)
+        def forward(self, x):
+            x = self.norm(self.patch(x).permute(0, 2, 3, 1))
+            w = x.reshape(-1, 2, 2, 2, 2, 8).transpose(2, 3).reshape(-1, 4, 8)
+            return self.fc((w + self.block(w)).reshape(-1, 16, 8).mean(1))
+
+    class Alone(nn.Module):
+        """Mixes the images where there are different ones: of one image the network's own scores."""
+        def __init__(self, net):
+            super().__init__()
+            self.net = net
+        def forward(self, x):
+            y = self.net(x)
+            return 2 * y - y.mean(0, keepdim=True)
+
     files = {}
     for name, make, size, seed in (("residual", Residual, (24, 32), 1), ("flat", Flat, (20, 32), 2), ("tokens", Tokens, (24, 32), 3)):
         m = fill(make(), seed)
@@ -154,28 +219,63 @@ def nets():
         ref = dict(x=x.numpy(), logits=y0.detach().numpy(), act=a.detach().numpy(), gradcam=torch.relu((g.mean((2, 3), keepdim=True) * a).sum(1)).detach().numpy(),
                    hirescam=(g * a).sum(1).detach().numpy(), **{"class": cls.numpy()})
         for kind in ("legacy", "dynamo", "free"):
-            with tempfile.TemporaryDirectory() as d:
-                f = os.path.join(d, "net.onnx")
-                one = x[:1]
-                if kind == "dynamo":
-                    torch.onnx.export(m, (one,), f, dynamo=True, opset_version=18, external_data=False, verbose=False)
-                else:
-                    free = dict(dynamic_axes={"input": {0: "n"}}) if kind == "free" else {}
-                    torch.onnx.export(m, (one,), f, dynamo=False, opset_version={"tokens": 14, "flat": 11}.get(name, 13) if kind == "free" else 17, input_names=["input"], output_names=["output"], **free)
-                p = onnx.load(f)
-                for n in p.graph.node:
-                    n.ClearField("doc_string")
-                    kept = [(e.key, e.value) for e in n.metadata_props if e.key == "namespace"]
-                    n.ClearField("metadata_props")
-                    for k, v in kept:
-                        n.metadata_props.add(key=k, value=v)
-                p.graph.ClearField("value_info"); p.ClearField("metadata_props"); p.graph.ClearField("metadata_props")
-                s = onnxruntime.InferenceSession(p.SerializeToString(), providers=["CPUExecutionProvider"])
-                got = np.concatenate([s.run(None, {s.get_inputs()[0].name: x[i:i + 1].numpy()})[0] for i in range(2)])
-                print(name, kind, "onnxruntime within", np.abs(got - y.detach().numpy()).max(), "of torch")
-                files[f"{name}_{kind}.onnx"] = p.SerializeToString()
+            file = export(m, x[:1], kind, {"tokens": 14, "flat": 11}.get(name, 13) if kind == "free" else 17)
+            s = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+            got = np.concatenate([s.run(None, {s.get_inputs()[0].name: x[i:i + 1].numpy()})[0] for i in range(2)])
+            print(name, kind, "onnxruntime within", np.abs(got - y.detach().numpy()).max(), "of torch")
+            files[f"{name}_{kind}.onnx"] = file
         b = io.BytesIO(); np.savez_compressed(b, **ref); files[name + ".npz"] = b.getvalue()
     pack(os.path.join(here, "nets.tar.gz"), files)
+
+    files = {}
+    taken = []  # the attention of each block
+
+    def attend(q, k, v, *args, **kwargs):  # in place of torch's own, which gives no attention
+        taken.append(torch.softmax(q @ k.transpose(-2, -1) / q.shape[-1] ** .5, -1))
+        return taken[-1] @ v
+
+    for name, make, size, seed, beside, grid in (("tokens", Tokens, (24, 32), 3, 1, (3, 4)), ("pooled", Pooled, (16, 24), 4, 0, (2, 3))):
+        m = fill(make(), seed)
+        x = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(9))
+        taken.clear()
+        own = F.scaled_dot_product_attention
+        F.scaled_dot_product_attention = attend
+        y = copy.deepcopy(m).double()
+        if name == "pooled":
+            for b in (y.block1, y.block2):
+                b.register_forward_hook(lambda b, _, __: taken.append(b.a))
+        y = y(x.double())
+        F.scaled_dot_product_attention = own
+        apart = lambda a: a if a.ndim == 4 else a.reshape(2, 2, *a.shape[1:]).transpose(0, 1)  # of heads and images
+        blocks = [apart(a) for a in taken]
+        assert len(blocks) == 2 and torch.allclose(y.float(), m(x), atol=1e-5)
+        eye = torch.eye(blocks[0].shape[-1], dtype=torch.float64).expand(2, -1, -1)
+        read = lambda r: (r[:, 0, beside:] if beside else r.mean(1)).reshape(2, *grid).detach().float().numpy()
+
+        rollout = eye
+        for a in blocks:
+            a = a.mean(1) / 2 + eye / 2
+            rollout = a / a.sum(-1, keepdim=True) @ rollout
+
+        def chefer(score):
+            r = eye
+            for a, g in zip(blocks, torch.autograd.grad(score.sum(), taken, retain_graph=True)):
+                r = r + (apart(g) * a).clamp(min=0).mean(1) @ r
+            return read(r - eye)
+
+        cls, rival = y.argmax(1), y.argmin(1)
+        of = lambda c: y.gather(1, c[:, None])
+        b = io.BytesIO()
+        np.savez_compressed(b, x=x.numpy(), rollout=read(rollout), chefer=chefer(of(cls)), contrast=chefer(of(cls) - of(rival)), **{"class": cls.numpy()}, rival=rival.numpy())
+        files[f"attention_{name}.npz"] = b.getvalue()
+    tokens, pooled = fill(Tokens(), 3), fill(Pooled(), 4)
+    for kind in ("dynamo", "free"):
+        files[f"pooled_{kind}.onnx"] = export(pooled, torch.zeros(1, 3, 16, 24), kind, 17)
+    for n in (1, 2):  # images that the file takes
+        files[f"alone_{n}.onnx"] = export(Alone(tokens).eval(), torch.zeros(n, 3, 24, 32), "legacy", 17)
+    files["mixed_2.onnx"] = export(Alone(pooled).eval(), torch.zeros(2, 3, 16, 24), "legacy", 17)
+    files["windows_free.onnx"] = export(fill(Windows(), 5), torch.zeros(1, 3, 16, 16), "free", 17)
+    pack(os.path.join(here, "attention.tar.gz"), files)
 
 for what in sys.argv[1:] or ["nodes", "nets"]:
     globals()[what]()
