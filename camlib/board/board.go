@@ -104,7 +104,7 @@ func (b *Board) measure(ctx context.Context, common *Common, opts Options) error
 	for i, c := range all {
 		opts.Progress(i, len(all), c.Name)
 		err := c.makeMaps(ctx)
-		if refused(err) {
+		if cam.Refused(err) {
 			opts.Progress(i, len(all), fmt.Sprintf("%s is left out: %v", c.Name, err))
 			continue
 		}
@@ -118,7 +118,7 @@ func (b *Board) measure(ctx context.Context, common *Common, opts Options) error
 				continue
 			}
 			cell, err := e.Compute(ctx, c)
-			if refused(err) || unfit(err) {
+			if cam.Refused(err) || unfit(err) {
 				cell, err = nil, nil
 			}
 			if err != nil {
@@ -131,11 +131,6 @@ func (b *Board) measure(ctx context.Context, common *Common, opts Options) error
 		b.Rows = append(b.Rows, c.Row)
 	}
 	return nil
-}
-
-// refused reports whether an error says that a method does not take a network.
-func refused(err error) bool {
-	return errors.Is(err, cam.ErrHead) || errors.Is(err, cam.ErrAttention) || errors.Is(err, network.ErrLayer)
 }
 
 // unfit reports whether an error says that a column's changed images cannot be made of the

@@ -32,7 +32,7 @@ func (AttentionRollout) Equation(row *Node, blocks []*Node) *Node {
 func (m AttentionRollout) Spec() Spec {
 	return Spec{
 		Name: "attentionrollout",
-		Unit: "share of attention", Attention: true,
+		Unit: "share of attention", Attention: true, Choosy: true,
 		Map: func(p *Pass) *Node { return p.Grid(m.Equation(p.Reader(), p.Attention())) },
 	}
 }

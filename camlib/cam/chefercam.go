@@ -34,7 +34,7 @@ func (CheferCAM) Equation(row *Node, blocks, grads []*Node) *Node {
 func (m CheferCAM) Spec() Spec {
 	return Spec{
 		Name: "chefercam",
-		Unit: "relevance", Attention: true,
+		Unit: "relevance", Attention: true, Choosy: true,
 		Map: func(p *Pass) *Node { return p.Grid(m.Equation(p.Reader(), p.Attention(), p.AttentionGrad())) },
 	}
 }

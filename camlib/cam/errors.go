@@ -24,6 +24,12 @@ var (
 	ErrLayer    = network.ErrLayer
 )
 
+// Refused reports whether an error says that a method does not take a network, or the layer
+// that is explained: [ErrHead], [ErrAttention] or [ErrLayer].
+func Refused(err error) bool {
+	return errors.Is(err, ErrHead) || errors.Is(err, ErrAttention) || errors.Is(err, ErrLayer)
+}
+
 // fail returns "cam: what, want" as an error of a kind.
 func fail(kind error, format string, args ...any) error {
 	return failure.New(kind, "cam: "+format, args...)

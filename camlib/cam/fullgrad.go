@@ -25,7 +25,7 @@ type FullGrad struct{}
 func (FullGrad) Spec() Spec {
 	return Spec{
 		Name: "fullgrad",
-		Unit: "score", Signed: true, Pixels: true,
+		Unit: "score", Signed: true, Pixels: true, Choosy: true,
 		Map: fullGrad,
 		Total: func(p *Pass, m *Node) *Node {
 			if !p.form.additive() {

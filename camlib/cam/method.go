@@ -26,6 +26,9 @@ type Spec struct {
 	Unit    string // of the map's values
 	Signed  bool   // whether values below zero, against the class, occur
 	Pixels  bool   // whether the map is one of the image's pixels, not of a layer's activations
+	// Choosy says that there are networks, or layers of one, that Map does not take: see
+	// [Refused]. Who makes the maps of all methods tries it on an image first.
+	Choosy bool
 	// Attention says that the map is made of the attention between a network's tokens, and
 	// is one of their grid; other networks are an error.
 	Attention bool

@@ -196,33 +196,41 @@ func TestOcclusionByHand(t *testing.T) {
 // TestRISEByHand masks the images outside the library.
 func TestRISEByHand(t *testing.T) {
 	b := backendOf(t, pureGo)
-	const n, class, size = 24, 1, 8 * 14
+	const class, size = 1, 8 * 14
 	e, x := explainer(t, b, newToy().Network, cam.Options{Chunk: 10}), picture(1, 8, 14)
-	masks := cam.RISEMasks(b, n, 8, 14)
-	if low, high := slices.Min(masks), slices.Max(masks); low < 0 || high > 1 || high-low < 0.9 {
-		t.Errorf("masks from %v to %v, want 0 to 1", low, high)
-	}
-	sum, kept, mean := make([]float64, size), make([]float64, size), 0.0
-	for m := range n {
-		y := x
-		y.Pixels = slices.Clone(x.Pixels)
-		for i := range y.Pixels {
-			y.Pixels[i] *= masks[m*size+i/3]
+	for _, n := range []int{24, 1} {
+		masks := cam.RISEMasks(b, n, 8, 14)
+		if low, high := slices.Min(masks), slices.Max(masks); low < 0 || high > 1 || high-low < 0.9 {
+			t.Errorf("masks from %v to %v, want 0 to 1", low, high)
 		}
-		score := float64(explain(t, e, method(t, "cam"), y, cam.Class(class)).Score[0])
-		mean += score / n
-		for p := range size {
-			sum[p] += score * float64(masks[m*size+p])
-			kept[p] += float64(masks[m*size+p])
+		sum, kept, mean, hidden := make([]float64, size), make([]float64, size), 0.0, false
+		for m := range n {
+			y := x
+			y.Pixels = slices.Clone(x.Pixels)
+			for i := range y.Pixels {
+				y.Pixels[i] *= masks[m*size+i/3]
+			}
+			score := float64(explain(t, e, method(t, "cam"), y, cam.Class(class)).Score[0])
+			mean += score / float64(n)
+			for p := range size {
+				sum[p] += score * float64(masks[m*size+p])
+				kept[p] += float64(masks[m*size+p])
+			}
 		}
+		for p := range sum {
+			if kept[p] == 0 {
+				hidden = true
+				continue // 0: nothing is known
+			}
+			sum[p] = sum[p]/kept[p] - mean
+		}
+		if hidden != (n == 1) {
+			t.Errorf("%d masks: pixels that all hide: %v, want some of one mask alone", n, hidden)
+		}
+		near(t, "rise", explain(t, e, cam.RISE{Masks: n}, x, cam.Class(class)).Maps, sum, 1e-4)
 	}
-	for p := range sum {
-		sum[p] = sum[p]/kept[p] - mean
-	}
-	near(t, "rise", explain(t, e, cam.RISE{Masks: n}, x, cam.Class(class)).Maps, sum, 1e-4)
 
-	many := cam.RISEMasks(b, 2000, 9, 9)
-	mean = 0
+	many, mean := cam.RISEMasks(b, 2000, 9, 9), 0.0
 	for _, v := range many {
 		mean += float64(v) / float64(len(many))
 	}

@@ -24,9 +24,9 @@ const (
 // is kept, here less the score of any mask, so that 0 is a pixel that does not matter.
 // The masks M_i are grids of 7×7 cells, each kept with probability ½, enlarged
 // bilinearly and shifted at random; they are the same for all images. The paper divides
-// by n/2, which keeps more of the chance in the masks. It explains the probability, for
-// which ask with [Target.Probability]. The map is one of pixels, signed, in units of
-// the score.
+// by n/2, which keeps more of the chance in the masks; a pixel that all masks hide, as one
+// of few may, is 0. It explains the probability, for which ask with [Target.Probability].
+// The map is one of pixels, signed, in units of the score.
 type RISE struct {
 	Masks int // n; 0 is 256
 }
@@ -40,8 +40,10 @@ func (m RISE) Spec() Spec {
 		Map: func(p *Pass) *Node {
 			m := p.riseMasks(masks.n())
 			y := p.Value(p.Perturbed)
-			kept := Div(Einsum("bn,nhw->bhw", y, m), ReduceAndKeep(m, ReduceSum, 0))
-			return Sub(kept, InsertAxes(ReduceMean(y, -1), -1, -1))
+			mean := InsertAxes(ReduceMean(y, -1), -1, -1)
+			sum, share := Einsum("bn,nhw->bhw", y, m), ReduceAndKeep(m, ReduceSum, 0)
+			hidden := BroadcastToDims(Equal(share, ZerosLike(share)), sum.Shape().Dimensions...)
+			return Sub(Where(hidden, Add(mean, sum), Div(sum, share)), mean) // sum is 0 there, or NaN
 		},
 		Perturbations: &Perturbations{
 			Count: func(p *Pass) int { return masks.n() },
@@ -55,7 +57,7 @@ func (m RISE) Spec() Spec {
 // WithSamples implements what [WithSamples] says.
 func (m RISE) WithSamples(n int) Method { m.Masks = n; return m }
 
-// riseMasks returns n masks, [n, height, width]. No pixel is 0 in all.
+// riseMasks returns n masks, [n, height, width].
 func (p *Pass) riseMasks(n int) *Node {
 	const seed = 5
 	height, width := p.Images.Shape().Dim(1), p.Images.Shape().Dim(2)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 
@@ -65,16 +64,10 @@ the model (test_data_set_0/input_0.pb and output_0.pb) are compared in any case.
 			for _, note := range m.notes {
 				fmt.Fprintf(cmd.ErrOrStderr(), "check: %s: %s\n", o.name, note)
 			}
-			x := images.NewBatch(1, m.net.Input.Size)
-			x.Raw = true
+			x := noise(m.net.Input.Size, true)
 			if input != "" {
 				if x, err = (images.ReadOptions{}).ReadNPY(input, m.layout, m.net.Input.Size); err != nil {
 					return fmt.Errorf("check: --input: %w", err)
-				}
-			} else {
-				rng := rand.New(rand.NewPCG(0, 0))
-				for i := range x.Pixels {
-					x.Pixels[i] = float32(rng.NormFloat64())
 				}
 			}
 			backend, err := open()

@@ -27,13 +27,20 @@ func slow(t *testing.T) {
 // command runs a command line and returns its standard output.
 func command(t *testing.T, args ...string) (string, error) {
 	t.Helper()
-	var out, progress bytes.Buffer
+	out, _, err := commandSaying(t, args...)
+	return out, err
+}
+
+// commandSaying is command, with what it says on standard error.
+func commandSaying(t *testing.T, args ...string) (out, said string, err error) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
 	root := newRoot()
 	root.SetArgs(args)
-	root.SetOut(&out)
-	root.SetErr(&progress)
-	err := root.ExecuteContext(t.Context())
-	return out.String(), err
+	root.SetOut(&stdout)
+	root.SetErr(&stderr)
+	err = root.ExecuteContext(t.Context())
+	return stdout.String(), stderr.String(), err
 }
 
 // array reads a .npy file of any float type and its shape.

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/gomlx/compute"
@@ -16,6 +18,7 @@ import (
 	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/cifar10"
+	"github.com/camlab-go/camlab/camlib/images"
 	"github.com/camlab-go/camlab/camlib/network"
 	"github.com/camlab-go/camlab/internal/backend"
 	"github.com/camlab-go/camlab/internal/plugin"
@@ -72,6 +75,41 @@ func openBackend(cmd *cobra.Command, name string) (compute.Backend, error) {
 		fmt.Fprintf(cmd.ErrOrStderr(), "camlab: %s, so the pure-Go backend computes: tens of times slower%s\n", why, mend)
 	}
 	return b, nil
+}
+
+// fitting returns the methods that were looked up by names without those that only "all"
+// names and that do not take the network, and says which these are. They are tried on noise.
+func fitting(cmd *cobra.Command, e *cam.Explainer, net *network.Network, raw bool, names []string, methods []cam.Method) (fit []cam.Method, err error) {
+	x := noise(net.Input.Size, raw)
+	for _, m := range methods {
+		s := m.Spec()
+		named := slices.ContainsFunc(names, func(name string) bool { return cam.FileName(name) == cam.FileName(s.Name) })
+		if !named && s.Choosy {
+			_, err := e.Explain(cmd.Context(), m, x, cam.Predicted)
+			switch {
+			case cam.Refused(err):
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s: without %s: %v\n", cmd.Name(), s.Name, err)
+				continue
+			case err != nil:
+				return nil, err
+			}
+		}
+		fit = append(fit, m)
+	}
+	return fit, nil
+}
+
+// noise is an image of independent pixels, or of what a graph takes of them, around 0.
+func noise(size images.Size, raw bool) images.Batch {
+	x := images.NewBatch(1, size)
+	x.Raw = raw
+	rng := rand.New(rand.NewPCG(0, 0))
+	for i := range x.Pixels {
+		if x.Pixels[i] = rng.Float32(); raw {
+			x.Pixels[i] = float32(rng.NormFloat64())
+		}
+	}
+	return x
 }
 
 // comparison is what the commands that compare methods are told alike.

@@ -198,6 +198,9 @@ func (o *explainFlags) run(cmd *cobra.Command, args []string) (*manifest, error)
 	if err != nil {
 		return nil, err
 	}
+	if methods, err = fitting(cmd, explainer, net, o.input != "", o.methods, methods); err != nil {
+		return nil, err
+	}
 	model := &camlib.Model{Network: net, Backend: backend, Explainer: explainer}
 	if _, err := o.target(model, s.labels); err != nil {
 		return nil, err

@@ -75,6 +75,13 @@ func (o *measureFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	explainer, err := cam.New(backend, net, cam.Options{})
+	if err != nil {
+		return err
+	}
+	if methods, err = fitting(cmd, explainer, net, false, o.methods, methods); err != nil {
+		return err
+	}
 	evaluator, err := metric.New(backend, net, o.options)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -91,6 +92,34 @@ func TestMethodsOfAll(t *testing.T) {
 		}
 		if named, err := lookup([]string{"all", "chefercam"}, net); err != nil || len(named) < 24 {
 			t.Errorf("%d methods (%v), want that asked for by name among them", len(named), err)
+		}
+	}
+}
+
+// TestAllThatFit is that all methods are those that take the network, at the layer that is
+// explained, and that it is said which do not; asked for by name they are an error.
+func TestAllThatFit(t *testing.T) {
+	dir := onnxtest.Networks(t)
+	for _, c := range []struct {
+		net, without string
+		want         int
+		kind         error
+	}{
+		{"flat", "cam", 21, cam.ErrHead}, {"residual", "fullgrad", 22, cam.ErrLayer},
+	} {
+		out := filepath.Join(t.TempDir(), "out")
+		args := []string{"explain", "--model", filepath.Join(dir, c.net+"_dynamo.onnx"), "--input", filepath.Join(dir, c.net+"_x.npy"),
+			"--pictures=false", "--backend", "go", "--channels", "2", "--samples", "2"}
+		_, said, err := commandSaying(t, append(args, "--out", out, "--method", "all")...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		maps, err := filepath.Glob(filepath.Join(out, "maps_*.npy"))
+		if err != nil || len(maps) != c.want || strings.Count(said, "explain: without ") != 23-c.want || !strings.Contains(said, "explain: without "+c.without+": cam: ") {
+			t.Errorf("%s: %d methods (%v), want %d; said %q", c.net, len(maps), err, c.want, said)
+		}
+		if _, err := command(t, append(args, "--out", out+"2", "--method", "all,"+c.without)...); !errors.Is(err, c.kind) {
+			t.Errorf("%s: %s by name: error %v, want one of %v", c.net, c.without, err, c.kind)
 		}
 	}
 }
