@@ -7,14 +7,14 @@ import (
 
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/figure"
-	"github.com/camlab-go/camlab/camlib/images"
 )
 
-// Gallery draws one image's maps by several methods beside each other, six in a row,
-// the image itself first; the methods are named as in [Model.Explain], none is all of
-// them. Each map is colored relative to its own largest value: from blue through gray
-// at zero to red, so that a method without signs has no blue. class is what
-// [Model.Target] takes, where that is one class. A [Maps].Note stands above.
+// Gallery draws one image's maps by several methods beside each other, six in a row or,
+// of large images, fewer, the image itself first, as the network sees it; the methods are
+// named as in [Model.Explain], none is all of them. Each map is colored relative to its
+// own largest value: from blue through gray at zero to red, so that a method without
+// signs has no blue. class is what [Model.Target] takes, where that is one class. A
+// [Maps].Note stands above.
 //
 //	picture, err := model.Gallery(img, "predicted", "cam", "gradcam", "layercam")
 func (m *Model) Gallery(img image.Image, class string, methods ...string) (*figure.Picture, error) {
@@ -28,24 +28,14 @@ func (m *Model) Gallery(img image.Image, class string, methods ...string) (*figu
 			return nil, fmt.Errorf("camlib: gallery: method %d: %w", i, err)
 		}
 	}
-	img, err := images.Flat(img) // as the network sees it
-	if err != nil {
-		return nil, fmt.Errorf("camlib: gallery: %w", err)
-	}
-	const side = 112
-	columns := min(6, 1+len(methods))
-	zoom := max(1, side/max(img.Bounds().Dx(), img.Bounds().Dy()))
-	photo, err := figure.Magnify(img, zoom)
-	if err != nil {
-		return nil, err
-	}
 	scale, err := figure.Diverging(1)
 	if err != nil {
 		return nil, err
 	}
+	const side, width = 112, 960 // about the pixels of a tile, and of a row
 	bar := figure.Shading{Scale: scale, Unit: "share of the largest value\nred: for, blue: against"}
-	tiles := []figure.Tile{{Image: photo, Caption: "image"}}
-	title := ""
+	var tiles []figure.Tile
+	columns, title := 0, ""
 	for i, name := range methods {
 		maps, err := m.Explain(name, class, img)
 		if err != nil {
@@ -54,8 +44,19 @@ func (m *Model) Gallery(img image.Image, class string, methods ...string) (*figu
 		if maps.K > 0 {
 			return nil, fmt.Errorf("camlib: gallery: class %q has %d maps an image, want one class", class, maps.K)
 		}
+		seen := maps.Images[0]
+		size := seen.Bounds().Size()
+		zoom := max(1, side/max(size.X, size.Y))
+		if i == 0 {
+			photo, err := figure.Magnify(seen, zoom)
+			if err != nil {
+				return nil, err
+			}
+			tiles = append(tiles, figure.Tile{Image: photo, Caption: "image"})
+			columns = min(1+len(methods), 6, max(2, width/(zoom*size.X)))
+		}
 		title = strings.TrimPrefix(maps.title()+"\n"+maps.says(0, ", "), "\n")
-		_, heat, _, err := relativeHeat(maps.At(0), img.Bounds().Size(), bar, zoom)
+		_, heat, _, err := relativeHeat(maps.At(0), size, bar, zoom)
 		if err != nil {
 			return nil, err
 		}

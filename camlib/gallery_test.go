@@ -6,6 +6,7 @@ import (
 
 	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/cifar10"
+	"github.com/camlab-go/camlab/camlib/images"
 )
 
 // TestGallery is one image by a few methods: seven tiles are two rows.
@@ -50,5 +51,16 @@ func TestGalleryByNames(t *testing.T) {
 	}
 	if _, err := m.Gallery(img, "all", "cam"); err == nil {
 		t.Error("no error for maps of all classes")
+	}
+}
+
+// TestGalleryOfLargeImages is that these have fewer columns, so that a row fits a page.
+func TestGalleryOfLargeImages(t *testing.T) {
+	picture, err := model(t).Gallery(images.Square(cifar10.Sample().Image(5), 224), "frog", "cam", "cam", "cam", "cam")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first, last := picture.Tiles[0], picture.Tiles[4]; last.Min.Y < first.Max.Y || picture.Rect.Dx() > 4*224+250 {
+		t.Errorf("tile 0 at %v, tile 4 at %v in %v, want a second row after four", first, last, picture.Rect)
 	}
 }
