@@ -1,6 +1,7 @@
 package network_test
 
 import (
+	"encoding/binary"
 	"errors"
 	"math"
 	"os"
@@ -10,10 +11,12 @@ import (
 	"testing"
 
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/dtypes/float16"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
+	"github.com/nlpodyssey/safetensors"
 
 	"github.com/camlab-go/camlab/camlib/images"
 	"github.com/camlab-go/camlab/camlib/network"
@@ -145,6 +148,76 @@ func TestFiles(t *testing.T) {
 	again, err := m.Encode()
 	if err != nil || !slices.Equal(again, data) {
 		t.Errorf("encoded again they differ (%v)", err)
+	}
+}
+
+// TestForeignFiles is that weights come from files of other types of floats, with the names
+// that PyTorch's wrappers make, and that the value or name that does not fit is said.
+func TestForeignFiles(t *testing.T) {
+	bf16 := func(v float32) []byte { return binary.LittleEndian.AppendUint16(nil, uint16(math.Float32bits(v)>>16)) }
+	f16 := func(v float32) []byte { return binary.LittleEndian.AppendUint16(nil, uint16(float16.FromFloat32(v))) }
+	f32 := func(v float32) []byte { return binary.LittleEndian.AppendUint32(nil, math.Float32bits(v)) }
+	f64 := func(v float32) []byte {
+		return binary.LittleEndian.AppendUint64(nil, math.Float64bits(float64(v)*max(1, float64(v)/1e38))) // 2e38 becomes 4e38
+	}
+	i32 := func(v float32) []byte { return binary.LittleEndian.AppendUint32(nil, uint32(v)) }
+	for _, c := range []struct {
+		prefix string
+		dtype  safetensors.DType
+		bytes  func(float32) []byte
+		bias   float32
+		want   string // the error
+	}{
+		{"", safetensors.F16, f16, 8, ""},
+		{"module.", safetensors.BF16, bf16, 8, ""},
+		{"_orig_mod.", safetensors.F64, f64, 8, ""},
+		{"_orig_mod.module.", safetensors.F32, f32, 8, ""},
+		{"module._orig_mod.", safetensors.F16, f16, 8, ""},
+		{"", safetensors.F16, f16, float32(math.Inf(1)), `tensor "fc.bias": value 1 is +Inf, want finite numbers`},
+		{"module.", safetensors.F64, f64, 2e38, `tensor "module.fc.bias": value 1 is 3.99`},
+		{"", safetensors.I32, i32, 8, `another architecture: tensor "fc.weight": type I32, want F16, BF16, F32 or F64`},
+		{"model.", safetensors.F32, f32, 8, `another architecture: tensor "model.fc.bias", want only those of chain: fc.weight, fc.bias`},
+	} {
+		view := func(shape []uint64, values ...float32) safetensors.TensorView {
+			var data []byte
+			for _, v := range values {
+				data = append(data, c.bytes(v)...)
+			}
+			tensor, err := safetensors.NewTensorView(c.dtype, shape, data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return tensor
+		}
+		data, err := safetensors.Serialize(map[string]safetensors.TensorView{
+			c.prefix + "fc.weight": view([]uint64{2, 3}, 0.5, 3, 5, 2, 4, 6), c.prefix + "fc.bias": view([]uint64{2}, 7, c.bias),
+		}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := chain()
+		err = n.Decode(data)
+		if c.want != "" {
+			if err == nil || !strings.HasPrefix(err.Error(), c.want) || strings.HasPrefix(c.want, "another") != errors.Is(err, network.ErrArchitecture) {
+				t.Errorf("%s%s: error %v, want %s", c.prefix, c.dtype, err, c.want)
+			}
+		}
+		w, _ := n.Values("head/w")
+		b, err := n.Values("head/b")
+		first := map[bool]float32{true: 0.5, false: 1}[c.want == ""]
+		if err != nil || !slices.Equal(w, []float32{first, 2, 3, 4, 5, 6}) || !slices.Equal(b, []float32{7, 8}) {
+			t.Errorf("%s%s: weights %v, %v (%v)", c.prefix, c.dtype, w, b, err)
+		}
+	}
+	// A network whose own names begin so keeps them.
+	own := chain()
+	own.Tensors[0].Name, own.Tensors[1].Name = "module.w", "module.b"
+	data, err := own.Encode()
+	if err == nil {
+		err = own.Decode(data)
+	}
+	if err != nil {
+		t.Error(err)
 	}
 }
 

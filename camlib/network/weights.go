@@ -1,6 +1,7 @@
 package network
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"os"
@@ -9,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/train/optimizer"
@@ -91,9 +91,14 @@ func (n *Network) Encode() ([]byte, error) {
 	return data, nil
 }
 
-// Decode sets the weights to those of a .safetensors file's contents. It fails, naming the
-// tensor, when the file holds another architecture or a weight that is not finite; then
-// nothing is set.
+// ErrArchitecture is that a file has the weights of another network.
+var ErrArchitecture = errors.New("another architecture")
+
+// Decode sets the weights to those of a .safetensors file's contents, floats of 16, 32 or
+// 64 bits. Names may have what PyTorch's wrappers put before all of them: module. and
+// _orig_mod., of DataParallel and torch.compile. It fails, naming the tensor, with
+// [ErrArchitecture] when the file is of another network, and when a weight is not finite as
+// a float32; then nothing is set.
 func (n *Network) Decode(data []byte) error {
 	file, err := safetensors.Deserialize(data)
 	if err != nil {
@@ -104,9 +109,10 @@ func (n *Network) Decode(data []byte) error {
 	for _, t := range all {
 		names = append(names, t.Name)
 	}
+	wrapper := wrapper(file.Names(), names)
 	for _, name := range file.Names() {
-		if !slices.Contains(names, name) {
-			return fmt.Errorf("another architecture: tensor %q, want only those of %s: %s", name, n.Name, strings.Join(names, ", "))
+		if !slices.Contains(names, strings.TrimPrefix(name, wrapper)) {
+			return fmt.Errorf("%w: tensor %q, want only those of %s: %s", ErrArchitecture, name, n.Name, strings.Join(names, ", "))
 		}
 	}
 	values := make(map[*model.Variable]*tensors.Tensor)
@@ -115,23 +121,23 @@ func (n *Network) Decode(data []byte) error {
 		if err != nil {
 			return err
 		}
-		view, ok := file.Tensor(t.Name)
+		view, ok := file.Tensor(wrapper + t.Name)
 		if !ok {
-			return fmt.Errorf("another architecture: no tensor %q, want those of %s", t.Name, n.Name)
+			return fmt.Errorf("%w: no tensor %q, want those of %s", ErrArchitecture, wrapper+t.Name, n.Name)
 		}
-		shape := v.Shape()
+		dims := v.Shape().Dimensions
 		if t.Axes != nil {
-			shape = shapes.Make(shape.DType, permuted(shape.Dimensions, t.Axes)...)
+			dims = permuted(dims, t.Axes)
 		}
-		value, err := weights.Tensor(view, shape)
-		if err != nil {
-			return fmt.Errorf("another architecture: tensor %q: %w", t.Name, err)
+		if err := weights.FitsFloats(view, dims); err != nil {
+			return fmt.Errorf("%w: tensor %q: %w", ErrArchitecture, wrapper+t.Name, err)
 		}
-		if err = weights.Finite(view); err == nil && t.Axes != nil {
+		value, err := weights.Floats(view, dims)
+		if err == nil && t.Axes != nil {
 			value, err = transposed(value, inverse(t.Axes))
 		}
 		if err != nil {
-			return fmt.Errorf("tensor %q: %w", t.Name, err)
+			return fmt.Errorf("tensor %q: %w", wrapper+t.Name, err)
 		}
 		values[v] = value
 	}
@@ -141,6 +147,22 @@ func (n *Network) Decode(data []byte) error {
 		}
 	}
 	return nil
+}
+
+// wrapper returns what wrappers of PyTorch's have put before every name of a file, of a
+// network whose own names are given.
+func wrapper(file, own []string) (prefix string) {
+	for again := len(file) > 0; again; {
+		again = false
+		for _, w := range []string{"module.", "_orig_mod."} {
+			has := func(name string) bool { return strings.HasPrefix(name, prefix+w) }
+			lacks := func(name string) bool { return !has(name) }
+			if !slices.ContainsFunc(file, lacks) && !slices.ContainsFunc(own, has) {
+				prefix, again = prefix+w, true
+			}
+		}
+	}
+	return prefix
 }
 
 // ModelFile is the name of the weights in a checkpoint folder.

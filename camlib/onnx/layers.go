@@ -30,7 +30,8 @@ type Layer struct {
 type study struct {
 	m       *Model
 	im      image
-	output  string // the scores
+	file    string // the output of the file
+	output  string // the scores, that output or what it is made of
 	ending  string // what of the graph comes after them, empty for nothing
 	nodes   []*node
 	depends map[string]bool // on the image
@@ -125,7 +126,7 @@ func (s *study) scores(output string) error {
 	if at == "" {
 		return fmt.Errorf("output %q, want one of %s", output, strings.Join(names, ", "))
 	}
-	s.output = at
+	s.file, s.output = at, at
 	through := []string{"Identity", "Cast", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Dropout"}
 	for n := g.from[at]; n != nil && len(n.inputs) > 0; n = g.from[n.inputs[0]] {
 		switch {

@@ -46,12 +46,15 @@ type Imported struct {
 	// OneAtATime says that the graph takes one image only. More of them are built one by one
 	// into a graph, so a batch of one compiles the fastest.
 	OneAtATime bool
+	Stored     []Stored // the test vectors beside the file
 }
 
 // Network makes a network of a model, explained at Options.Layer. On the backend it runs
 // two different images together and one by one: where their scores differ, or where the
 // file has fixed its batch in a way that cannot be undone, the network takes one image
-// at a time. Its error matches [ErrModel], [ErrOperator] or [network.ErrLayer].
+// at a time. Where test vectors lie beside the file, see [Stored], it computes them and fails
+// if it gets something else. Its error matches [ErrModel], [ErrOperator] or
+// [network.ErrLayer].
 //
 // It refuses a backend of XLA on a processor that was opened under oneDNN's flags, which
 // `camlab setup` may have found the fastest for the article's network: they end the process
@@ -101,6 +104,11 @@ func (m *Model) Network(back compute.Backend, o Options) (*Imported, error) {
 		net.Batch = 1
 		out.Notes = append(out.Notes, "takes one image at a time: "+im.why)
 	}
+	stored, notes, err := im.checkStored(back, net)
+	if err != nil {
+		return nil, failure.New(ErrModel, "onnx: %s: %w", m.name, err)
+	}
+	out.Stored, out.Notes = stored, append(out.Notes, notes...)
 	out.Network, err = net.At(s.cuts[at].Name)
 	return out, err
 }

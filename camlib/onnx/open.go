@@ -29,6 +29,7 @@ const maxFile = 1 << 31
 // Model is an ONNX file that has been read. It keeps the file's bytes.
 type Model struct {
 	name    string // of the file, or what the producer is called
+	dir     string // the file's folder; empty for one that [Decode] read
 	opset   int64
 	graph   *graph
 	weights map[string]*weight // by the constants that are variables
@@ -56,7 +57,8 @@ func Open(path string) (*Model, error) {
 	if err != nil {
 		return nil, failure.New(ErrModel, "onnx: %s: %w", path, err)
 	}
-	m.name = filepath.Base(path)
+	m.dir, m.name = filepath.Split(path)
+	m.dir = filepath.Clean(m.dir) // "." of none
 	return m, nil
 }
 

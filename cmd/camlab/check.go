@@ -44,7 +44,8 @@ func newCheck() *cobra.Command {
 random image, and says how large the scores are. With --against, a .npy file of the
 scores that another program gives for the same input (before a softmax at the model's
 end), it says how far they are apart, and fails above 0.001 of the largest. Compare
-scores and not probabilities: a softmax hides differences.`,
+scores and not probabilities: a softmax hides differences. Test vectors that lie beside
+the model (test_data_set_0/input_0.pb and output_0.pb) are compared in any case.`,
 		Example: `  camlab check resnet50.onnx
   camlab check resnet50.onnx --input x.npy --against logits.npy`,
 		Args: cobra.ExactArgs(1),

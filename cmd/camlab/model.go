@@ -2,10 +2,12 @@ package main
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -74,6 +76,9 @@ func (o *modelFlags) open(raw bool, backend func() (compute.Backend, error)) (*m
 	} else {
 		m.net, err = article.Load(o.name)
 	}
+	if errors.Is(err, network.ErrArchitecture) {
+		return nil, fmt.Errorf("%w; other networks camlab reads from ONNX files: %s", err, howToExport(o.name))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -99,18 +104,33 @@ func (o *modelFlags) onnxFile() (string, error) {
 		return file, err
 	}
 	if ext := strings.ToLower(filepath.Ext(o.name)); slices.Contains([]string{".pth", ".pt", ".ckpt", ".h5", ".keras"}, ext) {
-		return "", fmt.Errorf("--model %s: camlab reads networks from ONNX files, want one: %s", o.name, howToExport(ext))
+		return "", fmt.Errorf("--model %s: camlab reads networks from ONNX files, want one: %s", o.name, howToExport(o.name))
 	}
 	return "", nil
 }
 
-// howToExport is a line of Python that makes an ONNX file.
-func howToExport(ext string) string {
-	if ext == ".h5" || ext == ".keras" {
-		return `keras.models.load_model("` + "FILE" + `").export("model.onnx", format="onnx")`
+// howToExport is a command that makes an ONNX file of a file of weights. What torchvision's
+// networks are named begins the names of their files, as in resnet18-f37072fd.pth.
+func howToExport(file string) string {
+	base := filepath.Base(file)
+	ext := filepath.Ext(base)
+	to, load := strings.TrimSuffix(base, ext)+".onnx", "from torch import load"
+	switch strings.ToLower(ext) {
+	case ".h5", ".keras":
+		return fmt.Sprintf(`python -c 'import keras; keras.saving.load_model(%q).export(%q, format="onnx")'`, base, to)
+	case ".safetensors":
+		load = "from safetensors.torch import load_file as load"
 	}
-	return "torch.onnx.export(model.eval(), torch.zeros(1, 3, 224, 224), \"model.onnx\", dynamo=True), where model is, for torchvision's weights, torchvision.models.resnet18() after load_state_dict"
+	name, what := torchvisionName.FindString(base), ""
+	if name == "" {
+		name, what = "resnet18", ", with your network in place of torchvision's resnet18"
+	}
+	return fmt.Sprintf(`python -c 'import torch, torchvision; %s; m = torchvision.models.%s(); m.load_state_dict(load(%q)); torch.onnx.export(m.eval(), (torch.zeros(1, 3, 224, 224),), %q, dynamo=True)'%s`,
+		load, name, base, to, what)
 }
+
+// torchvisionName begins the names of files of torchvision's weights.
+var torchvisionName = regexp.MustCompile(`^(alexnet|convnext|densenet|efficientnet|googlenet|inception|maxvit|mnasnet|mobilenet|regnet|resnet|resnext|shufflenet|squeezenet|swin|vgg|vit|wide_resnet)\w*`)
 
 // openONNX makes a network of an ONNX file and its card.
 func (o *modelFlags) openONNX(raw bool, backend func() (compute.Backend, error)) (*model, error) {

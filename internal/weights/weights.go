@@ -58,12 +58,45 @@ func Tensor(view safetensors.TensorView, shape shapes.Shape) (*tensors.Tensor, e
 	return t, t.MutableBytes(func(b []byte) { copy(b, view.Data()) })
 }
 
+// Floats returns a copy of a file's tensor as one of float32, of dimensions that
+// [FitsFloats] takes. It fails, naming it, for a value that is infinite, NaN or beyond
+// float32's range.
+func Floats(view safetensors.TensorView, dims []int) (*tensors.Tensor, error) {
+	if err := Finite(view); err != nil {
+		return nil, err
+	}
+	if view.DType() == safetensors.F32 { // the most, and twice as fast so
+		return Tensor(view, shapes.Make(dtypes.Float32, dims...))
+	}
+	var values []float32
+	for i, v := range all(view) {
+		if math.Abs(v) > math.MaxFloat32 {
+			return nil, fmt.Errorf("value %d is %v, want one in the range of float32", i, v)
+		}
+		values = append(values, float32(v))
+	}
+	return tensors.FromFlatDataAndDimensions(values, dims...), nil
+}
+
+// FitsFloats returns an error if a file's tensor has other dimensions than the given ones,
+// or none of floats.
+func FitsFloats(view safetensors.TensorView, dims []int) error {
+	if read, _ := floats(view.DType()); read == nil {
+		return fmt.Errorf("type %s, want F16, BF16, F32 or F64", view.DType())
+	}
+	return sameShape(view, dims)
+}
+
 // Fits returns an error if a file's tensor has another shape or type than the given one.
 func Fits(view safetensors.TensorView, shape shapes.Shape) error {
 	if want := types[shape.DType]; view.DType() != want {
 		return fmt.Errorf("type %s, want %s", view.DType(), want)
 	}
-	if want := sizes(shape.Dimensions); !slices.Equal(view.Shape(), want) {
+	return sameShape(view, shape.Dimensions)
+}
+
+func sameShape(view safetensors.TensorView, dims []int) error {
+	if want := sizes(dims); !slices.Equal(view.Shape(), want) {
 		return fmt.Errorf("shape %v, want %v", view.Shape(), want)
 	}
 	return nil
