@@ -7,14 +7,15 @@ import (
 
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/figure"
+	"github.com/camlab-go/camlab/camlib/images"
 )
 
-// Gallery draws one image's maps by several methods beside each other, six in a row or,
-// of large images, fewer, the image itself first, as the network sees it; the methods are
-// named as in [Model.Explain], none is all of them. Each map is colored relative to its
-// own largest value: from blue through gray at zero to red, so that a method without
-// signs has no blue. class is what [Model.Target] takes, where that is one class. A
-// [Maps].Note stands above.
+// Gallery draws one image's maps by several methods beside each other, six in a row, the
+// image itself first, as the network sees it; the methods are named as in
+// [Model.Explain], none is all of them. Each map is colored relative to its own largest
+// value: from blue through gray at zero to red, so that a method without signs has no
+// blue. class is what [Model.Target] takes, where that is one class. A [Maps].Note stands
+// above.
 //
 //	picture, err := model.Gallery(img, "predicted", "cam", "gradcam", "layercam")
 func (m *Model) Gallery(img image.Image, class string, methods ...string) (*figure.Picture, error) {
@@ -32,10 +33,9 @@ func (m *Model) Gallery(img image.Image, class string, methods ...string) (*figu
 	if err != nil {
 		return nil, err
 	}
-	const side, width = 112, 960 // about the pixels of a tile, and of a row
 	bar := figure.Shading{Scale: scale, Unit: "share of the largest value\nred: for, blue: against"}
 	var tiles []figure.Tile
-	columns, title := 0, ""
+	title := ""
 	for i, name := range methods {
 		maps, err := m.Explain(name, class, img)
 		if err != nil {
@@ -44,24 +44,25 @@ func (m *Model) Gallery(img image.Image, class string, methods ...string) (*figu
 		if maps.K > 0 {
 			return nil, fmt.Errorf("camlib: gallery: class %q has %d maps an image, want one class", class, maps.K)
 		}
-		seen := maps.Images[0]
-		size := seen.Bounds().Size()
-		zoom := max(1, side/max(size.X, size.Y))
+		photo, zoom, err := galleryTile(maps.Images[0])
+		if err != nil {
+			return nil, fmt.Errorf("camlib: gallery: %w", err)
+		}
 		if i == 0 {
-			photo, err := figure.Magnify(seen, zoom)
+			shown, err := figure.Magnify(photo, zoom)
 			if err != nil {
 				return nil, err
 			}
-			tiles = append(tiles, figure.Tile{Image: photo, Caption: "image"})
-			columns = min(1+len(methods), 6, max(2, width/(zoom*size.X)))
+			tiles = append(tiles, figure.Tile{Image: shown, Caption: "image"})
 		}
 		title = strings.TrimPrefix(maps.title()+"\n"+maps.says(0, ", "), "\n")
-		_, heat, _, err := relativeHeat(maps.At(0), size, bar, zoom)
+		_, heat, _, err := relativeHeat(maps.At(0), photo.Bounds().Size(), bar, zoom)
 		if err != nil {
 			return nil, err
 		}
 		tiles = append(tiles, figure.Tile{Image: heat, Caption: maps.Method})
 	}
+	columns := min(6, len(tiles))
 	for len(tiles)%columns != 0 {
 		tiles = append(tiles, figure.Tile{Image: image.NewNRGBA(image.Rect(0, 0, 1, 1))}) // nothing
 	}
@@ -70,4 +71,18 @@ func (m *Model) Gallery(img image.Image, class string, methods ...string) (*figu
 		grid.Rows = append(grid.Rows, figure.Row{Tiles: tiles[start : start+columns]})
 	}
 	return grid.Draw()
+}
+
+// galleryTile returns an image as a tile of a gallery, smaller where it is large, and how
+// many times it is to be magnified where it is small.
+func galleryTile(seen image.Image) (photo image.Image, zoom int, err error) {
+	const least, most = 112, 144 // pixels: six of them fit a page
+	size := seen.Bounds().Size()
+	longest := max(size.X, size.Y)
+	if longest <= most {
+		return seen, max(1, least/longest), nil
+	}
+	smaller := images.Preparation{Height: max(1, size.Y*most/longest), Width: max(1, size.X*most/longest), Fit: images.Stretch}
+	photo, _, err = smaller.Picture(seen)
+	return photo, 1, err
 }
