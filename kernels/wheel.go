@@ -13,8 +13,6 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/google/renameio/v2"
-
 	"github.com/camlab-go/camlab/internal/atomicfile"
 	"github.com/camlab-go/camlab/internal/plugin"
 )
@@ -139,13 +137,11 @@ func extract(entry *zip.File, path string, mode os.FileMode) error {
 		return err
 	}
 	defer in.Close()
-	out, err := renameio.NewPendingFile(path, renameio.WithPermissions(mode))
-	if err != nil {
+	if err := atomicfile.Write(path, func(w io.Writer) error {
+		_, err := io.Copy(w, in)
+		return err
+	}); err != nil {
 		return err
 	}
-	defer out.Cleanup() //nolint:errcheck // nothing to clean up after the rename
-	if _, err := io.Copy(out, in); err != nil {
-		return err
-	}
-	return out.CloseAtomicallyReplace()
+	return os.Chmod(path, mode)
 }

@@ -7,8 +7,6 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"gonum.org/v1/gonum/stat"
-
 	"github.com/camlab-go/camlab/internal/failure"
 )
 
@@ -46,11 +44,15 @@ func Bootstrap(values []float64, opts Resampling) (Estimate, error) {
 		return Estimate{}, fail(ErrValues, "bootstrap: value %d is %v, want finite ones", bad, values[bad])
 	}
 	opts.Resamples = resamples
+	every := make([]int, n)
+	for i := range every {
+		every[i] = i
+	}
 	return BootstrapOf(n, opts, func(images []int) float64 {
 		if images == nil {
-			return stat.Mean(values, nil)
+			images = every
 		}
-		sum := 0.0
+		sum := 0.0 // one way of adding for all: the mean of equal values is theirs
 		for _, i := range images {
 			sum += values[i]
 		}

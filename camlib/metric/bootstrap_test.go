@@ -33,6 +33,13 @@ func TestBootstrapByHand(t *testing.T) {
 	if other := must(metric.Bootstrap(values, metric.Resampling{Seed: 4})); other == e {
 		t.Error("another seed gives the same interval")
 	}
+	// Equal values have no interval, however sums are rounded.
+	for i := range values {
+		values[i] = math.Log(1024)
+	}
+	if e = must(metric.Bootstrap(values, metric.Resampling{})); e.Low != e.Mean || e.High != e.Mean {
+		t.Errorf("%v ± %g, %g of equal values, want their mean alone", e, e.Low-e.Mean, e.High-e.Mean)
+	}
 	if got := (metric.Estimate{Mean: 0.25, Low: 1. / 6, High: 1. / 3}).String(); got != "0.25 [0.1667, 0.3333]" {
 		t.Error(got)
 	}

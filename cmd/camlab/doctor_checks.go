@@ -14,13 +14,13 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/gomlx/compute"
 
 	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/cifar10"
+	"github.com/camlab-go/camlab/internal/disk"
 	"github.com/camlab-go/camlab/internal/goenv"
 	"github.com/camlab-go/camlab/internal/plugin"
 	"github.com/camlab-go/camlab/kernels"
@@ -141,11 +141,11 @@ func checkGCC(ctx context.Context, env kernels.Env) finding {
 
 func checkDisk(_ context.Context, env kernels.Env) finding {
 	const gb = 1e9
-	var stat syscall.Statfs_t
-	if err := syscall.Statfs(env.Root, &stat); err != nil {
+	free, err := disk.Free(env.Root)
+	if err != nil {
 		return warning("", "unknown: %v", err)
 	}
-	free := float64(stat.Bavail) * float64(stat.Bsize) / gb
+	free /= gb
 	switch { // the environment takes 0.5 GB, Go's caches 1.5 GB, CIFAR-10 0.2 GB
 	case free < 0.5:
 		return failed("free some space", "%.1f GB free beside %s", free, env.Root)

@@ -124,7 +124,7 @@ func TestModelErrors(t *testing.T) {
 		{[]string{"explain", "--model", filepath.Join(dir, "none.onnx"), "x.png"}, "no such file"},
 		{[]string{"explain", "--model", "in/resnet18-f37072fd.pth", "x.png"}, `camlab reads networks from ONNX files, want one: python -c 'import torch, torchvision; from torch import load; m = torchvision.models.resnet18(); m.load_state_dict(load("resnet18-f37072fd.pth")); torch.onnx.export(`},
 		{[]string{"explain", "--model", "own.pt", "x.png"}, `"own.onnx", dynamo=True)', with your network in place of`},
-		{[]string{"explain", "--model", other, "x.png"}, `another architecture: tensor "fc.weight", want only those of the article's network`},
+		{[]string{"explain", "--model", other, "x.png"}, `another architecture: tensor "fc.weight", want only those of article-gap-cnn: `},
 		{[]string{"explain", "--model", other, "x.png"}, `from safetensors.torch import load_file as load; m = torchvision.models.vgg11();`},
 		{[]string{"explain", "--model", model, "--layer", "conv99", "x.png"}, `layer "conv99", want a number from 0 to `},
 		{[]string{"explain", "--model", model, "--output", "nothing", "x.png"}, `output "nothing", want one of `},

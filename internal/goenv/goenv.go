@@ -32,6 +32,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/camlab-go/camlab/internal/disk"
 )
 
 // names are the variables that the go command heeds: KnownEnv of Go 1.26's
@@ -225,8 +227,7 @@ func WhyNotRuns(dir string) error {
 }
 
 func hasRoom(dir string) error {
-	var stat syscall.Statfs_t
-	if syscall.Statfs(dir, &stat) == nil && float64(stat.Bavail)*float64(stat.Bsize) < room {
+	if free, err := disk.Free(dir); err == nil && free < room {
 		return &os.PathError{Op: "write into", Path: dir, Err: syscall.ENOSPC}
 	}
 	return nil

@@ -35,10 +35,10 @@ func TestEnvironHoldsAgainst(t *testing.T) {
 	all := []string{
 		"GOWORK=" + write("go.work", "go 1.26\n"), "GOWORK=/missing/go.work", "GO111MODULE=off",
 		"GOFLAGS=-mod=vendor", "GOFLAGS=nonsense", "GOFLAGS=-nonsense", "GOFLAGS=-modfile=/missing.mod", "GOFLAGS=-toolexec=false",
-		"GOOS=windows", "GOOS=nonsense", "GOARCH=nonsense", "CC=false", "CC=/missing/cc", "CGO_CFLAGS=-nonsense",
+		"GOOS=plan9", "GOOS=nonsense", "GOARCH=nonsense", "CC=false", "CC=/missing/cc", "CGO_CFLAGS=-nonsense",
 		"GOEXPERIMENT=nonsense", "GOTOOLCHAIN=nonsense", "GOROOT=/missing", "GOCACHEPROG=false", "GOFIPS140=nonsense",
 		"GOPATH=relative", "GOCACHE=off", "GOCACHE=" + file, "GOTMPDIR=/missing", "TMPDIR=/missing",
-		"GOENV=" + write("env", "GOFLAGS=-mod=vendor\nGOOS=windows\n"),
+		"GOENV=" + write("env", "GOFLAGS=-mod=vendor\nGOOS=plan9\n"),
 	}
 	spare := t.TempDir()
 	for _, setting := range all {

@@ -1,0 +1,2 @@
+// Package disk tells how much room a folder has.
+package disk
