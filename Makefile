@@ -74,7 +74,8 @@ test-notebooks: setup-lab ## run every notebook in quick mode, and the kernels: 
 test-slurm: setup ## run camlab explain as a Slurm array of 8 on this machine, with a task killed and requeued; needs slurm-wlm and munge
 	CAMLAB_TEST_SLURM=1 $(GO) test -count=1 -timeout 30m -v -run TestSlurmArray ./cmd/camlab
 
-notebooks: setup ## run every notebook in full and keep the outputs, an hour or more where nothing is trained yet
+notebooks: setup ## run every notebook in full and keep the outputs, an hour or more where nothing is trained or fetched yet
+	@$(CAMLAB) fetch efficientnet-lite0
 	@set -e; for n in $(NOTEBOOKS); do \
 		$(CAMLAB) notebook --in-place --png --out out $$n; \
 		name=$$(basename $$n .ipynb); \

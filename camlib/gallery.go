@@ -10,11 +10,12 @@ import (
 	"github.com/camlab-go/camlab/camlib/images"
 )
 
-// Gallery draws one image's maps by several methods beside each other, six in a row,
-// the image itself first; the methods are named as in [Model.Explain], none is all of
-// them. Each map is colored relative to its own largest value: from blue through gray
-// at zero to red, so that a method without signs has no blue. class is what
-// [Model.Target] takes, where that is one class. A [Maps].Note stands above.
+// Gallery draws one image's maps by several methods beside each other, six in a row, the
+// image itself first, as the network sees it; the methods are named as in
+// [Model.Explain], none is all of them. Each map is colored relative to its own largest
+// value: from blue through gray at zero to red, so that a method without signs has no
+// blue. class is what [Model.Target] takes, where that is one class. A [Maps].Note stands
+// above.
 //
 //	picture, err := model.Gallery(img, "predicted", "cam", "gradcam", "layercam")
 func (m *Model) Gallery(img image.Image, class string, methods ...string) (*figure.Picture, error) {
@@ -28,23 +29,12 @@ func (m *Model) Gallery(img image.Image, class string, methods ...string) (*figu
 			return nil, fmt.Errorf("camlib: gallery: method %d: %w", i, err)
 		}
 	}
-	img, err := images.Flat(img) // as the network sees it
-	if err != nil {
-		return nil, fmt.Errorf("camlib: gallery: %w", err)
-	}
-	const side = 112
-	columns := min(6, 1+len(methods))
-	zoom := max(1, side/max(img.Bounds().Dx(), img.Bounds().Dy()))
-	photo, err := figure.Magnify(img, zoom)
-	if err != nil {
-		return nil, err
-	}
 	scale, err := figure.Diverging(1)
 	if err != nil {
 		return nil, err
 	}
 	bar := figure.Shading{Scale: scale, Unit: "share of the largest value\nred: for, blue: against"}
-	tiles := []figure.Tile{{Image: photo, Caption: "image"}}
+	var tiles []figure.Tile
 	title := ""
 	for i, name := range methods {
 		maps, err := m.Explain(name, class, img)
@@ -54,13 +44,25 @@ func (m *Model) Gallery(img image.Image, class string, methods ...string) (*figu
 		if maps.K > 0 {
 			return nil, fmt.Errorf("camlib: gallery: class %q has %d maps an image, want one class", class, maps.K)
 		}
+		photo, zoom, err := galleryTile(maps.Images[0])
+		if err != nil {
+			return nil, fmt.Errorf("camlib: gallery: %w", err)
+		}
+		if i == 0 {
+			shown, err := figure.Magnify(photo, zoom)
+			if err != nil {
+				return nil, err
+			}
+			tiles = append(tiles, figure.Tile{Image: shown, Caption: "image"})
+		}
 		title = strings.TrimPrefix(maps.title()+"\n"+maps.says(0, ", "), "\n")
-		_, heat, _, err := relativeHeat(maps.At(0), img.Bounds().Size(), bar, zoom)
+		_, heat, _, err := relativeHeat(maps.At(0), photo.Bounds().Size(), bar, zoom)
 		if err != nil {
 			return nil, err
 		}
 		tiles = append(tiles, figure.Tile{Image: heat, Caption: maps.Method})
 	}
+	columns := min(6, len(tiles))
 	for len(tiles)%columns != 0 {
 		tiles = append(tiles, figure.Tile{Image: image.NewNRGBA(image.Rect(0, 0, 1, 1))}) // nothing
 	}
@@ -69,4 +71,18 @@ func (m *Model) Gallery(img image.Image, class string, methods ...string) (*figu
 		grid.Rows = append(grid.Rows, figure.Row{Tiles: tiles[start : start+columns]})
 	}
 	return grid.Draw()
+}
+
+// galleryTile returns an image as a tile of a gallery, smaller where it is large, and how
+// many times it is to be magnified where it is small.
+func galleryTile(seen image.Image) (photo image.Image, zoom int, err error) {
+	const least, most = 112, 144 // pixels: six of them fit a page
+	size := seen.Bounds().Size()
+	longest := max(size.X, size.Y)
+	if longest <= most {
+		return seen, max(1, least/longest), nil
+	}
+	smaller := images.Preparation{Height: max(1, size.Y*most/longest), Width: max(1, size.X*most/longest), Fit: images.Stretch}
+	photo, _, err = smaller.Picture(seen)
+	return photo, 1, err
 }

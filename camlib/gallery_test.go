@@ -1,11 +1,13 @@
 package camlib_test
 
 import (
+	"image"
 	"strings"
 	"testing"
 
 	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/cifar10"
+	"github.com/camlab-go/camlab/camlib/images"
 )
 
 // TestGallery is one image by a few methods: seven tiles are two rows.
@@ -50,5 +52,19 @@ func TestGalleryByNames(t *testing.T) {
 	}
 	if _, err := m.Gallery(img, "all", "cam"); err == nil {
 		t.Error("no error for maps of all classes")
+	}
+}
+
+// TestGalleryOfLargeImages is that these are made smaller, so that six fit a page.
+func TestGalleryOfLargeImages(t *testing.T) {
+	large := images.Square(cifar10.Sample().Image(5), 192).SubImage(image.Rect(0, 0, 192, 96))
+	picture, err := model(t).Gallery(large, "frog", "cam", "gradcam")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, tile := range picture.Tiles {
+		if want := image.Pt(144, 72); tile.Size() != want {
+			t.Errorf("tile %d of %v, want %v", i, tile.Size(), want)
+		}
 	}
 }

@@ -61,6 +61,24 @@ func TestOpenONNX(t *testing.T) {
 		t.Errorf("the map lies over %v, want within %v, which the network saw", changed, seen)
 	}
 
+	// A gallery shows what the network saw, not the photo, and the map of that.
+	gallery, err := m.Gallery(photo, "predicted", "gradcam", "layercam", "hirescam")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const zoom = 3 // of tiles of about 112 pixels
+	for i, tile := range gallery.Tiles[:4] {
+		if tile.Size() != image.Pt(zoom*m.Card.Width, zoom*m.Card.Height) {
+			t.Errorf("gallery: tile %d of %v, want %d times the network's %d×%d", i, tile.Size(), zoom, m.Card.Width, m.Card.Height)
+		}
+	}
+	at := gallery.Tiles[0].Min
+	for _, p := range []image.Point{{}, {20, 3}, {31, 23}} {
+		if got, want := gallery.At(at.X+zoom*p.X, at.Y+zoom*p.Y), maps.Images[0].At(p.X, p.Y); got != want {
+			t.Errorf("gallery: pixel %v is %v, want %v, as the network saw it", p, got, want)
+		}
+	}
+
 	// A card beside the file, or a choice, says otherwise.
 	c, err := card.Preset("unit", card.Input{Layout: images.NCHW, Size: m.Card.Size()})
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 const longestCell = 15
 
 // defines are the functions that cells may define: where defining is what they show.
-var defines = map[string][]string{"04_importing_camlib.ipynb": {"block", "own"}}
+var defines = map[string][]string{"04_importing_camlib.ipynb": {"block", "own"}, "08_your_own_network.ipynb": {"small"}}
 
 // function matches the head of a function's declaration, or a function that is given a name.
 var function = regexp.MustCompile(`(?m)^func (?:\([^)]*\) )?(\w+)|(?:^|\s)(\w+) :?= func\(`)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 
+	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/cifar10"
 )
 
@@ -45,6 +47,19 @@ func TestImages() *cifar10.Dataset {
 		}
 	}
 	return cifar10.Sample()
+}
+
+// Fetched returns the ONNX file of the network that `camlab fetch` makes by that name. In
+// quick mode, and where it is not there, it is another file: nothing is fetched.
+func Fetched(name, otherwise string) string {
+	if !Quick() {
+		path, err := camlib.Fetched(name)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return Must(path, err)
+		}
+		fmt.Printf("%s is not here: this is %s. `camlab fetch %s` makes it.\n", name, otherwise, name)
+	}
+	return otherwise
 }
 
 // absent reports whether CIFAR-10 is not there, and says so in the cell.

@@ -1,11 +1,15 @@
 package notebook
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/cifar10"
 )
 
@@ -80,5 +84,35 @@ func TestDamagedDataEndsTheCell(t *testing.T) {
 	out := endsTheCell(t, "CAMLAB_DAMAGED=1", "CAMLAB_QUICK=", "CAMLAB_DATA="+dir)
 	if want := "cifar10: "; len(out) < len(want) || out[:len(want)] != want {
 		t.Errorf("error output %q, want what is wrong with the file", out)
+	}
+}
+
+// TestFetched is that a notebook gets the network that was fetched, and another in quick mode
+// and where there is none.
+func TestFetched(t *testing.T) {
+	cache := t.TempDir()
+	for _, name := range []string{"XDG_CACHE_HOME", "HOME", "LocalAppData"} { // of Linux, macOS and Windows
+		t.Setenv(name, cache)
+	}
+	path, err := camlib.Fetched("resnet")
+	if !errors.Is(err, fs.ErrNotExist) || !strings.HasPrefix(path, cache) {
+		t.Fatalf("%s, %v, want a file of %s that is not there", path, err, cache)
+	}
+	t.Setenv("CAMLAB_QUICK", "")
+	if got := Fetched("resnet", "small.onnx"); got != "small.onnx" {
+		t.Errorf("%s, want the other one where it is not there", got)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := Fetched("resnet", "small.onnx"); got != path {
+		t.Errorf("%s, want %s", got, path)
+	}
+	t.Setenv("CAMLAB_QUICK", "1")
+	if got := Fetched("resnet", "small.onnx"); got != "small.onnx" {
+		t.Errorf("%s in quick mode, want the other one", got)
 	}
 }

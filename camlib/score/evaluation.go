@@ -2,6 +2,7 @@ package score
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/camlab-go/camlab/internal/failure"
 )
@@ -21,6 +22,22 @@ type Evaluation struct {
 // String returns the evaluation in one line, without the classes.
 func (e Evaluation) String() string {
 	return fmt.Sprintf("%d images, loss %.4f, accuracy %.4f, macro-F1 %.4f", e.Images, e.Loss, e.Accuracy, e.MacroF1)
+}
+
+// Interval returns the 95 % interval of the accuracy p on n images, Wilson's (1927),
+//
+//	(p + z²/2n ± z √(p(1−p)/n + z²/4n²)) / (1 + z²/n),   z = 1.96,
+//
+// which stays within 0 and 1 and holds for a few images too, where p ± z √(p(1−p)/n) does
+// not. It is 0 to 1 for no images.
+func (e Evaluation) Interval() (low, high float64) {
+	const z = 1.959963984540054 // 97.5 % of a normal distribution lie below
+	if e.Images == 0 {
+		return 0, 1
+	}
+	n, p := float64(e.Images), e.Accuracy
+	middle, half := p+z*z/(2*n), z*math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
+	return max(0, (middle-half)/(1+z*z/n)), min(1, (middle+half)/(1+z*z/n))
 }
 
 // ClassScore is how well one class is found: of the images predicted as the class, the

@@ -62,6 +62,19 @@ func TestEvaluateCountsByHand(t *testing.T) {
 	}
 }
 
+// TestInterval against scipy 1.17.1, binomtest(right, n).proportion_ci(method="wilson").
+func TestInterval(t *testing.T) {
+	for _, test := range []struct {
+		right, n  int
+		low, high float64
+	}{{8, 10, 0.4901624715366417, 0.9433178485456248}, {0, 10, 0, 0.2775327998628893}, {10, 10, 0.7224672001371109, 1}, {52, 80, 0.5408000664880765, 0.7454544946512653}, {0, 0, 0, 1}} {
+		low, high := Evaluation{Images: test.n, Accuracy: ratio(test.right, test.n)}.Interval()
+		if math.Abs(low-test.low) > 1e-9 || math.Abs(high-test.high) > 1e-9 {
+			t.Errorf("%d of %d: %v to %v, want %v to %v", test.right, test.n, low, high, test.low, test.high)
+		}
+	}
+}
+
 // TestTheFirstOfEqualScoresIsPredicted.
 func TestTheFirstOfEqualScoresIsPredicted(t *testing.T) {
 	ev, err := Evaluate([]float32{1, 3, 3}, []int{1}, []string{"a", "b", "c"})

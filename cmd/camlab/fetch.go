@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/card"
 	"github.com/camlab-go/camlab/camlib/images"
 )
@@ -59,24 +61,8 @@ func fetched(name string) (file string, known bool, err error) {
 	if _, known := fetchableOf(name); !known {
 		return "", false, nil
 	}
-	dir, err := modelsDir()
-	if err != nil {
-		return "", true, err
-	}
-	file = filepath.Join(dir, name+".onnx")
-	if _, err := os.Stat(file); err != nil {
-		return "", true, fmt.Errorf("model %s: not there yet: `camlab fetch %s` makes it", name, name)
-	}
-	return file, true, nil
-}
-
-// modelsDir is the folder of fetched networks.
-func modelsDir() (string, error) {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("camlab: %w", err)
-	}
-	return filepath.Join(cache, "camlab", "models"), nil
+	file, err = camlib.Fetched(name)
+	return file, true, err
 }
 
 func newFetch() *cobra.Command {
@@ -121,16 +107,13 @@ already is used as it is.`,
 
 // fetch makes the network's file and card, unless they are there.
 func (f fetchable) fetch(ctx context.Context, cmd *cobra.Command, python string) (string, error) {
-	dir, err := modelsDir()
-	if err != nil {
-		return "", err
+	file, err := camlib.Fetched(f.name)
+	if err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return file, err
 	}
+	dir := filepath.Dir(file)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
-	}
-	file := filepath.Join(dir, f.name+".onnx")
-	if _, err := os.Stat(file); err == nil {
-		return file, nil
 	}
 	work, err := os.MkdirTemp(dir, ".fetch-")
 	if err != nil {
