@@ -77,7 +77,7 @@ func TestErrors(t *testing.T) {
 		},
 		{
 			"CAM of a head that needs its grid", func(n *toy) { n.head = func(y, a *Node) *Node { a.AssertDims(-1, 2, 3, -1); return y } },
-			x, cam.Predicted, "cam", cam.ErrHead, "gradcam takes any",
+			x, cam.Predicted, "cam", cam.ErrHead, `does not pool its places: want a network that ends in global average pooling and a linear layer; gradcam takes any`,
 		},
 	}
 	onEach(t, func(t *testing.T, b compute.Backend) {

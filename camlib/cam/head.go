@@ -109,7 +109,7 @@ func (p *Pass) head() *linear {
 		l.weights = Transpose(Reshape(Gradient(own, zero)[0], classes, channels), 0, 1)
 		l.bias = Slice(y, AxisElem(0))
 		l.misfit = misfit(p, l)
-	}, "%s", wantLinear)
+	}, "what follows layer %q does not pool its places: %s; tried on one place", p.net.ExplainedLayer(), wantLinear)
 	return l
 }
 
