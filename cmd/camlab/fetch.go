@@ -19,6 +19,7 @@ import (
 	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/card"
 	"github.com/camlab-go/camlab/camlib/images"
+	"github.com/camlab-go/camlab/internal/lock"
 )
 
 //go:embed fetch/efficientnet_lite0.py
@@ -112,14 +113,19 @@ func (f fetchable) fetch(ctx context.Context, cmd *cobra.Command, python string)
 		return file, err
 	}
 	dir := filepath.Dir(file)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	work := filepath.Join(dir, ".fetch-"+f.name)
+	if err := os.MkdirAll(work, 0o755); err != nil {
 		return "", err
 	}
-	work, err := os.MkdirTemp(dir, ".fetch-")
-	if err != nil {
+	if unlock, err := lock.Dir(work); err == nil {
+		defer unlock()
+	} else if !errors.Is(err, lock.ErrUnsupported) {
 		return "", err
 	}
 	defer os.RemoveAll(work)
+	if err := empty(work); err != nil { // of one that was killed, which leaves gigabytes
+		return "", err
+	}
 	say := func(what string) { fmt.Fprintf(cmd.ErrOrStderr(), "fetch: %s\n", what) }
 	run := func(name string, args ...string) error {
 		c := exec.CommandContext(ctx, name, args...)
@@ -166,4 +172,20 @@ func (f fetchable) fetch(ctx context.Context, cmd *cobra.Command, python string)
 		return "", err
 	}
 	return file, os.Rename(model, file) // last: with it all is there
+}
+
+// empty removes what is in a folder but for its lock.
+func empty(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Name() != lock.File {
+			if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
