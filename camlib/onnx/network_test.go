@@ -1,8 +1,10 @@
 package onnx
 
 import (
+	"encoding/binary"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -251,5 +253,40 @@ func TestChannelsLastAndHalfWeights(t *testing.T) {
 	}
 	if im.Layer.Shape != [3]int{8, 8, 2} {
 		t.Errorf("layer %+v", im.Layer)
+	}
+}
+
+// Weights that the graph fills with one number are weights as others.
+func TestFilledWeights(t *testing.T) {
+	value := func(v float32) []byte {
+		return msg(5, str(1, "value"), msg(5, num(1, 1), num(2, 1), msg(9, binary.LittleEndian.AppendUint32(nil, math.Float32bits(v)))), num(20, 4))
+	}
+	m, err := Decode(modelOf(
+		info(11, "image", 0, 3, 8, 8), info(12, "scores"),
+		integers("shape1", 1024, 3, 1, 1), operation("ConstantOfShape", []string{"shape1"}, "kernel1", value(0.25)),
+		integers("shape2", 1000, 1024, 1, 1), operation("ConstantOfShape", []string{"shape2"}, "kernel2", value(0.5)),
+		operation("Conv", []string{"image", "kernel1"}, "features"), operation("GlobalAveragePool", []string{"features"}, "pooled"),
+		operation("Conv", []string{"pooled", "kernel2"}, "rows"), operation("Flatten", []string{"rows"}, "scores"),
+	), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := backendtest.Any(t)
+	im, err := m.Network(b, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := pictures(5)
+	var want []float32
+	for i := range x.N {
+		sum := 0.0
+		for _, v := range x.Pixels[i*x.Size().Values() : (i+1)*x.Size().Values()] {
+			sum += float64(v) / 64
+		}
+		want = append(want, slices.Repeat([]float32{float32(sum * 0.25 * 1024 * 0.5)}, 1000)...)
+	}
+	backendtest.Near(t, "scores", scoresOf(t, b, im.Network, x), want, 1e-4)
+	if w, err := im.Values("kernel1"); err != nil || len(w) != 3*1024 || slices.Min(w) != 0.25 || slices.Max(w) != 0.25 {
+		t.Errorf("kernel1: %d values: %v", len(w), err)
 	}
 }
