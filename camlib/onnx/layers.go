@@ -195,6 +195,7 @@ func (s *study) find() {
 		dirs[path.Dir(n.name)]++
 	}
 	for i, n := range s.nodes {
+		s.learnGrid(n)
 		d := 0
 		for _, in := range n.uses {
 			d = max(d, depth[in])
@@ -218,6 +219,24 @@ func (s *study) find() {
 			c := cut{Layer{Name: layerName(n, name, dirs, taken), Tensor: name, Operator: n.fullOp(), Shape: shape, Tokens: tokens, Depth: depth[name]}, i, f.channels}
 			s.cuts = append(s.cuts, c)
 		}
+	}
+}
+
+// learnGrid takes the grid of tokens from a reshape that lays them out in it, or that takes
+// them from it: [n, h, w, c] and [n, h·w, c].
+func (s *study) learnGrid(n *node) {
+	if n.op != "Reshape" || !s.depends[n.outputs[0]] {
+		return
+	}
+	places, tokens := s.plan.tensors[n.inputs[0]].dims, s.plan.tensors[n.outputs[0]].dims
+	if len(places) == 3 {
+		places, tokens = tokens, places
+	}
+	if len(places) != 4 || len(tokens) != 3 || min(places[1], places[2]) < 2 {
+		return
+	}
+	if grid := [2]int{places[1], places[2]}; places[0] == tokens[0] && grid[0]*grid[1] == tokens[1] && places[3] == tokens[2] && !slices.Contains(s.grids, grid) {
+		s.grids = append(s.grids, grid)
 	}
 }
 

@@ -107,6 +107,15 @@ func TestBatchIsFreedOrNot(t *testing.T) {
 			operation("Flatten", []string{"pooled"}, "flat"), integers("zero", 0), operation("ReduceMean", []string{"flat", "zero"}, "mean"),
 			operation("Add", []string{"flat", "flat"}, "twice"), operation("Sub", []string{"twice", "mean"}, "scores"),
 		}, true, "differ from those of each"},
+		{"read with other strides", [][]byte{ // as PyTorch's exporter writes as_strided
+			integers("rest", -1), integers("places", 0, 1), integers("square", 1, 2),
+			operation("Reshape", []string{"pooled", "rest"}, "line"), operation("Reshape", []string{"places", "square"}, "strides"),
+			operation("Gather", []string{"line", "strides"}, "scores"),
+		}, false, ""},
+		{"resized to the file's batch", [][]byte{
+			integers("sizes", 1, 2, 2, 3), operation("Resize", []string{"pooled", "", "", "sizes"}, "large"), operation("GlobalAveragePool", []string{"large"}, "small"),
+			operation("Flatten", []string{"small"}, "scores"),
+		}, false, ""},
 	} {
 		m, err := Decode(classifier(kernel(kernelValues()), row.graph...), "")
 		if err != nil {

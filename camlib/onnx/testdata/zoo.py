@@ -68,7 +68,7 @@ def explained(m, x):
     outs, hooks, names = [], [], {id(mod): n for n, mod in m.named_modules()}
     pooled = (nn.AdaptiveAvgPool2d, nn.AvgPool2d, nn.Dropout)
     def hook(mod, _, y):
-        if torch.is_tensor(y) and y.requires_grad and not isinstance(mod, pooled): outs.append((names[id(mod)], y))
+        if torch.is_tensor(y) and y.requires_grad and not isinstance(mod, pooled) and "attn" not in names[id(mod)]: outs.append((names[id(mod)], y))
     for mod in m.modules(): hooks.append(mod.register_forward_hook(hook))
     y = m(x)
     for h in hooks: h.remove()
@@ -77,15 +77,12 @@ def explained(m, x):
     if not layer and type(m).__name__ == "VisionTransformer":
         if blocks is None: layer, extra = f"encoder.layers.encoder_layer_{len(m.encoder.layers) - 1}.ln_1", 1
         else: layer = f"blocks.{len(blocks) - 1}.norm1"
-    patches = next((t.shape[2:] for _, t in outs if t.ndim == 4), None)
     def images(t):
         if t.ndim == 4 and t.shape[1] >= max(t.shape[2:]): return lambda t: t
         if t.ndim == 4: return lambda t: t.permute(0, 3, 1, 2)
-        h = next((s[0] for s in sides if t.shape[1] - extra == s[0] * s[1]), 0)
+        h = round(((t.shape[1] - extra) * x.shape[2] / x.shape[3]) ** .5)  # a grid of the image's proportions
+        h = h if h and (t.shape[1] - extra) % h == 0 else 0
         return (lambda t: t[:, extra:].reshape(t.shape[0], h, -1, t.shape[2]).permute(0, 3, 1, 2)) if h else None
-    sides = []
-    for _, t in outs:
-        if t.ndim == 4 and t.shape[2] * t.shape[3] > 1: sides.insert(0, tuple(t.shape[2:]))
     for n, t in reversed(outs):
         if layer and n != layer or t.ndim not in (3, 4) or t.shape[0] != x.shape[0]: continue
         to = images(t)
