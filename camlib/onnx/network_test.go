@@ -299,3 +299,32 @@ func TestFilledWeights(t *testing.T) {
 		t.Errorf("kernel1: %d values: %v", len(w), err)
 	}
 }
+
+// Two convolutions may have one kernel.
+func TestSharedKernel(t *testing.T) {
+	m, err := Decode(modelOf(
+		info(11, "image", 1, 3, 8, 8), info(12, "scores"), kernel(kernelValues()),
+		operation("Conv", []string{"image", "kernel"}, "left"), operation("Neg", []string{"image"}, "negative"), operation("Conv", []string{"negative", "kernel"}, "right"),
+		operation("Sub", []string{"left", "right"}, "features"), operation("GlobalAveragePool", []string{"features"}, "pooled"), flattened,
+	), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if layers, err := m.Layers(images.Size{}, ""); err != nil || len(layers) == 0 {
+		t.Errorf("%d layers: %v", len(layers), err)
+	}
+	b := backendtest.Go(t)
+	im, err := m.Network(b, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := pictures(3)
+	want := expected(x)
+	for i := range want {
+		want[i] *= 2
+	}
+	backendtest.Near(t, "scores", scoresOf(t, b, im.Network, x), want, 1e-5)
+	if im.OneAtATime {
+		t.Errorf("takes one image at a time: %q", im.Notes)
+	}
+}
