@@ -328,3 +328,25 @@ func TestSharedKernel(t *testing.T) {
 		t.Errorf("takes one image at a time: %q", im.Notes)
 	}
 }
+
+// Tokens of which every other one in each direction goes on, as in LeViT, lie in a smaller
+// grid, which the reshapes around that tell.
+func TestGridsOfFewerTokens(t *testing.T) {
+	m, err := Decode(classifier(kernel(kernelValues()),
+		integers("line", 1, 2, 64), operation("Reshape", []string{"features", "line"}, "rows"), operation("Transpose", []string{"rows"}, "tokens", intsAttribute("perm", 0, 2, 1)),
+		integers("grid", 1, 8, 8, 2), operation("Reshape", []string{"tokens", "grid"}, "laid"),
+		integers("zero", 0, 0), integers("end", 8, 8), integers("axes", 1, 2), integers("two", 2, 2), operation("Slice", []string{"laid", "zero", "end", "axes", "two"}, "some"),
+		integers("few", 1, 16, 2), operation("Reshape", []string{"some", "few"}, "fewer"), operation("Mul", []string{"fewer", "fewer"}, "squares"),
+		integers("places", 1), operation("ReduceMean", []string{"squares", "places"}, "scores", intAttribute("keepdims", 0)),
+	), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	im, err := m.Network(backendtest.Go(t), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := [3]int{4, 4, 2}; im.Layer.Tensor != "squares" || im.Layer.Shape != want || im.Layer.Tokens != 0 || im.OneAtATime {
+		t.Errorf("default layer %+v, want squares of shape %v; notes %q", im.Layer, want, im.Notes)
+	}
+}
