@@ -21,6 +21,7 @@ type array struct {
 	i     []int64 // also of bools, 0 or 1
 
 	stored *tensorProto // of which the values are decoded when they are needed; else nil
+	filled bool         // of stored's one value, as often as there are values
 }
 
 func ints(values ...int) *array {
@@ -120,7 +121,7 @@ func newArray(t *tensorProto) (*array, error) {
 func (a *array) floats() []float32 {
 	if a.stored != nil {
 		if a.dtype == dtypes.Float32 {
-			return a.stored.decodeFloats()
+			return a.decodeFloats()
 		}
 		a.load()
 	}
@@ -153,7 +154,7 @@ func (a *array) load() {
 		return
 	}
 	if a.dtype == dtypes.Float32 {
-		a.f = a.stored.decodeFloats()
+		a.f = a.decodeFloats()
 	} else {
 		a.i = a.stored.decodeInts()
 		if a.dtype == dtypes.Bool {
@@ -165,6 +166,14 @@ func (a *array) load() {
 		}
 	}
 	a.stored = nil
+}
+
+func (a *array) decodeFloats() []float32 {
+	f := a.stored.decodeFloats()
+	if a.filled {
+		return slices.Repeat(f, a.size())
+	}
+	return f
 }
 
 func (t *tensorProto) decodeFloats() []float32 {

@@ -98,6 +98,45 @@ func (f *freeing) axis(file, now []int) int {
 	return axis
 }
 
+// freedIndices are the indices of a Gather from the values of all images, one image behind
+// the other, as exporters write a tensor that is read with other strides. Each image of
+// the batch gets those of its like in the file, in its own values.
+func (c *call) freedIndices(v, index *value) *value {
+	f := c.batch
+	if f == nil || f.from == f.to || index.constant == nil || v.rank() != 1 || v.outer > 0 || index.rank() == 0 || index.dims[0] != f.from {
+		return index
+	}
+	in := f.shapes[c.n.inputs[0]]
+	if f.axis(in, v.dims) != 0 || in[0]%f.from != 0 {
+		return index
+	}
+	each, n := in[0]/f.from, index.size()/f.from
+	old := index.constant.ints()
+	for i, at := range old {
+		if at < int64(i/n*each) || at >= int64((i/n+1)*each) {
+			return index
+		}
+	}
+	freed := &array{dtype: index.dtype, dims: slices.Clone(index.dims)}
+	freed.dims[0] = f.to
+	for k := range f.to {
+		for _, at := range old[k%f.from*n : (k%f.from+1)*n] {
+			freed.i = append(freed.i, at+int64(k/f.from*in[0]))
+		}
+	}
+	return constantValue(freed)
+}
+
+// leaves reports whether a size that the file gives an axis of the first input is the one
+// that it has there: also another batch is left as it is then.
+func (c *call) leaves(axis, size int) bool {
+	if c.batch == nil {
+		return false
+	}
+	in := c.batch.shapes[c.n.inputs[0]]
+	return axis < len(in) && in[axis] == size
+}
+
 // spread repeats, along a first axis of one, the nodes that are the same for all images,
 // where others have a batch: a class token that was expanded to the file's batch of one.
 func (c *call) spread(nodes []*Node, axis int) {

@@ -1,4 +1,7 @@
 package onnx
 
-// ScoresOf is scoresOf for tests outside the package.
-var ScoresOf = scoresOf
+// For tests outside the package.
+var (
+	ScoresOf = scoresOf
+	Distance = distance
+)

@@ -1,8 +1,10 @@
 package onnx
 
 import (
+	"encoding/binary"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -105,6 +107,15 @@ func TestBatchIsFreedOrNot(t *testing.T) {
 			operation("Flatten", []string{"pooled"}, "flat"), integers("zero", 0), operation("ReduceMean", []string{"flat", "zero"}, "mean"),
 			operation("Add", []string{"flat", "flat"}, "twice"), operation("Sub", []string{"twice", "mean"}, "scores"),
 		}, true, "differ from those of each"},
+		{"read with other strides", [][]byte{ // as PyTorch's exporter writes as_strided
+			integers("rest", -1), integers("places", 0, 1), integers("square", 1, 2),
+			operation("Reshape", []string{"pooled", "rest"}, "line"), operation("Reshape", []string{"places", "square"}, "strides"),
+			operation("Gather", []string{"line", "strides"}, "scores"),
+		}, false, ""},
+		{"resized to the file's batch", [][]byte{
+			integers("sizes", 1, 2, 2, 3), operation("Resize", []string{"pooled", "", "", "sizes"}, "large"), operation("GlobalAveragePool", []string{"large"}, "small"),
+			operation("Flatten", []string{"small"}, "scores"),
+		}, false, ""},
 	} {
 		m, err := Decode(classifier(kernel(kernelValues()), row.graph...), "")
 		if err != nil {
@@ -251,5 +262,91 @@ func TestChannelsLastAndHalfWeights(t *testing.T) {
 	}
 	if im.Layer.Shape != [3]int{8, 8, 2} {
 		t.Errorf("layer %+v", im.Layer)
+	}
+}
+
+// Weights that the graph fills with one number are weights as others.
+func TestFilledWeights(t *testing.T) {
+	value := func(v float32) []byte {
+		return msg(5, str(1, "value"), msg(5, num(1, 1), num(2, 1), msg(9, binary.LittleEndian.AppendUint32(nil, math.Float32bits(v)))), num(20, 4))
+	}
+	m, err := Decode(modelOf(
+		info(11, "image", 0, 3, 8, 8), info(12, "scores"),
+		integers("shape1", 1024, 3, 1, 1), operation("ConstantOfShape", []string{"shape1"}, "kernel1", value(0.25)),
+		integers("shape2", 1000, 1024, 1, 1), operation("ConstantOfShape", []string{"shape2"}, "kernel2", value(0.5)),
+		operation("Conv", []string{"image", "kernel1"}, "features"), operation("GlobalAveragePool", []string{"features"}, "pooled"),
+		operation("Conv", []string{"pooled", "kernel2"}, "rows"), operation("Flatten", []string{"rows"}, "scores"),
+	), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := backendtest.Any(t)
+	im, err := m.Network(b, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := pictures(5)
+	var want []float32
+	for i := range x.N {
+		sum := 0.0
+		for _, v := range x.Pixels[i*x.Size().Values() : (i+1)*x.Size().Values()] {
+			sum += float64(v) / 64
+		}
+		want = append(want, slices.Repeat([]float32{float32(sum * 0.25 * 1024 * 0.5)}, 1000)...)
+	}
+	backendtest.Near(t, "scores", scoresOf(t, b, im.Network, x), want, 1e-4)
+	if w, err := im.Values("kernel1"); err != nil || len(w) != 3*1024 || slices.Min(w) != 0.25 || slices.Max(w) != 0.25 {
+		t.Errorf("kernel1: %d values: %v", len(w), err)
+	}
+}
+
+// Two convolutions may have one kernel.
+func TestSharedKernel(t *testing.T) {
+	m, err := Decode(modelOf(
+		info(11, "image", 1, 3, 8, 8), info(12, "scores"), kernel(kernelValues()),
+		operation("Conv", []string{"image", "kernel"}, "left"), operation("Neg", []string{"image"}, "negative"), operation("Conv", []string{"negative", "kernel"}, "right"),
+		operation("Sub", []string{"left", "right"}, "features"), operation("GlobalAveragePool", []string{"features"}, "pooled"), flattened,
+	), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if layers, err := m.Layers(images.Size{}, ""); err != nil || len(layers) == 0 {
+		t.Errorf("%d layers: %v", len(layers), err)
+	}
+	b := backendtest.Go(t)
+	im, err := m.Network(b, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := pictures(3)
+	want := expected(x)
+	for i := range want {
+		want[i] *= 2
+	}
+	backendtest.Near(t, "scores", scoresOf(t, b, im.Network, x), want, 1e-5)
+	if im.OneAtATime {
+		t.Errorf("takes one image at a time: %q", im.Notes)
+	}
+}
+
+// Tokens of which every other one in each direction goes on, as in LeViT, lie in a smaller
+// grid, which the reshapes around that tell.
+func TestGridsOfFewerTokens(t *testing.T) {
+	m, err := Decode(classifier(kernel(kernelValues()),
+		integers("line", 1, 2, 64), operation("Reshape", []string{"features", "line"}, "rows"), operation("Transpose", []string{"rows"}, "tokens", intsAttribute("perm", 0, 2, 1)),
+		integers("grid", 1, 8, 8, 2), operation("Reshape", []string{"tokens", "grid"}, "laid"),
+		integers("zero", 0, 0), integers("end", 8, 8), integers("axes", 1, 2), integers("two", 2, 2), operation("Slice", []string{"laid", "zero", "end", "axes", "two"}, "some"),
+		integers("few", 1, 16, 2), operation("Reshape", []string{"some", "few"}, "fewer"), operation("Mul", []string{"fewer", "fewer"}, "squares"),
+		integers("places", 1), operation("ReduceMean", []string{"squares", "places"}, "scores", intAttribute("keepdims", 0)),
+	), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	im, err := m.Network(backendtest.Go(t), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := [3]int{4, 4, 2}; im.Layer.Tensor != "squares" || im.Layer.Shape != want || im.Layer.Tokens != 0 || im.OneAtATime {
+		t.Errorf("default layer %+v, want squares of shape %v; notes %q", im.Layer, want, im.Notes)
 	}
 }

@@ -17,6 +17,7 @@ func init() {
 func gather(c *call) []*value {
 	v, index := c.arg(0), c.arg(1)
 	axis := c.axis(c.intAttr("axis", 0), v.rank())
+	index = c.freedIndices(v, index)
 	if index.constant != nil && index.size() == 1 { // one place is a slice
 		at := int(index.constant.ints()[0])
 		if at < -v.dims[axis] || at >= v.dims[axis] {
@@ -35,7 +36,7 @@ func gather(c *call) []*value {
 			order = append(order, a)
 		}
 	}
-	i := c.wrapped(c.x(1), v.dims[axis])
+	i := c.wrapped(c.logicalNode(index), v.dims[axis])
 	if index.size() == 0 {
 		c.fail("no indices, want some")
 	}

@@ -61,8 +61,10 @@ func (c *call) targets(v *value) (scales []float64, sizes []int) {
 			scales[a] = float64(given[i])
 			sizes[a] = int(math.Floor(float64(v.dims[a]) * scales[a]))
 		} else {
-			sizes[a] = wanted[i]
-			scales[a] = float64(wanted[i]) / float64(v.dims[a])
+			if sizes[a] = wanted[i]; c.leaves(a, wanted[i]) {
+				sizes[a] = v.dims[a]
+			}
+			scales[a] = float64(sizes[a]) / float64(v.dims[a])
 			if both == 0 || policy == "not_larger" && scales[a] < both || policy == "not_smaller" && scales[a] > both {
 				both = scales[a]
 			}

@@ -150,6 +150,9 @@ func (b *builder) kernelNode(v *value) *Node {
 func (b *builder) variable(v *value) *Node {
 	path := model.ScopeSeparator + v.weight.path
 	if b.scope == nil { // only shapes are asked for
+		if known := b.g.GetParameterByName(path); known != nil { // a weight that nodes share
+			return known
+		}
 		d := v.dims
 		if v.weight.kernel {
 			d = []int{d[2], d[3], d[1], d[0]}

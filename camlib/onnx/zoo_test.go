@@ -26,9 +26,8 @@ import (
 	"github.com/camlab-go/camlab/internal/exec"
 )
 
-// TestZoo runs every NAME_*.onnx of the folder CAMLAB_ONNX_ZOO and compares it with
-// NAME.npz, what PyTorch computed: x, logits, class, and of networks with convolutions act,
-// gradcam and hirescam.
+// TestZoo runs every NAME_KIND.onnx of the folder CAMLAB_ONNX_ZOO and compares it with
+// NAME.npz, what PyTorch and onnxruntime computed; testdata/zoo.py makes both.
 func TestZoo(t *testing.T) {
 	dir := os.Getenv("CAMLAB_ONNX_ZOO")
 	if dir == "" {
@@ -42,12 +41,12 @@ func TestZoo(t *testing.T) {
 		name := strings.TrimSuffix(filepath.Base(file), ".onnx")
 		at := strings.LastIndexByte(name, '_')
 		t.Run(name, func(t *testing.T) {
-			compareWithTorch(t, backendtest.Any(t), file, filepath.Join(dir, name[:max(at, 0)]+".npz"))
+			compareWithTorch(t, backendtest.Any, file, filepath.Join(dir, name[:max(at, 0)]+".npz"))
 		})
 	}
 }
 
-// reference is what PyTorch computed.
+// reference is what PyTorch computed, and onnxruntime the logits where they are there.
 type reference struct {
 	images.Batch
 	logits, act, gradcam, hirescam []float32
@@ -55,7 +54,9 @@ type reference struct {
 	classes                        []int
 }
 
-func readReference(tb testing.TB, file string) *reference {
+// readReference reads a reference. kind is that of the file whose logits by onnxruntime are
+// wanted.
+func readReference(tb testing.TB, file, kind string) *reference {
 	tb.Helper()
 	z, err := npz.Open(file)
 	if err != nil {
@@ -73,6 +74,9 @@ func readReference(tb testing.TB, file string) *reference {
 		return f
 	}
 	r := &reference{logits: floats("logits"), act: floats("act"), gradcam: floats("gradcam"), hirescam: floats("hirescam")}
+	if by := floats(kind); by != nil {
+		r.logits = by
+	}
 	var classes []int64
 	if err := z.Read("class.npy", &classes); err != nil {
 		tb.Fatal(err)
@@ -115,19 +119,33 @@ func channelsLast(to, from []float32, d []int) {
 	}
 }
 
-func compareWithTorch(t *testing.T, b compute.Backend, file, npzFile string) *onnx.Imported {
+// compareWithTorch compares a file with its reference, on a backend that is opened after it.
+func compareWithTorch(t *testing.T, open func(testing.TB) compute.Backend, file, npzFile string) *onnx.Imported {
 	t.Helper()
-	want := readReference(t, npzFile)
+	name := strings.TrimSuffix(filepath.Base(file), ".onnx")
+	want := readReference(t, npzFile, name[strings.LastIndexByte(name, '_')+1:])
 	began := time.Now()
 	m, err := onnx.Open(file)
 	if err != nil {
 		t.Fatal(err)
 	}
+	b := open(t)
 	net, err := m.Network(b, want.unit(onnx.Options{Size: want.Size()}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%.1f s; %d layers, default %s %v (%s); notes %q", time.Since(began).Seconds(), len(net.Layers), net.Layer.Name, net.Layer.Shape, net.Layer.Why, net.Notes)
+	seconds := time.Since(began).Seconds()
+	t.Logf("%d layers, default %s %v (%s); notes %q", len(net.Layers), net.Layer.Name, net.Layer.Shape, net.Layer.Why, net.Notes)
+	off := map[string]float64{}
+	defer func() {
+		t.Logf("%s in %.1f s, one at a time %v; off by, of the largest: logits of 1 %.1e, of 4 %.1e, Grad-CAM %.1e, HiResCAM %.1e",
+			name, seconds, net.OneAtATime, off["logits of 1"], off["logits of 4"], off["Grad-CAM"], off["HiResCAM"])
+	}()
+	near := func(what string, got, want []float32, tolerance float64) {
+		t.Helper()
+		backendtest.Near(t, what, got, want, tolerance)
+		off[what] = onnx.Distance(got, want)
+	}
 	for _, n := range []int{1, 4} {
 		x := images.NewBatch(n, want.Size())
 		var logits []float32
@@ -137,7 +155,7 @@ func compareWithTorch(t *testing.T, b compute.Backend, file, npzFile string) *on
 			copy(x.Pixels[i*x.Size().Values():], want.Pixels[k*x.Size().Values():(k+1)*x.Size().Values()])
 			logits = append(logits, want.logits[k*each:(k+1)*each]...)
 		}
-		backendtest.Near(t, fmt.Sprintf("logits of %d", n), onnx.ScoresOf(t, b, net.Network, x), logits, 1e-4)
+		near(fmt.Sprintf("logits of %d", n), onnx.ScoresOf(t, b, net.Network, x), logits, 1e-4)
 	}
 	if want.act == nil {
 		explain(t, b, net.Network, want)
@@ -156,14 +174,15 @@ func compareWithTorch(t *testing.T, b compute.Backend, file, npzFile string) *on
 		t.Fatal(err)
 	}
 	for _, m := range []struct {
+		name   string
 		method cam.Method
 		want   []float32
-	}{{cam.GradCAM{}, want.gradcam}, {cam.HiResCAM{}, want.hirescam}} {
+	}{{"Grad-CAM", cam.GradCAM{}, want.gradcam}, {"HiResCAM", cam.HiResCAM{}, want.hirescam}} {
 		r, err := e.Explain(context.Background(), m.method, want.Batch, cam.Classes(want.classes...))
 		if err != nil {
 			t.Fatal(err)
 		}
-		backendtest.Near(t, fmt.Sprintf("%T at %s", m.method, layer), r.Maps, m.want, 1e-3)
+		near(m.name, r.Maps, m.want, 1e-3)
 	}
 	return net
 }
@@ -178,7 +197,7 @@ func sameAsAct(t *testing.T, b compute.Backend, net *onnx.Imported, want *refere
 	}
 	var names []string
 	g, err := exec.New(b, net.Store, func(scope *model.Scope, in []*Node) exec.Outputs {
-		out := exec.Outputs{}
+		out := exec.Outputs{"image": Identity(in[0])} // a graph has outputs
 		act, _ := last.Activations(scope, in[0])
 		for i, a := range act {
 			if slices.Equal(a.Shape().Dimensions, want.actDims) {

@@ -5,17 +5,24 @@ import (
 	"errors"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
+<<<<<<< HEAD
 	"github.com/gomlx/gomlx/core/graph"
 	gomlx "github.com/gomlx/gomlx/ml/model"
 
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/network"
+=======
+	"github.com/camlab-go/camlab/internal/backendtest"
+>>>>>>> zoo
 	"github.com/camlab-go/camlab/internal/onnxtest"
+	"github.com/camlab-go/camlab/internal/plugin"
 )
 
 // near compares two arrays of files, relative to the largest value of the second.
@@ -171,6 +178,42 @@ func TestONNXCommands(t *testing.T) {
 	}
 	if known, err := os.ReadFile(card); err != nil || reflect.DeepEqual(known, guessed) || strings.Contains(string(known), "guessed") {
 		t.Errorf("card of a preset (%v): %s", err, known)
+	}
+}
+
+// TestExplainUnderOneDNN starts camlab with oneDNN's flags, under which XLA ends the process
+// for some networks: those that setup leaves beside the plugin are not used, and those of
+// the environment are an error.
+func TestExplainUnderOneDNN(t *testing.T) {
+	backendtest.XLA(t)
+	library, _, err := plugin.Find("cpu")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const flags = "--xla_cpu_use_onednn=true --xla_cpu_experimental_onednn_custom_call=true"
+	here, dir := t.TempDir(), onnxtest.Networks(t)
+	if err := os.Symlink(library, filepath.Join(here, plugin.FileName("cpu"))); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(here, plugin.FlagsFile), []byte(flags))
+	explain := func(out string, env ...string) (string, error) {
+		c := exec.Command(os.Args[0], "explain", "--model", filepath.Join(dir, "residual_legacy.onnx"), "--input", filepath.Join(dir, "residual_x.npy"),
+			"--method", "gradcam", "--out", out, "--pictures=false")
+		c.Env = append(slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "XLA_FLAGS=") }), plugin.PathEnv+"="+here)
+		c.Env = append(c.Env, env...)
+		said, err := c.CombinedOutput()
+		return string(said), err
+	}
+	out := filepath.Join(t.TempDir(), "out")
+	if said, err := explain(out); err != nil {
+		t.Fatalf("with flags beside the plugin: %v: %s", err, said)
+	}
+	near(t, filepath.Join(out, "logits.npy"), filepath.Join(dir, "residual_logits.npy"), 1e-5)
+	near(t, filepath.Join(out, "maps_gradcam.npy"), filepath.Join(dir, "residual_gradcam.npy"), 1e-4)
+	said, err := explain(filepath.Join(t.TempDir(), "out"), "XLA_FLAGS="+flags)
+	var ended *exec.ExitError
+	if !errors.As(err, &ended) || ended.ExitCode() != 1 || !strings.Contains(said, "XLA was loaded with "+flags) {
+		t.Errorf("with flags of the environment: %v: %s", err, said)
 	}
 }
 
