@@ -20,6 +20,9 @@ func (im *imported) attention() network.Attention {
 	var dims []int
 	var grid *cut
 	for i, node := range im.nodes {
+		if node.fullOp() == "Attention" {
+			return network.Attention{Why: fmt.Sprintf("operator Attention, as %q, keeps its softmax inside; export with an opset below 23", node.outputs[0])}
+		}
 		d := im.plan.tensors[node.outputs[0]].dims
 		if node.fullOp() != "Softmax" || len(d) < 3 || !overLast(node, len(d)) || !im.counts(node.outputs[0]) {
 			continue

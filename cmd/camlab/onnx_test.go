@@ -12,15 +12,12 @@ import (
 	"strings"
 	"testing"
 
-<<<<<<< HEAD
 	"github.com/gomlx/gomlx/core/graph"
 	gomlx "github.com/gomlx/gomlx/ml/model"
 
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/network"
-=======
 	"github.com/camlab-go/camlab/internal/backendtest"
->>>>>>> zoo
 	"github.com/camlab-go/camlab/internal/onnxtest"
 	"github.com/camlab-go/camlab/internal/plugin"
 )
