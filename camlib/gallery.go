@@ -12,14 +12,15 @@ import (
 
 // Gallery draws one image's maps by several methods beside each other, six in a row, the
 // image itself first, as the network sees it; the methods are named as in
-// [Model.Explain], none is all of them. Each map is colored relative to its own largest
+// [Model.Explain], none is all that take the network. Each map is colored relative to its own largest
 // value: from blue through gray at zero to red, so that a method without signs has no
 // blue. class is what [Model.Target] takes, where that is one class. A [Maps].Note stands
 // above.
 //
 //	picture, err := model.Gallery(img, "predicted", "cam", "gradcam", "layercam")
 func (m *Model) Gallery(img image.Image, class string, methods ...string) (*figure.Picture, error) {
-	if len(methods) == 0 {
+	all := len(methods) == 0
+	if all { // but for those that do not take the network
 		for _, method := range cam.MethodsFor(m.Network) {
 			methods = append(methods, method.Spec().Name)
 		}
@@ -38,6 +39,9 @@ func (m *Model) Gallery(img image.Image, class string, methods ...string) (*figu
 	title := ""
 	for i, name := range methods {
 		maps, err := m.Explain(name, class, img)
+		if all && cam.Refused(err) {
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("camlib: gallery: method %d: %w", i, err)
 		}
@@ -48,7 +52,7 @@ func (m *Model) Gallery(img image.Image, class string, methods ...string) (*figu
 		if err != nil {
 			return nil, fmt.Errorf("camlib: gallery: %w", err)
 		}
-		if i == 0 {
+		if len(tiles) == 0 {
 			shown, err := figure.Magnify(photo, zoom)
 			if err != nil {
 				return nil, err

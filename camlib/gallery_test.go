@@ -1,13 +1,20 @@
 package camlib_test
 
 import (
+	"errors"
 	"image"
 	"strings"
 	"testing"
 
+	"github.com/gomlx/gomlx/core/graph"
+	gomlx "github.com/gomlx/gomlx/ml/model"
+
 	"github.com/camlab-go/camlab/camlib"
+	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/cifar10"
 	"github.com/camlab-go/camlab/camlib/images"
+	"github.com/camlab-go/camlab/camlib/network"
+	"github.com/camlab-go/camlab/internal/backendtest"
 )
 
 // TestGallery is one image by a few methods: seven tiles are two rows.
@@ -66,5 +73,30 @@ func TestGalleryOfLargeImages(t *testing.T) {
 		if want := image.Pt(144, 72); tile.Size() != want {
 			t.Errorf("tile %d of %v, want %v", i, tile.Size(), want)
 		}
+	}
+}
+
+// TestGalleryOfAllThatFit is that all methods are those that take the network; one that is
+// asked for by name is an error.
+func TestGalleryOfAllThatFit(t *testing.T) {
+	net := &network.Network{
+		Name: "curved", Store: gomlx.NewStore(), Classes: []string{"red", "green", "blue"},
+		Layers: []network.Layer{{Name: "pixels", Build: func(_ *gomlx.Scope, x *graph.Node) *graph.Node { return graph.MulScalar(x, 2) }}},
+		Head:   func(_ *gomlx.Scope, act *graph.Node) *graph.Node { return graph.Tanh(graph.ReduceMean(act, 1, 2)) },
+	}
+	m, err := camlib.New(net, backendtest.Go(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	img := cifar10.Sample().Image(0)
+	picture, err := m.Gallery(img, "predicted")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := picture.Alt; !strings.Contains(text, "gradcam, largest") || strings.Contains(text, "; cam, largest") || strings.Contains(text, "fullgrad") {
+		t.Errorf("picture of %s, want all methods but cam and fullgrad", text)
+	}
+	if _, err := m.Gallery(img, "predicted", "gradcam", "cam"); !errors.Is(err, cam.ErrHead) {
+		t.Errorf("cam by name: error %v, want of kind %v", err, cam.ErrHead)
 	}
 }

@@ -58,6 +58,9 @@ func New(n *network.Network, backend compute.Backend) (*Model, error) {
 // Load returns a network with the weights of a checkpoint folder of package train, or of a
 // .safetensors file, on the default backend. The weights need not be in its store before.
 func Load(n *network.Network, path string) (*Model, error) {
+	if n == nil {
+		return nil, errors.New("camlib: load: no network, want the one whose weights these are")
+	}
 	backend, err := Backend("")
 	if err != nil {
 		return nil, err

@@ -109,6 +109,9 @@ func TestLoad(t *testing.T) {
 	if !slices.Equal(got.Scores, want.Scores) || got.Scores[0] == 0 {
 		t.Errorf("scores %v, want those of the trained network, %v", got.Scores, want.Scores)
 	}
+	if _, err := camlib.Load(nil, dir); err == nil || err.Error() != "camlib: load: no network, want the one whose weights these are" {
+		t.Errorf("no network: error %v", err)
+	}
 	for what, test := range map[string]struct {
 		net  *network.Network
 		path string
@@ -144,5 +147,32 @@ func TestCaption(t *testing.T) {
 		if got != "" {
 			t.Errorf("caption %q of a map that is not there", got)
 		}
+	}
+}
+
+// TestUntrained is that a network without weights explains nothing, rather than by weights
+// that are drawn for it.
+func TestUntrained(t *testing.T) {
+	net := &network.Network{
+		Name: "small", Store: gomlx.NewStore(),
+		Layers: []network.Layer{{Name: "conv", Build: func(scope *gomlx.Scope, x *graph.Node) *graph.Node {
+			return layers.Convolution(scope.At("conv"), x).Channels(2).KernelSize(3).PadSame().Done()
+		}}},
+		Head: func(_ *gomlx.Scope, act *graph.Node) *graph.Node { return graph.ReduceMean(act, 1, 2) },
+	}
+	m, err := camlib.New(net, backendtest.Go(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = m.Explain("gradcam", "0", cifar10.Sample().Image(0))
+	if err == nil || !strings.Contains(err.Error(), "has no value, want a network that was trained or whose weights were loaded") {
+		t.Errorf("error %v, want that its weights have no values", err)
+	}
+	e, err := train.NewEvaluator(m.Backend, net)
+	if err == nil {
+		_, err = e.Evaluate(t.Context(), cifar10.Sample().First(2))
+	}
+	if err == nil || !strings.Contains(err.Error(), "has no value") {
+		t.Errorf("evaluated: error %v, want that its weights have no values", err)
 	}
 }

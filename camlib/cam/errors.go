@@ -11,12 +11,13 @@ import (
 // What can go wrong. Errors of this package that a caller can act on match one of these
 // under [errors.Is].
 var (
-	ErrClass     = errors.New("no such class")
-	ErrTarget    = errors.New("targets do not match the images")
-	ErrMethod    = errors.New("no such method")
-	ErrHead      = errors.New("head is not pooling and a linear layer")
-	ErrAttention = errors.New("no attention of all tokens to all")
-	ErrNotFinite = errors.New("not finite")
+	ErrClass      = errors.New("no such class")
+	ErrTarget     = errors.New("targets do not match the images")
+	ErrMethod     = errors.New("no such method")
+	ErrHead       = errors.New("head is not pooling and a linear layer")
+	ErrAttention  = errors.New("no attention of all tokens to all")
+	ErrDerivative = errors.New("no second derivative")
+	ErrNotFinite  = errors.New("not finite")
 
 	ErrNoImages = images.ErrNone
 	ErrShape    = images.ErrShape
@@ -25,9 +26,9 @@ var (
 )
 
 // Refused reports whether an error says that a method does not take a network, or the layer
-// that is explained: [ErrHead], [ErrAttention] or [ErrLayer].
+// that is explained: [ErrHead], [ErrAttention], [ErrDerivative] or [ErrLayer].
 func Refused(err error) bool {
-	return errors.Is(err, ErrHead) || errors.Is(err, ErrAttention) || errors.Is(err, ErrLayer)
+	return errors.Is(err, ErrHead) || errors.Is(err, ErrAttention) || errors.Is(err, ErrDerivative) || errors.Is(err, ErrLayer)
 }
 
 // fail returns "cam: what, want" as an error of a kind.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/camlab-go/camlab/camlib/article"
@@ -315,4 +316,24 @@ func TestBFloat16(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestProbabilityOfOneScore is that of a network with a single score: the sigmoid, of which
+// the gradient is σ(1 − σ) times the score's.
+func TestProbabilityOfOneScore(t *testing.T) {
+	n := newToy()
+	whole := n.Head
+	n.Head = func(scope *model.Scope, act *Node) *Node {
+		return Slice(whole(scope, act), AxisRange(), AxisRange(0, 1))
+	}
+	n.Classes = nil
+	e, x := explainer(t, backendOf(t, pureGo), n.Network, cam.Options{General: true}), picture(1, 8, 14)
+	score, probability := explain(t, e, cam.HiResCAM{}, x, cam.Class(0)), explain(t, e, cam.HiResCAM{}, x, cam.Class(0).Probability())
+	p := 1 / (1 + math.Exp(-float64(score.Score[0])))
+	want := make([]float64, len(score.Maps))
+	for i, v := range score.Maps {
+		want[i] = p * (1 - p) * float64(v)
+	}
+	near(t, "map", probability.Maps, want, 1e-5)
+	near(t, "probability", probability.Score, []float64{p}, 1e-5)
 }

@@ -190,7 +190,11 @@ func (p *Pass) Value(scores *Node) *Node {
 		}
 		return y
 	case probability:
-		scores = Softmax(scores, -1)
+		if p.Classes() == 1 {
+			scores = Sigmoid(scores)
+		} else {
+			scores = Softmax(scores, -1)
+		}
 	}
 	return ReduceSum(Mul(scores, InsertAxes(p.choice, 1)), -1)
 }

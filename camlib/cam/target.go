@@ -46,8 +46,8 @@ const (
 	function                    // any other
 )
 
-// Probability explains the class's probability P = softmax(y) instead of its
-// score y: what would change the network's decision, not its evidence. At the
+// Probability explains the class's probability P = softmax(y), or of a network with a
+// single score σ(y), instead of its score y: what would change the network's decision, not its evidence. At the
 // scores that the network gives, ∂P_c/∂y_j = P_c (δ_cj − P_j), so that for a
 // linear head the map is P_c (CAM_c − Σ_j P_j CAM_j), and over all classes the
 // maps sum to 0.

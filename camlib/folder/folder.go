@@ -81,6 +81,22 @@ type file struct {
 	slot  int // in the cache
 }
 
+// String says how many pictures there are of which classes.
+func (d *Dataset) String() string {
+	if d == nil || len(d.files) == 0 {
+		return "no pictures"
+	}
+	counts := make([]int, len(d.classes))
+	for _, f := range d.files {
+		counts[f.label]++
+	}
+	text := fmt.Sprintf("%d pictures, as images of %s", len(d.files), d.options.Size)
+	for c, n := range counts {
+		text += fmt.Sprintf("%s%d %s", map[bool]string{true: ": ", false: ", "}[c == 0], n, d.classes[c])
+	}
+	return text
+}
+
 // Open returns the pictures of a folder that has a folder for each class, with the class's
 // name: PNG, JPEG, GIF, WebP, BMP and TIFF, by the ending of their names, in the order of
 // classes and names. A class's folder may have folders of its own, whose pictures are the

@@ -99,6 +99,9 @@ func TestOpen(t *testing.T) {
 	if got, want := images.Labels(d), []int{0, 1, 2, 2, 3, 3}; !slices.Equal(got, want) {
 		t.Errorf("labels %v, want %v", got, want)
 	}
+	if got, want := d.String(), "6 pictures, as images of "+size.Size.String()+": 1 9, 1 10, 2 cat, 2 dog"; got != want {
+		t.Errorf("it says %q, want %q", got, want)
+	}
 	if err := images.CheckDataset(d); err != nil || d.Size() != size.Size {
 		t.Errorf("size %s, %v", d.Size(), err)
 	}

@@ -206,7 +206,25 @@ func ClassIndex(class string, names []string) (int, error) {
 	}
 	want := "a class's number, from 0"
 	if len(names) > 0 {
-		want = fmt.Sprintf("one of %s, or its number from 0 to %d", strings.Join(names, ", "), len(names)-1)
+		want = fmt.Sprintf("one of %s, or its number from 0 to %d", someNames(class, names), len(names)-1)
 	}
 	return 0, fmt.Errorf("class %q, want %s", class, want)
+}
+
+// someNames are the names of classes where these are few, else those like one, or the first.
+func someNames(like string, names []string) string {
+	const few = 20
+	if len(names) <= few {
+		return strings.Join(names, ", ")
+	}
+	var some []string
+	for _, name := range names {
+		if len(some) < few && strings.Contains(strings.ToLower(name), strings.ToLower(like)) {
+			some = append(some, name)
+		}
+	}
+	if like == "" || some == nil {
+		some = names[:3]
+	}
+	return fmt.Sprintf("%d names such as %s", len(names), strings.Join(some, ", "))
 }

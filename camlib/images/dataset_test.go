@@ -98,6 +98,22 @@ func ExampleClassIndex() {
 	// class "newt", want one of frog, toad, or its number from 0 to 1
 }
 
+// TestManyClassesAreNotListed but those like the one that was asked for, or the first.
+func TestManyClassesAreNotListed(t *testing.T) {
+	names := []string{"tench", "goldfish", "great white shark", "tiger shark"}
+	for i := range 996 {
+		names = append(names, fmt.Sprint("class ", i))
+	}
+	for class, want := range map[string]string{
+		"Shark":   `class "Shark", want one of 1000 names such as great white shark, tiger shark, or its number from 0 to 999`,
+		"griffin": `class "griffin", want one of 1000 names such as tench, goldfish, great white shark, or its number from 0 to 999`,
+	} {
+		if _, err := images.ClassIndex(class, names); err == nil || err.Error() != want {
+			t.Errorf("error %v, want %s", err, want)
+		}
+	}
+}
+
 func TestClassIndexRefuses(t *testing.T) {
 	for _, class := range []string{"2", "-1", "", "toads"} {
 		if i, err := images.ClassIndex(class, []string{"frog", "toad"}); err == nil || !strings.Contains(err.Error(), "frog, toad") {

@@ -143,7 +143,10 @@ func (c *checked) compare(scores []float32, file string) error {
 		return fmt.Errorf("check: --against: %s: %w", file, err)
 	}
 	largest := 0.0
-	for _, v := range want {
+	for i, v := range want {
+		if v-v != 0 {
+			return fmt.Errorf("check: --against: %s: value %d is %v, want finite scores", file, i, v)
+		}
 		largest = math.Max(largest, math.Abs(float64(v)))
 	}
 	c.Compared = true

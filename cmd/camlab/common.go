@@ -139,6 +139,9 @@ func (o *comparison) open(cmd *cobra.Command) (methods []cam.Method, net *networ
 	if ds, err = openSplit(cmd.Context(), o.split, o.data); err != nil {
 		return nil, nil, nil, nil, err
 	}
+	if err := m.takes(ds, true); err != nil {
+		return nil, nil, nil, nil, fmt.Errorf("%s: %w", cmd.Name(), err)
+	}
 	if methods, err = lookup(o.methods, m.net); err != nil {
 		return nil, nil, nil, nil, err
 	}

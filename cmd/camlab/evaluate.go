@@ -43,6 +43,9 @@ func newEvaluate() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := m.takes(ds, true); err != nil {
+				return fmt.Errorf("evaluate: %w", err)
+			}
 			backend, err := open()
 			if err != nil {
 				return err

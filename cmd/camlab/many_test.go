@@ -112,6 +112,26 @@ func TestExplainPatterns(t *testing.T) {
 	}
 }
 
+// TestExplainNotItsOwn is that a pattern that reaches into the folder of results does not
+// take the pictures there, unless it begins there.
+func TestExplainNotItsOwn(t *testing.T) {
+	dir := tree(t, "a.png", "out/b.png", "out/more/c.png")
+	t.Chdir(dir)
+	for pattern, want := range map[string][]string{"**": {"a"}, "out/**": {"b", "more/c"}} {
+		l := &pictureList{out: "out"}
+		if err := l.add(pattern, nil); err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, p := range l.pictures {
+			names = append(names, p.name)
+		}
+		if !slices.Equal(names, want) {
+			t.Errorf("%s: pictures %q, want %q", pattern, names, want)
+		}
+	}
+}
+
 // readLines reads a run's records.
 func readLines(t *testing.T, dir string) (records []record) {
 	t.Helper()

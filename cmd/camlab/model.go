@@ -18,12 +18,13 @@ import (
 	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/article"
 	"github.com/camlab-go/camlab/camlib/card"
+	"github.com/camlab-go/camlab/camlib/cifar10"
 	"github.com/camlab-go/camlab/camlib/images"
 	"github.com/camlab-go/camlab/camlib/network"
 	"github.com/camlab-go/camlab/camlib/onnx"
 )
 
-const modelUsage = "\"article\" for the shipped model, a checkpoint folder or .safetensors file of it, an .onnx file, or what `camlab fetch` made"
+const modelUsage = "\"article\" for the shipped model, a checkpoint folder or .safetensors file of it, an .onnx file, or a name that camlab fetch takes"
 
 // modelFlags say which network is taken, and how. Zero values leave all to its file and
 // its card.
@@ -34,7 +35,7 @@ type modelFlags struct {
 
 func (o *modelFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&o.name, "model", "article", modelUsage)
-	f.StringVar(&o.layer, "layer", "", "layer whose activations are explained, such as conv3, or its number; `camlab layers` lists those of an ONNX model (default the last)")
+	f.StringVar(&o.layer, "layer", "", "layer whose activations are explained, such as conv3, or its number; \"camlab layers\" lists those of an ONNX model (default the last)")
 	o.addONNX(f)
 }
 
@@ -92,6 +93,18 @@ func (o *modelFlags) open(raw bool, backend func() (compute.Backend, error)) (*m
 		m.net, err = m.net.At(o.layer)
 	}
 	return m, err
+}
+
+// takes returns an error if the images of a data set are of another size than the network's,
+// or their classes, where they are asked for, not as many as its scores.
+func (m *model) takes(ds *cifar10.Dataset, classes bool) error {
+	if got, want := ds.Size(), m.net.Input.Size; got != want {
+		return fmt.Errorf("the model takes images of %s and CIFAR-10's are %s: want picture files, or a model of their size (where its file leaves the size open, a card with a height and width of 32)", want, got)
+	}
+	if got, want := len(ds.Classes()), len(m.net.Classes); classes && got != want {
+		return fmt.Errorf("the model has %d classes and CIFAR-10 %d, want as many", want, got)
+	}
+	return nil
 }
 
 // onnxFile returns the ONNX file that --model names, or nothing for another kind of model.
@@ -165,7 +178,7 @@ func (o *modelFlags) graph() (graph *onnx.Model, file string, choice card.Choice
 		return nil, "", choice, err
 	}
 	if file == "" {
-		return nil, "", choice, fmt.Errorf("%s: want an .onnx file, or what `camlab fetch` made", o.name)
+		return nil, "", choice, fmt.Errorf("%s: want an .onnx file, or a name that camlab fetch takes", o.name)
 	}
 	if choice, err = o.choice(); err != nil {
 		return nil, "", choice, err

@@ -105,15 +105,15 @@ func TestMethodsOfAll(t *testing.T) {
 func TestAllThatFit(t *testing.T) {
 	dir := onnxtest.Networks(t)
 	for _, c := range []struct {
-		net, without string
-		want         int
-		kind         error
+		net, layer, without string
+		want                int
+		kind                error
 	}{
-		{"flat", "cam", 21, cam.ErrHead}, {"residual", "fullgrad", 22, cam.ErrLayer},
+		{"flat", "", "cam", 21, cam.ErrHead}, {"flat", "0", "shapleycam", 20, cam.ErrDerivative}, {"residual", "", "fullgrad", 22, cam.ErrLayer},
 	} {
 		out := filepath.Join(t.TempDir(), "out")
 		args := []string{"explain", "--model", filepath.Join(dir, c.net+"_dynamo.onnx"), "--input", filepath.Join(dir, c.net+"_x.npy"),
-			"--pictures=false", "--backend", "go", "--channels", "2", "--samples", "2"}
+			"--layer", c.layer, "--pictures=false", "--backend", "go", "--channels", "2", "--samples", "2"}
 		_, said, err := commandSaying(t, append(args, "--out", out, "--method", "all")...)
 		if err != nil {
 			t.Fatal(err)
@@ -125,6 +125,22 @@ func TestAllThatFit(t *testing.T) {
 		if _, err := command(t, append(args, "--out", out+"2", "--method", "all,"+c.without)...); !errors.Is(err, c.kind) {
 			t.Errorf("%s: %s by name: error %v, want one of %v", c.net, c.without, err, c.kind)
 		}
+	}
+}
+
+// TestScoresThatAreNoNumbers are compared with nothing.
+func TestScoresThatAreNoNumbers(t *testing.T) {
+	dir := onnxtest.Networks(t)
+	file := filepath.Join(dir, "residual_logits.npy")
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copy(data[len(data)-4:], "\x00\x00\xc0\x7f")
+	write(t, file, data)
+	_, err = command(t, "check", filepath.Join(dir, "residual_dynamo.onnx"), "--input", filepath.Join(dir, "residual_x.npy"), "--against", file, "--backend", "go")
+	if err == nil || !strings.Contains(err.Error(), "is NaN, want finite scores") {
+		t.Errorf("error %v, want that a score is NaN", err)
 	}
 }
 
@@ -239,6 +255,9 @@ func TestModelErrors(t *testing.T) {
 		{[]string{"explain", "--preset", "unit", "x.png"}, "are for ONNX models, and --model article is none"},
 		{[]string{"explain", "--model", model, "--input", "x.npy", "x.png"}, "--input and other images, want one of them"},
 		{[]string{"explain", "--model", model, "--input", text}, "explain: --input: "},
+		{[]string{"explain", "--model", model, "--split", "sample", "--index", sampleIndex(1)}, "explain: --split: the model takes images of 24×32×3 and CIFAR-10's are 32×32×3"},
+		{[]string{"evaluate", "--model", model, "--split", "sample"}, "evaluate: the model takes images of "},
+		{[]string{"measure", "--model", model, "--split", "sample"}, "measure: the model takes images of "},
 		{[]string{"layers", "article"}, "article: want an .onnx file"},
 		{[]string{"check", model, "--against", "y.npy"}, "--against without --input"},
 		{[]string{"card", text}, "onnx: " + text + ": "},

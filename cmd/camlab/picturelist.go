@@ -20,6 +20,7 @@ import (
 type pictureList struct {
 	pictures []picture
 	classes  []string // of the network, for the labels in tars
+	out      string   // the folder of the results, whose pictures are not taken for others
 	null     bool     // the list on standard input is one of NUL-terminated paths
 	listed   bool     // and has been read
 }
@@ -45,7 +46,7 @@ func (l *pictureList) add(arg string, stdin io.Reader) error {
 	base, _ := doublestar.SplitPattern(filepath.ToSlash(arg))
 	before := len(l.pictures)
 	for _, match := range matches {
-		if hidden(match) || !images.IsPicture(match) && !isTar(match) {
+		if hidden(match) || !images.IsPicture(match) && !isTar(match) || l.isResult(base, match) {
 			continue
 		}
 		if info, err := os.Stat(match); err == nil && info.IsDir() {
@@ -126,6 +127,20 @@ func (l *pictureList) addPath(path, name string) error {
 	}
 	l.pictures = append(l.pictures, picture{name: name, file: path, cls: -1}) // reading it says what is wrong
 	return nil
+}
+
+// isResult reports whether a file lies in the folder of results, of which the place that a
+// pattern begins at is above.
+func (l *pictureList) isResult(base, file string) bool {
+	abs := func(path string) string {
+		path, err := filepath.Abs(filepath.FromSlash(path))
+		if err != nil {
+			return ""
+		}
+		return path + string(filepath.Separator)
+	}
+	out := abs(l.out)
+	return l.out != "" && strings.HasPrefix(abs(file), out) && !strings.HasPrefix(abs(base), out)
 }
 
 // tellApart fails if two pictures have one name. Those of tars, which may count from 0

@@ -36,7 +36,7 @@ func (p picture) path() string {
 // found by its first bytes, before anything is computed, except in a tar. They are prepared
 // for the network.
 func (o *explainFlags) pictures(m *model, args []string, stdin io.Reader, p part) (*subjects, error) {
-	list := &pictureList{classes: m.net.Classes, null: o.null}
+	list := &pictureList{classes: m.net.Classes, out: o.out, null: o.null}
 	for _, arg := range args {
 		if err := list.add(arg, stdin); err != nil {
 			return nil, err
@@ -58,7 +58,7 @@ func (o *explainFlags) pictures(m *model, args []string, stdin io.Reader, p part
 		return nil, err
 	}
 	s.files, pictures = slices.Clone(s.files), slices.Clone(pictures) // the other parts' need no memory
-	if slices.ContainsFunc(pictures, func(p picture) bool { return p.cls >= 0 }) {
+	if slices.ContainsFunc(pictures, func(p picture) bool { return p.cls >= 0 || p.tar != nil }) {
 		for _, picture := range pictures {
 			s.labels = append(s.labels, picture.cls)
 		}

@@ -53,6 +53,9 @@ func (o *explainFlags) subjects(ctx context.Context, m *model, args []string, st
 	if err != nil {
 		return nil, err
 	}
+	if err := m.takes(ds, false); err != nil {
+		return nil, fmt.Errorf("explain: --split: %w", err)
+	}
 	positions, err := o.positions(ds)
 	if err != nil {
 		return nil, err

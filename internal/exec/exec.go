@@ -36,6 +36,11 @@ func New(backend compute.Backend, store *model.Store, build func(scope *model.Sc
 	g := &Graph{names: make(map[graph.GraphId][]string)}
 	exec, err := model.NewExec(backend, store, func(scope *model.Scope, in []*graph.Node) []*graph.Node {
 		out := build(scope, in)
+		for v := range store.IterVariables() {
+			if !v.HasValue() { // GoMLX would draw one, another in every process
+				panic(fmt.Errorf("variable %s has no value, want a network that was trained or whose weights were loaded", v.Path()))
+			}
+		}
 		maps.DeleteFunc(out, func(_ string, node *graph.Node) bool { return node == nil })
 		names := slices.Sorted(maps.Keys(out))
 		nodes := make([]*graph.Node, len(names))
