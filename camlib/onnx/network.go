@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -23,7 +22,7 @@ import (
 // output, and pixels from 0 to 1 as they are.
 type Options struct {
 	Size   images.Size // of the images; 0 is the file's, or 224×224
-	Layer  string      // that is explained, by its name, its tensor's, or its number from 0; empty is the default
+	Layer  string      // that is explained, by its name, its tensor's, its number from 0, or the name of the module that gives it; empty is the default
 	Output string      // the scores; empty is the first
 
 	// What the graph takes is (x·Scale − Mean) / Std of pixels x from 0 to 1, in the order of
@@ -149,26 +148,6 @@ func (s *study) notes() (notes []string) {
 		notes = append(notes, "has one score: a number, or the logit of yes against no")
 	}
 	return notes
-}
-
-// layer is the number of a layer by its name, its tensor's name or its number.
-func (s *study) layer(name string) (int, error) {
-	if name == "" {
-		return s.chosen, nil
-	}
-	for i, c := range s.cuts {
-		if c.Name == name || c.Tensor == name {
-			return i, nil
-		}
-	}
-	if i, err := strconv.Atoi(name); err == nil && i >= 0 && i < len(s.cuts) {
-		return i, nil
-	}
-	var names []string
-	for _, c := range s.cuts {
-		names = append(names, c.Name)
-	}
-	return 0, failure.New(network.ErrLayer, "onnx: layer %q, want a number from 0 to %d or one of %s", name, len(s.cuts)-1, strings.Join(names, ", "))
 }
 
 // imported builds the graphs of a network.
