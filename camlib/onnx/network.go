@@ -52,8 +52,8 @@ type Imported struct {
 // two different images together and one by one: where their scores differ, or where the
 // file has fixed its batch in a way that cannot be undone, the network takes one image
 // at a time. Where test vectors lie beside the file, see [Stored], it computes them and fails
-// if it gets something else. Its error matches [ErrModel], [ErrOperator] or
-// [network.ErrLayer].
+// if it gets something else. Its error matches [ErrModel], [ErrOperator],
+// [ErrClasses] or [network.ErrLayer].
 //
 // It refuses a backend of XLA on a processor that was opened under oneDNN's flags, which
 // `camlab setup` may have found the fastest for the article's network: they end the process
@@ -73,7 +73,7 @@ func (m *Model) Network(back compute.Backend, o Options) (*Imported, error) {
 	}
 	classes := s.classes()
 	if o.Classes != nil && len(o.Classes) != classes {
-		return nil, fmt.Errorf("onnx: %d names of classes, want %d, one for each score of output %q", len(o.Classes), classes, s.output)
+		return nil, failure.New(ErrClasses, "onnx: %d names of classes, want %d, one for each score of output %q", len(o.Classes), classes, s.output)
 	}
 	at, err := s.layer(o.Layer)
 	if err != nil {
