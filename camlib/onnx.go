@@ -2,12 +2,18 @@ package camlib
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/gomlx/compute"
 
 	"github.com/camlab-go/camlab/camlib/card"
+	"github.com/camlab-go/camlab/camlib/network"
 	"github.com/camlab-go/camlab/camlib/onnx"
+	"github.com/camlab-go/camlab/internal/failure"
 )
 
 // ONNXOptions say how an ONNX file is taken. The zero value is as the file and its card say.
@@ -50,6 +56,11 @@ func OpenONNX(graph *onnx.Model, path string, backend compute.Backend, o ONNXOpt
 		options.Mean, options.Std, options.Scale, options.BGR = float32s(n.Mean), float32s(n.Std), float32(n.Scale), n.BGR
 	}
 	imported, err := graph.Network(backend, options)
+	if o.Layer == "" && c.Layer != "" && errors.Is(err, network.ErrLayer) || errors.Is(err, onnx.ErrClasses) {
+		if file, ok, _ := o.Card.Path(path); ok {
+			return nil, fmt.Errorf("card: %s: %w", file, err)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -74,8 +85,24 @@ func OpenONNX(graph *onnx.Model, path string, backend compute.Backend, o ONNXOpt
 // ONNXCard returns the card of a model that has been read from a file of that path, see
 // [card.Choose].
 func ONNXCard(graph *onnx.Model, path string, o card.Choice) (card.Card, error) {
-	layout, size := graph.ImageInput()
-	return card.Choose(path, card.Input{Layout: layout, Size: size}, o)
+	var in card.Input
+	in.Layout, in.Size = graph.ImageInput()
+	if all := graph.Inputs(); len(all) == 1 {
+		in.Type = all[0].Type
+	}
+	c, err := card.Choose(path, in, o)
+	if err != nil || c.Output == "" {
+		return c, err
+	}
+	var names []string
+	for _, t := range graph.Outputs() {
+		names = append(names, t.Name)
+	}
+	if !slices.Contains(names, c.Output) {
+		file, _, _ := o.Path(path)
+		return card.Card{}, failure.New(card.ErrCard, "card: %s: output: %q, want one of %s", file, c.Output, strings.Join(names, ", "))
+	}
+	return c, nil
 }
 
 func float32s(v []float64) []float32 {

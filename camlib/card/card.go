@@ -65,6 +65,13 @@ type Card struct {
 type Input struct {
 	images.Layout
 	images.Size
+	Type string // of its numbers, as uint8, int8 or float; empty is float
+}
+
+// integers are the least and the largest number of types of whole numbers.
+var integers = map[string][2]float64{
+	"uint8": {0, math.MaxUint8}, "uint16": {0, math.MaxUint16}, "uint32": {0, math.MaxUint32}, "uint64": {0, math.MaxUint64},
+	"int8": {math.MinInt8, math.MaxInt8}, "int16": {math.MinInt16, math.MaxInt16}, "int32": {math.MinInt32, math.MaxInt32}, "int64": {math.MinInt64, math.MaxInt64},
 }
 
 // presets are the fields that a preset gives, for an input of 224×224.
@@ -96,14 +103,29 @@ func Presets() []string { return []string{"imagenet", "clip", "unit", "raw"} }
 // Preset returns the card of a preset for a network. Where the network's own file leaves
 // the size open, it is 224×224, and the channels are red, green and blue. A side other than
 // 224 takes the short side in proportion; a network with one channel, which sees gray, the
-// mean of the channels' numbers. It fails for an unknown preset and another number of
-// channels than 1 and 3.
+// mean of the channels' numbers; with raw one that takes int8, pixels less 128. It fails for
+// an unknown preset, another number of channels than 1 and 3, and where the network takes
+// whole numbers and the preset gives others.
 func Preset(name string, in Input) (Card, error) {
+	c, err := preset(name, in)
+	if err == nil {
+		err = c.checkNumbers(in)
+	}
+	if err != nil {
+		return Card{}, err
+	}
+	return c, nil
+}
+
+func preset(name string, in Input) (Card, error) {
 	preset, ok := presets[name]
 	if !ok {
 		return Card{}, fail("preset %q, want one of %s", name, strings.Join(Presets(), ", "))
 	}
 	c := preset()
+	if name == "raw" && in.Type == "int8" {
+		c.Mean = []float64{128, 128, 128}
+	}
 	c.Preset, c.Layout, c.Channels = name, in.Layout, "RGB"
 	const side = 224
 	c.Height, c.Width = cmp.Or(in.Height, side), cmp.Or(in.Width, side)
@@ -129,10 +151,12 @@ func mean(v []float64) []float64 {
 }
 
 // Guess returns the card of a network without one: the preset imagenet, or unit for one
-// that sees gray. What the network's own file does not say is marked as guessed.
+// that sees gray, or raw for one that takes whole numbers. What the network's own file does not say is marked as guessed.
 func Guess(in Input) (Card, error) {
 	preset := "imagenet"
-	if in.Channels == 1 {
+	if _, whole := integers[in.Type]; whole {
+		preset = "raw"
+	} else if in.Channels == 1 {
 		preset = "unit"
 	}
 	c, err := Preset(preset, in)

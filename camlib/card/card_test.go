@@ -299,6 +299,10 @@ func TestGuess(t *testing.T) {
 		{fixed, "imagenet", "channels fit interpolation mean preset scale short_side std"},
 		{card.Input{Layout: images.NCHW}, "imagenet", "channels fit height interpolation mean preset scale short_side std width"},
 		{card.Input{Size: images.Size{Height: 28, Width: 28, Channels: 1}}, "unit", "fit interpolation mean preset scale std"},
+		{card.Input{Size: fixed.Size, Type: "float"}, "imagenet", "channels fit interpolation mean preset scale short_side std"},
+		{card.Input{Size: fixed.Size, Type: "uint8"}, "raw", "channels fit interpolation mean preset scale std"},
+		{card.Input{Size: images.Size{Height: 28, Width: 28, Channels: 1}, Type: "int64"}, "raw", "fit interpolation mean preset scale std"},
+		{card.Input{Size: fixed.Size, Type: "int8"}, "raw", "channels fit interpolation mean preset scale std"},
 	} {
 		c, err := card.Guess(test.in)
 		if err != nil || c.Preset != test.preset || strings.Join(c.Guessed, " ") != test.guessed {
@@ -310,6 +314,39 @@ func TestGuess(t *testing.T) {
 	}
 	if _, err := card.Guess(card.Input{Size: images.Size{Channels: 9}}); err == nil {
 		t.Error("nine channels were guessed")
+	}
+}
+
+// TestWholeNumbers is that a network which takes whole numbers gets pixels as such, and that
+// a card which makes others of them is refused.
+func TestWholeNumbers(t *testing.T) {
+	in := card.Input{Layout: images.NCHW, Size: fixed.Size, Type: "uint8"}
+	const want = "want whole numbers from 0 to 255, since the network takes uint8: preset raw makes them"
+	_, err := card.Preset("imagenet", in)
+	wants(t, err, "card: scale, mean, std: make -2.12 of a pixel of 0 (of 255), "+want)
+	_, err = card.Choose("none.onnx", in, card.Choice{Preset: "unit"})
+	wants(t, err, "card: scale, mean, std: make 0.00392 of a pixel of 1 (of 255), "+want)
+	for text, bad := range map[string]string{
+		`{}`:                 "",
+		`{"preset": "raw"}`:  "",
+		`{"preset": "clip"}`: "make -1.79 of a pixel of 0",
+		`{"scale": 1}`:       "make 0.00392 of a pixel of 1",
+		`{"preset": "imagenet", "scale": 255, "mean": [0, 0, 0], "std": [1, 1, 1]}`: "",
+		`{"mean": [0, 0, 128], "std": [1, 1, 1]}`:                                   "make -128 of a pixel of 0",
+	} {
+		path := write(t, "c.json", text)
+		switch c, err := card.Read(path, in); {
+		case bad != "":
+			if err == nil || !strings.HasPrefix(err.Error(), "card: "+path+": scale, mean, std: "+bad) || !strings.HasSuffix(err.Error(), want) {
+				t.Errorf("%s: error %v, want %q", text, err, bad)
+			}
+		case err != nil || c.Scale != 255:
+			t.Errorf("%s: scale %v, %v, want 255", text, c.Scale, err)
+		}
+	}
+	in.Type = "int8"
+	if c, err := card.Preset("raw", in); err != nil || c.Mean[2] != 128 {
+		t.Errorf("int8: %+v, %v, want pixels less 128", c, err)
 	}
 }
 

@@ -59,6 +59,23 @@ func (c Card) Check() error {
 	return c.checkNames()
 }
 
+// checkNumbers returns an error if a network that takes whole numbers would get others.
+func (c Card) checkNumbers(in Input) error {
+	limits, whole := integers[in.Type]
+	if !whole {
+		return nil
+	}
+	for i, mean := range c.Mean {
+		for pixel := range 256 {
+			v := (c.Scale*float64(pixel)/255 - mean) / c.Std[i]
+			if math.Abs(v-math.Round(v)) > 1e-6 || v < limits[0] || v > limits[1] {
+				return fail("scale, mean, std: make %.3g of a pixel of %d (of 255), want whole numbers from %g to %g, since the network takes %s: preset raw makes them", v, pixel, limits[0], limits[1], in.Type)
+			}
+		}
+	}
+	return nil
+}
+
 func (c Card) checkNames() error {
 	if i := slices.IndexFunc(c.Classes, func(name string) bool { return strings.TrimSpace(name) == "" }); i >= 0 {
 		return fail("classes: name %d is empty, want a name for each score", i+1)

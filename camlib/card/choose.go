@@ -10,8 +10,16 @@ type Choice struct {
 	Size   images.Size // height and width where the model leaves them open; 0 is the card's
 }
 
-// Choose returns the card of a model's file: the one of the choice, else the one beside it,
-// see [Find], else a [Guess].
+// Path returns the card's file for a model's file, and whether there is one: that of the
+// choice, else the one beside the model, see [Find].
+func (o Choice) Path(model string) (path string, ok bool, err error) {
+	if o.File != "" || o.Preset != "" || o.Anew {
+		return o.File, o.File != "", nil
+	}
+	return Find(model)
+}
+
+// Choose returns the card of a model's file: the one of its [Choice.Path], else a [Guess].
 func Choose(model string, in Input, o Choice) (Card, error) {
 	for _, side := range []struct {
 		what        string
@@ -29,12 +37,9 @@ func Choose(model string, in Input, o Choice) (Card, error) {
 		}
 		return Preset(o.Preset, in)
 	}
-	path, found := o.File, o.File != ""
-	if !found && !o.Anew {
-		var err error
-		if path, found, err = Find(model); err != nil {
-			return Card{}, err
-		}
+	path, found, err := o.Path(model)
+	if err != nil {
+		return Card{}, err
 	}
 	if found {
 		return Read(path, in)

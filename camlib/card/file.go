@@ -45,7 +45,7 @@ func Find(model string) (path string, ok bool, err error) {
 }
 
 // Read reads a card. What it does not say is as in its preset or, without one, as in unit:
-// pixels from 0 to 1; and as the network's own file says. The names of ClassesFile are in
+// pixels from 0 to 1, or as in raw where the network takes whole numbers; and as the network's own file says. The names of ClassesFile are in
 // Classes.
 //
 // It fails with an error that says which field is wrong and what is wanted for anything
@@ -114,11 +114,14 @@ func decode(data []byte, in Input) (Card, error) {
 	if n := (Card{Channels: first.Channels}).channels(); n > 0 {
 		base.Channels = n
 	}
-	preset := "unit"
-	if first.Preset != nil {
-		preset = *first.Preset
+	name := "unit"
+	if _, whole := integers[in.Type]; whole {
+		name = "raw"
 	}
-	c, err := Preset(preset, base)
+	if first.Preset != nil {
+		name = *first.Preset
+	}
+	c, err := preset(name, base)
 	if err != nil {
 		return Card{}, err
 	}
@@ -145,7 +148,7 @@ func decode(data []byte, in Input) (Card, error) {
 			return Card{}, fail("%s: %d, want %d, which the network's own file says", side.name, side.said, side.own)
 		}
 	}
-	return c, nil
+	return c, c.checkNumbers(in)
 }
 
 // keysOf returns the keys of data, which has to be one JSON object of a card's fields, each

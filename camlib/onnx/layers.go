@@ -2,7 +2,6 @@ package onnx
 
 import (
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
@@ -37,6 +36,7 @@ type study struct {
 	depends map[string]bool // on the image
 	plan    *plan           // for the file's batch, or one image
 	cuts    []cut
+	names   []string      // of the nodes, see labels
 	part    map[*node]int // the number of the layer that makes a node
 	grids   [][2]int      // heights and widths of the images that are layers
 	chosen  int           // the default
@@ -191,10 +191,8 @@ func (s *study) find() {
 			users[in] = append(users[in], n)
 		}
 	}
-	depth, taken, dirs := map[string]int{}, map[string]bool{}, map[string]int{}
-	for _, n := range s.nodes {
-		dirs[path.Dir(n.name)]++
-	}
+	depth, taken := map[string]int{}, map[string]bool{}
+	s.names = s.labels()
 	for i, n := range s.nodes {
 		s.learnGrid(n)
 		d := 0
@@ -206,10 +204,10 @@ func (s *study) find() {
 				continue
 			}
 			depth[name] = d + 1
-			f, ok := s.plan.tensors[name]
-			if _, known := s.plan.known[name]; !ok || known || f.dtype != dtypes.Float32 || name == s.output {
+			if !s.ofImage(name) || name == s.output {
 				continue
 			}
+			f := s.plan.tensors[name]
 			if f.channels == 0 {
 				f.channels = s.channelsBy(name, users[name])
 			}
@@ -217,7 +215,7 @@ func (s *study) find() {
 			if !ok || len(users[name]) == 0 || s.passing(name, users[name]) {
 				continue
 			}
-			c := cut{Layer{Name: layerName(n, name, dirs, taken), Tensor: name, Operator: n.fullOp(), Shape: shape, Tokens: tokens, Depth: depth[name]}, i, f.channels}
+			c := cut{Layer{Name: layerName(n, s.names[i], name, taken), Tensor: name, Operator: n.fullOp(), Shape: shape, Tokens: tokens, Depth: depth[name]}, i, f.channels}
 			s.cuts = append(s.cuts, c)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -23,7 +22,7 @@ import (
 // output, and pixels from 0 to 1 as they are.
 type Options struct {
 	Size   images.Size // of the images; 0 is the file's, or 224×224
-	Layer  string      // that is explained, by its name, its tensor's, or its number from 0; empty is the default
+	Layer  string      // that is explained, by its name, its tensor's, its number from 0, or the name of the module that gives it; empty is the default
 	Output string      // the scores; empty is the first
 
 	// What the graph takes is (x·Scale − Mean) / Std of pixels x from 0 to 1, in the order of
@@ -53,8 +52,8 @@ type Imported struct {
 // two different images together and one by one: where their scores differ, or where the
 // file has fixed its batch in a way that cannot be undone, the network takes one image
 // at a time. Where test vectors lie beside the file, see [Stored], it computes them and fails
-// if it gets something else. Its error matches [ErrModel], [ErrOperator] or
-// [network.ErrLayer].
+// if it gets something else. Its error matches [ErrModel], [ErrOperator],
+// [ErrClasses] or [network.ErrLayer].
 //
 // It refuses a backend of XLA on a processor that was opened under oneDNN's flags, which
 // `camlab setup` may have found the fastest for the article's network: they end the process
@@ -74,7 +73,7 @@ func (m *Model) Network(back compute.Backend, o Options) (*Imported, error) {
 	}
 	classes := s.classes()
 	if o.Classes != nil && len(o.Classes) != classes {
-		return nil, fmt.Errorf("onnx: %d names of classes, want %d, one for each score of output %q", len(o.Classes), classes, s.output)
+		return nil, failure.New(ErrClasses, "onnx: %d names of classes, want %d, one for each score of output %q", len(o.Classes), classes, s.output)
 	}
 	at, err := s.layer(o.Layer)
 	if err != nil {
@@ -149,26 +148,6 @@ func (s *study) notes() (notes []string) {
 		notes = append(notes, "has one score: a number, or the logit of yes against no")
 	}
 	return notes
-}
-
-// layer is the number of a layer by its name, its tensor's name or its number.
-func (s *study) layer(name string) (int, error) {
-	if name == "" {
-		return s.chosen, nil
-	}
-	for i, c := range s.cuts {
-		if c.Name == name || c.Tensor == name {
-			return i, nil
-		}
-	}
-	if i, err := strconv.Atoi(name); err == nil && i >= 0 && i < len(s.cuts) {
-		return i, nil
-	}
-	var names []string
-	for _, c := range s.cuts {
-		names = append(names, c.Name)
-	}
-	return 0, failure.New(network.ErrLayer, "onnx: layer %q, want a number from 0 to %d or one of %s", name, len(s.cuts)-1, strings.Join(names, ", "))
 }
 
 // imported builds the graphs of a network.

@@ -17,6 +17,10 @@ import (
 // match under [errors.Is].
 var ErrModel = errors.New("no ONNX model")
 
+// ErrClasses is what the error of a number of names of classes that is not that of the
+// scores matches.
+var ErrClasses = errors.New("names of classes")
+
 // The opsets of the default domain whose operators are known.
 const (
 	minOpset = 7

@@ -18,11 +18,11 @@ func newLayers() *cobra.Command {
 		Use:   "layers MODEL.onnx",
 		Short: "List the layers of an ONNX model that can be explained",
 		Long: `Layers lists the tensors of an ONNX model that have several places, from the image
-on: --layer takes their names, their names in the file, or their numbers. Depth is
-the longest way from the image, in operators; beside, how many other tensors pass
-beside the layer, where the network has branches. The default is marked with >.
-A tensor after which only an activation function or a normalization comes is not
-listed, but what comes out of that.`,
+on: --layer takes their names, their names in the file, or their numbers, or the name
+of a module for what it gives. Depth is the longest way from the image, in operators;
+beside, how many other tensors pass beside the layer, where the network has branches.
+The default is marked with >. A tensor after which only an activation function or a
+normalization comes is not listed, but what comes out of that.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.name = args[0]
