@@ -93,6 +93,67 @@ func TestPrinted(t *testing.T) {
 	}
 }
 
+// TestOtherTargetsInWords is that what is printed and drawn of another target than a class
+// names it, and says what red speaks for.
+func TestOtherTargetsInWords(t *testing.T) {
+	m := model(t)
+	frog, horse := cifar10.Sample().Image(5), cifar10.Sample().Image(13)
+	for _, test := range []struct {
+		class         string
+		printed, bars string
+	}{
+		{"frog", "frog, p = 0.896", "red: for, blue: against."},
+		{"not frog", "not frog, p(frog) = 0.896", "red: for not frog, blue: against."},
+		{"probability of frog", "probability of frog, p(frog) = 0.896", "red: for probability of frog, blue: against."},
+		{"centred frog", "centered frog, p(frog) = 0.896", "red: for centered frog, blue: against."},
+		{"not frog not deer", "not frog not deer, p(frog) = 0.896, p(deer) = 0.0", "red: for not frog not deer, blue: against."},
+	} {
+		maps, err := m.Explain("hirescam", test.class, frog)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := maps.String(); !strings.HasPrefix(got, "hirescam, a map of 16×16; "+test.printed) || !strings.HasPrefix(maps.Caption(0), test.printed) {
+			t.Errorf("%s: printed %q, caption %q, want %q", test.class, got, maps.Caption(0), test.printed)
+		}
+		path := filepath.Join(t.TempDir(), "maps.png")
+		if err := maps.WritePNG(path); err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		gallery, err := m.Gallery(frog, test.class, "hirescam")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for what, alt := range map[string]string{"picture": pngtext.Get(data, pngtext.Description), "gallery": gallery.Alt} {
+			if !strings.Contains(alt, test.printed) || !strings.Contains(alt, test.bars) {
+				t.Errorf("%s: the %s says %q, want %q and %q in it", test.class, what, alt, test.printed, test.bars)
+			}
+		}
+	}
+	for _, class := range []string{"not predicted", "not top 2"} {
+		maps, err := m.Explain("hirescam", class, frog, horse)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "maps.png")
+		if err := maps.WritePNG(path); err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"not frog, p(frog) = 0.896", "not horse, p(horse) = 0.999", "red: for what was asked, blue: against."} {
+			if alt := pngtext.Get(data, pngtext.Description); !strings.Contains(alt, want) {
+				t.Errorf("%s: the picture says %q, want %q in it", class, alt, want)
+			}
+		}
+	}
+}
+
 func TestMapsAreSaved(t *testing.T) {
 	m := model(t)
 	maps, err := m.Explain("cam", "predicted", cifar10.Sample().Image(5), cifar10.Sample().Image(13))

@@ -34,7 +34,7 @@ func (m *Model) Gallery(img image.Image, class string, methods ...string) (*figu
 	if err != nil {
 		return nil, err
 	}
-	bar := figure.Shading{Scale: scale, Unit: "share of the largest value\nred: for, blue: against"}
+	bar := figure.Shading{Scale: scale}
 	var tiles []figure.Tile
 	title := ""
 	for i, name := range methods {
@@ -59,6 +59,7 @@ func (m *Model) Gallery(img image.Image, class string, methods ...string) (*figu
 			}
 			tiles = append(tiles, figure.Tile{Image: shown, Caption: "image"})
 		}
+		bar.Unit = "share of the largest value\n" + maps.signs()
 		title = strings.TrimPrefix(maps.title()+"\n"+maps.says(0, ", "), "\n")
 		_, heat, _, err := relativeHeat(maps.At(0), photo.Bounds().Size(), bar, zoom)
 		if err != nil {

@@ -26,6 +26,7 @@ type Maps struct {
 	Preparation images.Preparation
 
 	method  cam.Spec
+	target  cam.Target
 	network *network.Network
 }
 
@@ -52,7 +53,7 @@ func (m *Maps) Picture() (image.Image, error) {
 	var err error
 	if m.method.Signed {
 		bar.Scale, err = figure.Diverging(1)
-		bar.Unit += "\nred: for, blue: against"
+		bar.Unit += "\n" + m.signs()
 	} else {
 		bar.Scale, err = figure.Sequential(0, 1)
 	}
@@ -115,12 +116,22 @@ func relativeHeat(raw images.Map, size image.Point, shading figure.Shading, zoom
 	return resized, heat, largest, err
 }
 
-// Shading returns one scale for all given maps of a method: diverging, with
-// zero in the middle, for a method with signs, else from zero to the highest value.
-func Shading(method cam.Spec, maps ...images.Map) (s figure.Shading, err error) {
-	s.Unit = fmt.Sprintf("%s (%s)", method.Name, method.Unit)
+// Unit says beside a color bar what a method's values are and, where they have signs, what
+// red speaks for: "the class", or another target in [cam.Target.Words].
+func Unit(method cam.Spec, red string) string {
+	unit := fmt.Sprintf("%s (%s)", method.Name, method.Unit)
 	if method.Signed {
-		s.Unit += ": red for the class, blue against"
+		unit += fmt.Sprintf(": red for %s, blue against", red)
+	}
+	return unit
+}
+
+// Shading returns one scale for all given maps of a method: diverging, with
+// zero in the middle, for a method with signs, else from zero to the highest value. Its
+// [Unit] is that of maps of a class.
+func Shading(method cam.Spec, maps ...images.Map) (s figure.Shading, err error) {
+	s.Unit = Unit(method, "the class")
+	if method.Signed {
 		s.Scale, err = figure.DivergingOf(maps...)
 	} else {
 		largest := float32(0)

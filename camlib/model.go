@@ -131,7 +131,7 @@ func (m *Model) ExplainBy(ctx context.Context, method cam.Method, target cam.Tar
 	if err != nil {
 		return nil, err
 	}
-	maps := &Maps{Result: result, Images: seen, Opacity: 0.5, method: method.Spec(), network: m.Network}
+	maps := &Maps{Result: result, Images: seen, Opacity: 0.5, method: method.Spec(), target: target, network: m.Network}
 	if m.Card != nil {
 		maps.Preparation = m.Card.Preparation()
 	}

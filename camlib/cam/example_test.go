@@ -320,3 +320,24 @@ func ExampleTarget() {
 	// [2 2 4 4]
 	// [2 4 4]
 }
+
+// A target in words, of a class and of a contrast.
+func ExampleTarget_Words() {
+	for _, target := range []cam.Target{
+		cam.Predicted, cam.Class(6).Counterfactual(), cam.Class(6).Probability(), cam.Class(6).Centered(),
+		cam.Class(6).Probability().Counterfactual(), cam.Class(6).Counterfactual().Counterfactual(),
+		cam.Func(func(scores *Node) *Node { return ReduceMax(scores, -1) }),
+	} {
+		fmt.Println(target.Words("frog"))
+	}
+	fmt.Println(cam.Contrast(6, 4).Counterfactual().Words("frog not deer"))
+	// Output:
+	// frog
+	// not frog
+	// probability of frog
+	// centered frog
+	// not probability of frog
+	// frog
+	// function of the scores
+	// not frog not deer
+}

@@ -62,6 +62,24 @@ func (t Target) Centered() Target { t.form.quantity = centered; return t }
 // shows what has to go for the class to lose.
 func (t Target) Counterfactual() Target { t.form.negated = !t.form.negated; return t }
 
+// Words says what is explained of a class: "frog" for its score, "not frog" for a
+// [Target.Counterfactual], "probability of frog" and "centered frog". Of a [Contrast] the
+// class is such as "frog not deer". A [Func] is no class's: "function of the scores".
+func (t Target) Words(class string) string {
+	switch t.form.quantity {
+	case probability:
+		class = "probability of " + class
+	case centered:
+		class = "centered " + class
+	case function:
+		class = "function of the scores"
+	}
+	if t.form.negated {
+		class = "not " + class
+	}
+	return class
+}
+
 type targetKind int
 
 const (

@@ -24,6 +24,7 @@ const Generator = `<meta name="generator" content="camlab report">`
 type Page struct {
 	Title   string
 	Facts   []Fact   // how the maps were made
+	Asked   string   // what red speaks for, such as "not cat"; empty for the class of each map
 	Methods []Method // of the maps
 	Images  []Image
 	Failed  []Failure // pictures of which there are no maps
@@ -56,7 +57,7 @@ type Image struct {
 // Map is one map of an image.
 type Map struct {
 	Method  int     // its number in [Page.Methods]
-	Class   string  // what it explains, such as "cat" or "cat not dog"
+	Class   string  // what it explains, such as "cat", "cat not dog" or "not cat"
 	Score   float32 // of what it explains, by which images are sorted
 	Outcome string  // what the map cannot show; empty or "ok" for nothing
 	Link    string  // relative URL of a larger picture beside the page; empty for none

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -194,13 +195,13 @@ func (w *explaining) explain(ctx context.Context, k int, u *unit) error {
 	}
 	for row := range w.chunk.which {
 		for _, c := range r.ClassesOf(row) {
-			u.Of = append(u.Of, w.manifest.Classes[c])
+			u.Of = append(u.Of, target.Words(w.manifest.Classes[c]))
 		}
 	}
 	if k == 0 { // scores and classes are the same for every method
 		u.logits = r.Scores
 		for row, i := range w.chunk.which {
-			u.Images = append(u.Images, w.found(w.describe(i), r, row))
+			u.Images = append(u.Images, w.found(w.describe(i), target, r, row))
 		}
 	}
 	if w.journal.units == 0 { // from now on an earlier run's files are no more all there
@@ -213,7 +214,7 @@ func (w *explaining) explain(ctx context.Context, k int, u *unit) error {
 	if !w.flags.draw {
 		return nil
 	}
-	return w.draw(w.methods[k], r, u)
+	return w.draw(w.methods[k], target, r, u)
 }
 
 // batch is the chunk's images as the network takes them.
@@ -233,11 +234,11 @@ func (w *explaining) batch() (images.Batch, error) {
 }
 
 // found adds what a result says of an image.
-func (w *explaining) found(e explained, r *cam.Result, i int) explained {
+func (w *explaining) found(e explained, target cam.Target, r *cam.Result, i int) explained {
 	classes := w.manifest.Classes
 	e.Predicted = classes[r.Predicted[i]]
 	if r.Class != nil && r.K == 0 {
-		e.Class = classes[r.Class[i]]
+		e.Class = target.Words(classes[r.Class[i]])
 	}
 	if r.Rival != nil {
 		e.Rival = classes[r.Rival[i]]
@@ -246,7 +247,7 @@ func (w *explaining) found(e explained, r *cam.Result, i int) explained {
 }
 
 // draw writes a result's pictures. Those of one image share a scale.
-func (w *explaining) draw(method cam.Method, r *cam.Result, u *unit) error {
+func (w *explaining) draw(method cam.Method, target cam.Target, r *cam.Result, u *unit) error {
 	used := make(map[uint64]bool)
 	for row, i := range w.chunk.which {
 		for _, c := range r.ClassesOf(row) {
@@ -254,6 +255,7 @@ func (w *explaining) draw(method cam.Method, r *cam.Result, u *unit) error {
 			if r.Rival != nil {
 				asked += "_not_" + w.slugs[r.Rival[row]]
 			}
+			asked = strings.ReplaceAll(target.Words(asked), " ", "_")
 			stem := w.files[i] + "_" + asked + "_" + cam.FileName(method.Spec().Name)
 			name := stem + ".png"
 			if _, taken := w.journal.taken[hash(name)]; taken || used[hash(name)] { // a_b of c, and a of b_c
@@ -266,13 +268,13 @@ func (w *explaining) draw(method cam.Method, r *cam.Result, u *unit) error {
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for row := range w.chunk.which {
-		group.Go(func() error { return w.drawImage(method, r, row, u.Pictures[row]) })
+		group.Go(func() error { return w.drawImage(method, target, r, row, u.Pictures[row]) })
 	}
 	return group.Wait()
 }
 
 // drawImage writes the pictures of one image, to files of those names.
-func (w *explaining) drawImage(method cam.Method, r *cam.Result, row int, files []string) error {
+func (w *explaining) drawImage(method cam.Method, target cam.Target, r *cam.Result, row int, files []string) error {
 	names, classes := w.manifest.Classes, r.ClassesOf(row)
 	var maps []images.Map
 	for _, c := range classes {
@@ -286,6 +288,9 @@ func (w *explaining) drawImage(method cam.Method, r *cam.Result, row int, files 
 		asked := names[c]
 		if r.Rival != nil {
 			asked += " not " + names[r.Rival[row]]
+		}
+		if words := target.Words(asked); words != asked {
+			asked, shading.Unit = words, camlib.Unit(method.Spec(), words)
 		}
 		title := fmt.Sprintf("%s: %s %+.2f", legible.Line(w.describe(w.chunk.which[row]).Name), legible.Line(asked), r.Score[row*len(classes)+k])
 		picture, err := w.chunk.seen[row].pair(figure.Pair{Title: title, Map: maps[k], Name: method.Spec().Name, Shading: shading}).Draw()

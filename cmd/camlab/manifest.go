@@ -67,7 +67,7 @@ type explained struct {
 	File      string   `json:"file,omitempty"` // bytes that are not UTF-8 as \xe9
 	Label     string   `json:"label,omitempty"`
 	Predicted string   `json:"predicted"`
-	Class     string   `json:"class,omitempty"` // of its map; none when the maps are of all classes
+	Class     string   `json:"class,omitempty"` // that its map is of, or what else was asked of it, such as "not cat"; none when the maps are of several classes
 	Rival     string   `json:"rival,omitempty"` // that the class was contrasted with
 	Pictures  []string `json:"pictures"`        // files, method after method
 }

@@ -24,7 +24,7 @@ const (
 type record struct {
 	Row int `json:"row"` // in the arrays
 	explained
-	Of    []string    `json:"of,omitempty"` // the class of each map, where they are of several
+	Of    []string    `json:"of,omitempty"` // the class of each map, as in Class, where they are of several
 	Maps  []madeByOne `json:"maps"`         // method after method
 	Error string      `json:"error,omitempty"`
 }

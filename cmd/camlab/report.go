@@ -14,7 +14,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/cam"
+	"github.com/camlab-go/camlab/camlib/network"
 	"github.com/camlab-go/camlab/camlib/report"
 	"github.com/camlab-go/camlab/internal/atomicfile"
 	"github.com/camlab-go/camlab/internal/legible"
@@ -156,6 +158,10 @@ func linker(dir, page string) func(name string) string {
 func (r *finishedRun) page(link func(name string) string) *report.Page {
 	m := r.manifest
 	p := &report.Page{Title: "Class activation maps of " + r.title(), Draw: r.draw, Facts: facts(m)}
+	asker := camlib.Model{Network: &network.Network{Classes: m.Classes}}
+	if target, err := asker.Target(m.Class); err == nil && target.Words("") != "" { // label, an error here, is a class
+		p.Asked = legible.Line(m.Class)
+	}
 	for _, f := range m.Maps {
 		method := report.Method{Name: f.Method, Signed: f.Signed}
 		if known, err := cam.Lookup(f.Method); err == nil { // else one that another program registered

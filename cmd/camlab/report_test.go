@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/camlab-go/camlab/camlib/report"
+	"github.com/camlab-go/camlab/internal/pngtext"
 )
 
 // hostileName is a photo's, which is text wherever it is shown.
@@ -217,6 +218,74 @@ func TestReportOfALabeledSplit(t *testing.T) {
 	}
 	if !bytes.Contains(text[:512], []byte(report.Generator)) {
 		t.Error("the page does not say what made it")
+	}
+}
+
+// TestOtherTargetsAreNamed is that pictures, records and the page name what was explained,
+// where that is not the class itself, and that its pictures are files of their own.
+func TestOtherTargetsAreNamed(t *testing.T) {
+	out := t.TempDir()
+	drawn := make(map[string]string)
+	for _, test := range []struct{ class, asked, of, file, red string }{ // of is asked without the rival, which has a field of its own
+		{"cat", "cat", "cat", "3_cat_hirescam.png", "the class"},
+		{"cat not dog", "cat not dog", "cat", "3_cat_not_dog_hirescam.png", "the class"},
+		{"not cat", "not cat", "not cat", "3_not_cat_hirescam.png", "not cat"},
+		{"probability of cat", "probability of cat", "probability of cat", "3_probability_of_cat_hirescam.png", "probability of cat"},
+		{"centred cat", "centered cat", "centered cat", "3_centered_cat_hirescam.png", "centered cat"},
+		{"not cat not dog", "not cat not dog", "not cat", "3_not_cat_not_dog_hirescam.png", "not cat not dog"},
+	} {
+		if _, err := command(t, "explain", "--split", "sample", "--index", "3", "--method", "hirescam", "--class", test.class, "--csv", "--out", out); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := command(t, "report", out); err != nil {
+			t.Fatal(err)
+		}
+		files := make(map[string]string)
+		for _, name := range []string{test.file, recordsFile, scoresFile, "report.html"} {
+			text, err := os.ReadFile(filepath.Join(out, name))
+			if err != nil {
+				t.Fatalf("%s: %v", test.class, err)
+			}
+			files[name] = string(text)
+		}
+		drawn[test.file] = files[test.file]
+		legend := "red speaks for the class, blue against it"
+		if test.red != "the class" {
+			legend = "red speaks for what was asked, “" + test.class + "”, blue against it"
+		}
+		alt := pngtext.Get([]byte(files[test.file]), pngtext.Description)
+		for _, want := range []struct{ what, in, text string }{
+			{"title", alt, "3: " + test.asked + " "},
+			{"color bar", alt, "red for " + test.red + ", blue against."},
+			{"record", files[recordsFile], `"class":"` + test.of + `"`},
+			{"row of scores", files[scoresFile], ",hirescam," + test.of + ","},
+			{"card", files["report.html"], "<figcaption>hirescam, " + test.asked + " <data "},
+			{"map in words", files["report.html"], "hirescam map of " + test.asked + " for image 3: "},
+			{"legend", files["report.html"], legend},
+		} {
+			if !strings.Contains(want.in, want.text) {
+				t.Errorf("%s: no %q in the %s", test.class, want.text, want.what)
+			}
+		}
+	}
+	for file, want := range drawn {
+		if text, err := os.ReadFile(filepath.Join(out, file)); err != nil || string(text) != want {
+			t.Errorf("%s is not as it was drawn, %v", file, err)
+		}
+	}
+	if _, err := command(t, "explain", "--split", "sample", "--index", "3", "--method", "hirescam", "--class", "not top 2", "--out", out); err != nil {
+		t.Fatal(err)
+	}
+	for k, file := range readManifest(t, out).Images[0].Pictures {
+		text, err := os.ReadFile(filepath.Join(out, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked := strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(file, "3_"), "_hirescam.png"), "_", " ")
+		alt := pngtext.Get(text, pngtext.Description)
+		if !strings.HasPrefix(asked, "not ") || !strings.Contains(alt, "3: "+asked+" ") || !strings.Contains(alt, "red for "+asked+", blue against.") {
+			t.Errorf("picture %d, %s, says %q", k, file, alt)
+		}
 	}
 }
 
