@@ -225,7 +225,7 @@ func TestExplainOtherLayersAndClasses(t *testing.T) {
 			t.Errorf("score %d is %v, want a probability", i, p)
 		}
 	}
-	if p, err := filepath.Glob(filepath.Join(out, "7_frog_*.png")); err != nil || len(p) != 2 {
+	if p, err := filepath.Glob(filepath.Join(out, "7_probability_of_frog_*.png")); err != nil || len(p) != 2 {
 		t.Errorf("pictures %v of the frog's first class, want one of each method", p)
 	}
 	for _, test := range []struct{ flag, value, want string }{
