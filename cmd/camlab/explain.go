@@ -265,6 +265,9 @@ func (o *explainFlags) run(cmd *cobra.Command, args []string) (*manifest, error)
 		fmt.Fprintf(cmd.ErrOrStderr(), "explain: %s has these results already; remove it to compute them again\n", o.out)
 		return done, nil
 	}
+	if _, err := os.Stat(filepath.Join(o.out, manifestFile)); err == nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "explain: %s has the results of another run, in whose place these come; those of its files that have other names stay: another --out keeps them apart\n", o.out)
+	}
 	if err := result.free(o.out); err != nil {
 		return nil, fmt.Errorf("explain: --out: %w", err)
 	}

@@ -43,7 +43,8 @@ func TestExplainTwice(t *testing.T) {
 	first, _ := run()
 	want := files(t, out)
 	const already = "has these results already"
-	if text, said := run(); text != first || !strings.Contains(said, already) {
+	const another = "has the results of another run, in whose place these come"
+	if text, said := run(); text != first || !strings.Contains(said, already) || strings.Contains(said, another) {
 		t.Errorf("a second start said %q, want that all is there, and the same manifest", said)
 	}
 	for _, name := range slices.Sorted(func(yield func(string) bool) {
@@ -64,6 +65,9 @@ func TestExplainTwice(t *testing.T) {
 	write(t, filepath.Join(photos, "1.png"), pngBytes(t, 9))
 	if text, said := run(); text == first || strings.Contains(said, already) {
 		t.Error("another picture of the same name went unnoticed")
+	}
+	if _, said, err := commandSaying(t, "explain", photos, "--out", out, "--method", "gradcam"); err != nil || !strings.Contains(said, another) {
+		t.Errorf("another run said %q (%v), want that the folder has another's results", said, err)
 	}
 }
 
