@@ -13,6 +13,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -114,15 +115,17 @@ func run(in io.Reader, out io.Writer, list string, exact bool) error {
 			wrong = append(wrong, fmt.Sprintf("%s %s was not skipped: take it off the list", e.folder, e.name))
 		}
 	}
-	switch {
-	case len(failed) > 0:
-		return fmt.Errorf("%d failed: %s", len(failed), strings.Join(failed, ", "))
-	case passed == 0:
-		return fmt.Errorf("no test passed, want some")
-	case len(wrong) > 0:
-		return fmt.Errorf("other skips than expected:\n%s", strings.Join(wrong, "\n"))
+	var errs []error // all that is wrong: a run takes long
+	if len(failed) > 0 {
+		errs = append(errs, fmt.Errorf("%d failed: %s", len(failed), strings.Join(failed, ", ")))
 	}
-	return nil
+	if passed == 0 {
+		errs = append(errs, errors.New("no test passed, want some"))
+	}
+	if len(wrong) > 0 {
+		errs = append(errs, fmt.Errorf("other skips than expected:\n%s", strings.Join(wrong, "\n")))
+	}
+	return errors.Join(errs...)
 }
 
 // reason is what a skipped test said last before the line that says that it was skipped.

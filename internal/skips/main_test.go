@@ -31,6 +31,7 @@ func TestRun(t *testing.T) {
 		{"not those of another folder", log, "camlib Test* needs XLA", false, "TestB was skipped"},
 		{"on some machines", log, "camlib/cam TestB needs XLA\n? camlib/cam TestA needs XLA", true, ""},
 		{"failure", fail, "camlib/cam TestB needs XLA", false, "1 failed: camlib/cam TestC"},
+		{"failure beside a skip", fail, "", false, "1 failed: camlib/cam TestC\nother skips than expected:\ncamlib/cam TestB was skipped"},
 		{"nothing ran", "", "", false, "no test passed"},
 		{"a line too short", log, "camlib/cam TestB", false, "want folder, test and reason"},
 	} {
