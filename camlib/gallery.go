@@ -11,11 +11,10 @@ import (
 )
 
 // Gallery draws one image's maps by several methods beside each other, six in a row, the
-// image itself first, as the network sees it; the methods are named as in
-// [Model.Explain], none is all that take the network. Each map is colored relative to its own largest
-// value: from blue through gray at zero to red, so that a method without signs has no
-// blue. class is what [Model.Target] takes, where that is one class. A [Maps].Note stands
-// above.
+// image itself first, as the network sees it; the methods are named as in [Model.Explain],
+// none is all that take the network. Each map is colored relative to its own largest value:
+// from blue through gray at zero to red, so that a method without signs has no blue. class
+// is what [Model.Target] takes, where that is one class. A [Maps].Note stands above.
 //
 //	picture, err := model.Gallery(img, "predicted", "cam", "gradcam", "layercam")
 func (m *Model) Gallery(img image.Image, class string, methods ...string) (*figure.Picture, error) {

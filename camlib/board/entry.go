@@ -11,8 +11,8 @@ type Entry struct {
 	metric.Metric // what is said of it; its own Compute is not called
 	Over          Over
 	// Compute returns a row's cell, nil where the metric does not apply. Where its error
-	// matches [cam.ErrHead], [cam.ErrAttention], [cam.ErrShape], [network.ErrLayer] or
-	// [truth.ErrTruth] the cell is empty too.
+	// is one of [cam.Refused], or matches [cam.ErrShape] or [truth.ErrTruth], the cell is
+	// empty too.
 	Compute func(ctx context.Context, c *Contestant) (*metric.Estimate, error)
 }
 

@@ -47,10 +47,10 @@ const (
 )
 
 // Probability explains the class's probability P = softmax(y), or of a network with a
-// single score σ(y), instead of its score y: what would change the network's decision, not its evidence. At the
-// scores that the network gives, ∂P_c/∂y_j = P_c (δ_cj − P_j), so that for a
-// linear head the map is P_c (CAM_c − Σ_j P_j CAM_j), and over all classes the
-// maps sum to 0.
+// single score σ(y), instead of its score y: what would change the network's decision, not
+// its evidence. At the scores that the network gives, ∂P_c/∂y_j = P_c (δ_cj − P_j), so that
+// for a linear head the map is P_c (CAM_c − Σ_j P_j CAM_j), and over all classes the maps
+// sum to 0.
 func (t Target) Probability() Target { t.form.quantity = probability; return t }
 
 // Centered explains how far the class's score is above the mean of all classes,

@@ -151,7 +151,8 @@ func mean(v []float64) []float64 {
 }
 
 // Guess returns the card of a network without one: the preset imagenet, or unit for one
-// that sees gray, or raw for one that takes whole numbers. What the network's own file does not say is marked as guessed.
+// that sees gray, or raw for one that takes whole numbers. What the network's own file does
+// not say is marked as guessed.
 func Guess(in Input) (Card, error) {
 	preset := "imagenet"
 	if _, whole := integers[in.Type]; whole {

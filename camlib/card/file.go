@@ -45,8 +45,8 @@ func Find(model string) (path string, ok bool, err error) {
 }
 
 // Read reads a card. What it does not say is as in its preset or, without one, as in unit:
-// pixels from 0 to 1, or as in raw where the network takes whole numbers; and as the network's own file says. The names of ClassesFile are in
-// Classes.
+// pixels from 0 to 1, or as in raw where the network takes whole numbers; and as the
+// network's own file says. The names of ClassesFile are in Classes.
 //
 // It fails with an error that says which field is wrong and what is wanted for anything
 // that is no JSON object of a card's fields, each at most once, for values that [Card.Check]

@@ -109,7 +109,7 @@ func (n *Network) Decode(data []byte) error {
 	for _, t := range all {
 		names = append(names, t.Name)
 	}
-	wrapper := wrapper(file.Names(), names)
+	wrapper := wrapperOf(file.Names(), names)
 	for _, name := range file.Names() {
 		if !slices.Contains(names, strings.TrimPrefix(name, wrapper)) {
 			return fmt.Errorf("%w: tensor %q, want only those of %s: %s", ErrArchitecture, name, n.Name, strings.Join(names, ", "))
@@ -149,9 +149,9 @@ func (n *Network) Decode(data []byte) error {
 	return nil
 }
 
-// wrapper returns what wrappers of PyTorch's have put before every name of a file, of a
+// wrapperOf returns what wrappers of PyTorch's have put before every name of a file, of a
 // network whose own names are given.
-func wrapper(file, own []string) (prefix string) {
+func wrapperOf(file, own []string) (prefix string) {
 	for again := len(file) > 0; again; {
 		again = false
 		for _, w := range []string{"module.", "_orig_mod."} {

@@ -247,19 +247,8 @@ func compare(back compute.Backend, net *network.Network, one *imported, ways []*
 	for i := range pixels {
 		pixels[i] = rng.Float32()
 	}
-	run := func(build func(scope *model.Scope, x *Node) *Node) (scores []float32, err error) {
-		g, err := exec.New(back, net.Store, func(scope *model.Scope, in []*Node) exec.Outputs {
-			return exec.Outputs{"scores": build(scope, in[0])}
-		})
-		if err != nil {
-			return nil, err
-		}
-		defer g.Finalize()
-		out, err := g.Call(tensors.FromFlatDataAndDimensions(pixels, 2, size.Height, size.Width, size.Channels))
-		if err != nil {
-			return nil, err
-		}
-		return scores, out.Read(map[string]any{"scores": &scores})
+	run := func(build func(scope *model.Scope, x *Node) *Node) ([]float32, error) {
+		return runOnce(back, net, tensors.FromFlatDataAndDimensions(pixels, 2, size.Height, size.Width, size.Channels), build)
 	}
 	want, err := run(one.whole)
 	if err != nil {
@@ -277,6 +266,22 @@ func compare(back compute.Backend, net *network.Network, one *imported, ways []*
 		}
 	}
 	return off, nil
+}
+
+// runOnce runs a graph with a network's weights, and frees it.
+func runOnce(back compute.Backend, net *network.Network, in *tensors.Tensor, build func(scope *model.Scope, x *Node) *Node) (out []float32, err error) {
+	g, err := exec.New(back, net.Store, func(scope *model.Scope, in []*Node) exec.Outputs {
+		return exec.Outputs{"out": build(scope, in[0])}
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer g.Finalize()
+	values, err := g.Call(in)
+	if err != nil {
+		return nil, err
+	}
+	return out, values.Read(map[string]any{"out": &out})
 }
 
 // distance is the largest difference of values, relative to the largest wanted.

@@ -9,8 +9,8 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// enter is a builder of a part, with what the parts before it made.
-func (im *imported) enter(scope *model.Scope, x *Node, beside []*Node, k int) *builder {
+// begin is a builder for as many images as the graph of x has, and their plan.
+func (im *imported) begin(scope *model.Scope, x *Node) (*builder, *plan) {
 	n := x.Shape().Dim(0)
 	if im.single {
 		n = im.batch()
@@ -21,6 +21,12 @@ func (im *imported) enter(scope *model.Scope, x *Node, beside []*Node, k int) *b
 	}
 	b := im.m.newBuilder(x.Graph(), scope, x.DType())
 	b.known, b.batch = p.known, im.freeing(n)
+	return b, p
+}
+
+// enter is a builder of a part, with what the parts before it made.
+func (im *imported) enter(scope *model.Scope, x *Node, beside []*Node, k int) *builder {
+	b, p := im.begin(scope, x)
 	if k == 0 {
 		x = im.pre.build(x)
 		if im.single && im.batch() > 1 {

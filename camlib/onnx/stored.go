@@ -15,7 +15,6 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/camlab-go/camlab/camlib/network"
-	"github.com/camlab-go/camlab/internal/exec"
 )
 
 // Stored is what became of a test vector that lies beside a model's file as ONNX's own test
@@ -133,27 +132,23 @@ func readTensor(file string) (*array, error) {
 // with a softmax at its end if it has one.
 func (im *imported) offStored(back compute.Backend, net *network.Network, v vector) (float64, error) {
 	nodes := im.m.graph.needed(im.file)
-	g, err := exec.New(back, net.Store, func(scope *model.Scope, in []*Node) exec.Outputs {
+	got, err := runOnce(back, net, tensors.FromFlatDataAndDimensions(v.in.floats(), v.in.dims...), func(scope *model.Scope, x *Node) *Node {
 		var out *Node
 		if err := catch(func() {
-			b := im.enterFile(scope, in[0])
+			b, _ := im.begin(scope, x)
+			in := logical(x) // as it is, without what is done to pixels
+			if in.channels = 3; im.im.first {
+				in.channels = 1
+			}
+			b.values[im.im.name] = in
 			b.run(nodes)
 			out = b.logicalNode(b.value(im.file))
 		}); err != nil {
 			panic(err)
 		}
-		return exec.Outputs{"out": out}
+		return out
 	})
 	if err != nil {
-		return 0, err
-	}
-	defer g.Finalize()
-	values, err := g.Call(tensors.FromFlatDataAndDimensions(v.in.floats(), v.in.dims...))
-	if err != nil {
-		return 0, err
-	}
-	var got []float32
-	if err := values.Read(map[string]any{"out": &got}); err != nil {
 		return 0, err
 	}
 	want := v.out.floats()
@@ -161,21 +156,4 @@ func (im *imported) offStored(back compute.Backend, net *network.Network, v vect
 		return 0, fmt.Errorf("output of %d values, want %d", len(got), len(want))
 	}
 	return distance(got, want), nil
-}
-
-// enterFile is a builder of the whole graph, of what the file itself takes.
-func (im *imported) enterFile(scope *model.Scope, x *Node) *builder {
-	n := x.Shape().Dim(0)
-	p, err := im.at(n)
-	if err != nil {
-		panic(stop{err})
-	}
-	b := im.m.newBuilder(x.Graph(), scope, x.DType())
-	b.known, b.batch = p.known, im.freeing(n)
-	v := logical(x)
-	if v.channels = 3; im.im.first {
-		v.channels = 1
-	}
-	b.values[im.im.name] = v
-	return b
 }

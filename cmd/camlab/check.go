@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,8 +53,8 @@ the model (test_data_set_0/input_0.pb and output_0.pb) are compared in any case.
 				return errors.New("check: --against without --input, want the array that the scores are of")
 			}
 			open := opener(cmd, backendName)
-			if file, err := o.onnxFile(); err != nil || file == "" {
-				return cmp.Or(err, fmt.Errorf("check: %s: want an .onnx file, or what `camlab fetch` made", o.name))
+			if _, err := o.onlyONNX(); err != nil {
+				return fmt.Errorf("check: %w", err)
 			}
 			m, err := o.open(true, open)
 			if err != nil {

@@ -80,12 +80,11 @@ func openBackend(cmd *cobra.Command, name string) (compute.Backend, error) {
 // fitting returns the methods that were looked up by names without those that only "all"
 // names and that do not take the network, and says which these are. They are tried on noise.
 func fitting(cmd *cobra.Command, e *cam.Explainer, net *network.Network, raw bool, names []string, methods []cam.Method) (fit []cam.Method, err error) {
-	x := noise(net.Input.Size, raw)
 	for _, m := range methods {
 		s := m.Spec()
 		named := slices.ContainsFunc(names, func(name string) bool { return cam.FileName(name) == cam.FileName(s.Name) })
 		if !named && s.Choosy {
-			_, err := e.Explain(cmd.Context(), m, x, cam.Predicted)
+			_, err := e.Explain(cmd.Context(), m, noise(net.Input.Size, raw), cam.Predicted)
 			switch {
 			case cam.Refused(err):
 				fmt.Fprintf(cmd.ErrOrStderr(), "%s: without %s: %v\n", cmd.Name(), s.Name, err)

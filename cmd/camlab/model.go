@@ -171,14 +171,20 @@ func (o *modelFlags) openONNX(raw bool, backend func() (compute.Backend, error))
 	return m, nil
 }
 
+// onlyONNX is onnxFile, and fails for another kind of model.
+func (o *modelFlags) onlyONNX() (string, error) {
+	file, err := o.onnxFile()
+	if err == nil && file == "" {
+		err = fmt.Errorf("%s: want an .onnx file, or what `camlab fetch` made", o.name)
+	}
+	return file, err
+}
+
 // graph reads an ONNX model, with what the flags say of its card, and fails for another
 // kind of model.
 func (o *modelFlags) graph() (graph *onnx.Model, file string, choice card.Choice, err error) {
-	if file, err = o.onnxFile(); err != nil {
+	if file, err = o.onlyONNX(); err != nil {
 		return nil, "", choice, err
-	}
-	if file == "" {
-		return nil, "", choice, fmt.Errorf("%s: want an .onnx file, or a name that camlab fetch takes", o.name)
 	}
 	if choice, err = o.choice(); err != nil {
 		return nil, "", choice, err

@@ -12,8 +12,9 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// The longest parts of a picture's name, in bytes: the whole, with what of a class
-// is explained, a method's name and what atomicfile adds for the temporary file, stays below the 255 that file systems take.
+// The longest parts of a picture's name, in bytes: the whole, with what of a class is
+// explained, a method's name and what atomicfile adds for the temporary file, is no longer
+// than the 255 that file systems take.
 const (
 	maxImageName = 130
 	maxClassName = 28
