@@ -138,7 +138,7 @@ func findSpecs(env kernels.Env, before string) ([]spec, error) {
 		b.parts = string(own) // names of that checkout
 	}
 	if before == "" {
-		b.Env["PATH"] = strings.TrimPrefix(b.Env["PATH"], env.GoFrontDir()+string(os.PathListSeparator))
+		b.Env["PATH"] = strings.TrimPrefix(b.Env["PATH"], env.KernelBin("")+string(os.PathListSeparator))
 		var all map[string]any
 		if err := json.Unmarshal(b.text, &all); err != nil {
 			return nil, err

@@ -81,8 +81,22 @@ func Open(ctx context.Context, dir, work string, env []string, say func(line str
 	return c, nil
 }
 
+// Host is the program in which the cells run, in a folder made by Prepare.
+func Host(dir string) string { return filepath.Join(dir, hostName) }
+
 // Host is the program in which the cells run.
-func (c *Compiler) Host() string { return filepath.Join(c.dir, hostName) }
+func (c *Compiler) Host() string { return Host(c.dir) }
+
+// Files are the files of all compiled packages that are known, by import path.
+func (c *Compiler) Files() map[string]string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	files := make(map[string]string, len(c.packages))
+	for path, p := range c.packages {
+		files[path] = p.Export
+	}
+	return files
+}
 
 // Module is the folder of the session's module, for commands like go get.
 func (c *Compiler) Module() string { return c.work }

@@ -104,26 +104,25 @@ func Prepare(ctx context.Context, dir string, src Source, env []string) (changed
 	if err != nil {
 		return fail(err)
 	}
-	if err := atomicfile.WriteFile(filepath.Join(dir, stateName), text); err != nil {
+	if err := atomicfile.WriteFile(filepath.Join(dir, Ready), text); err != nil {
 		return fail(err)
 	}
 	return true, nil
 }
 
-// Files of the folder.
-const (
-	hostName  = "host"
-	stateName = "packages.json"
-)
+// Ready is the file that Prepare writes last.
+const Ready = "packages.json"
+
+const hostName = "host"
 
 func readState(dir string) (*state, error) {
-	text, err := os.ReadFile(filepath.Join(dir, stateName))
+	text, err := os.ReadFile(filepath.Join(dir, Ready))
 	if err != nil {
 		return nil, err
 	}
 	var s state
 	if err := json.Unmarshal(text, &s); err != nil {
-		return nil, fmt.Errorf("%s: %w", stateName, err)
+		return nil, fmt.Errorf("%s: %w", Ready, err)
 	}
 	return &s, nil
 }
