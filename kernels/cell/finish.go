@@ -112,7 +112,7 @@ func (r *rewriter) variables() (kept map[string]bool) {
 
 // compiled gives a declaration of the cell its text, with the edits made.
 func (r *rewriter) compiled(d *symbol) {
-	d.source = r.text[d.from:d.end]
+	d.source, d.doc = r.text[d.from:d.end], docBefore(r.text, d.from)
 	d.text = r.cut(d.from, d.end)
 	if d.kind == typeDecl {
 		d.text = "type (\n" + d.text + "\n)"

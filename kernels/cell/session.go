@@ -64,7 +64,8 @@ type Session struct {
 type symbol struct {
 	name   string
 	kind   kind
-	source string // of the declaration, as it was written, with its comment
+	source string // of the declaration, as it was written
+	doc    string // the comment above it
 	text   string // of the whole declaration, as it is compiled
 	head   string // what stands for it in later cells
 	// uses are the names in head, for packages with their paths; needs are those
