@@ -3,6 +3,7 @@ package cell
 import (
 	"cmp"
 	"go/ast"
+	"go/parser"
 	"go/scanner"
 	"go/token"
 	"go/types"
@@ -282,10 +283,18 @@ func (s *Session) others(prefix string) (items []Item) {
 	return items
 }
 
-// signature is the first line of a function's source.
+// signature is a function's source without its body.
 func signature(source string) string {
-	first, _, _ := strings.Cut(source, "\n")
-	return strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(first), "{"))
+	fset := token.NewFileSet()
+	f, err := parser.ParseFile(fset, "", "package p\n"+source, parser.SkipObjectResolution)
+	if err != nil || len(f.Decls) == 0 {
+		return source
+	}
+	d, ok := f.Decls[0].(*ast.FuncDecl)
+	if !ok || d.Body == nil {
+		return source
+	}
+	return strings.TrimSpace(source[:fset.Position(d.Body.Pos()).Offset-len("package p\n")])
 }
 
 // matching are the items that begin with prefix, each name once: those with its

@@ -139,7 +139,7 @@ func mended(body string) (string, bool) {
 	var closers strings.Builder
 	stack := open(body)
 	for i := len(stack) - 1; i >= 0; i-- {
-		closers.WriteString(map[byte]string{'(': ")", '[': "]", '{': "\n}"}[body[stack[i]]])
+		closers.WriteString(map[byte]string{'(': ")", '[': "]", '{': "}"}[body[stack[i]]])
 	}
 	for _, inner := range []string{"", " {}", "()", ":", "{}", "; true {}", "; {}", " = 0", " int"} {
 		for _, outer := range []string{"", " {}", "{}", " f_() {}", "()", ":", "; true {}"} {

@@ -130,7 +130,7 @@ func (s *Session) describe(r *rewriter, id *ast.Ident, nodes []ast.Node, detail 
 		declaration = types.ObjectString(obj, short)
 	}
 	p.code(declaration)
-	if e != nil {
+	if e != nil && detail == 0 {
 		p.doc(d, e.text)
 		if code := d.example(e.examples); code != "" {
 			p.text("Example:")

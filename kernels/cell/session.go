@@ -58,6 +58,7 @@ type Session struct {
 	gone    map[string]string // why a name is there no longer
 	cells   int
 	docs    docs
+	export  bool // cells become a program, without package live
 }
 
 // symbol is a declaration that lives on. Methods are named "T.m".
@@ -118,6 +119,7 @@ type Unit struct {
 	Warnings []*Error
 
 	session *Session
+	blanks  []string // paths that it imports for what they do when loaded
 	symbols map[string]*symbol
 	imports map[string]string
 	dots    []string
