@@ -35,6 +35,10 @@ type Run struct {
 	Label unsafe.Pointer // that of its goroutine and those it starts
 }
 
+// GiveUp has the run that the calling goroutine belongs to end for its reader with an
+// error, while what it does goes on in the background.
+var GiveUp = func(err error) {}
+
 // Label is the label of the goroutine that calls it.
 var Label = func() unsafe.Pointer { return nil }
 

@@ -259,3 +259,14 @@ func TestBadArchives(t *testing.T) {
 	u.Keep()
 	k.ok("y + f()", "15")
 }
+
+// TestGiveUp: what cannot be interrupted says so from another goroutine.
+func TestGiveUp(t *testing.T) {
+	k := open(t)
+	r := k.run("n, wake := 1, make(chan bool)\ngo func() { live.GiveUp(errors.New(\"busy\")) }()\n<-wake\nn = 2")
+	if f := r.Failure; f == nil || f.Kind != wire.Error || f.Text != "busy" || !f.Left {
+		t.Fatal(failure(r))
+	}
+	k.ok("n", "1")
+	k.ok("wake <- true; for n == 1 { time.Sleep(time.Millisecond) }\nn", "2")
+}

@@ -162,7 +162,7 @@ func open(t *testing.T, env ...string) *kernel {
 		return nil, fmt.Errorf("no package %s", p)
 	})
 	k.session.Find = func(name string) (string, bool) { p, ok := b.names[name]; return p, ok }
-	k.session.Shower = module + "camlib/notebook/live"
+	k.session.Live = module + "camlib/notebook/live"
 	requestsIn, requests := pipe(t)
 	replies, repliesOut := pipe(t)
 	k.cmd = exec.Command(b.program)

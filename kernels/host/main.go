@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"sync"
 	"syscall"
 	"unsafe" // for linkname, too
 
@@ -34,6 +35,9 @@ type host struct {
 	// The process's own output: cells may set os.Stdout.
 	stdout, stderr *os.File
 	left           []*run // that did not end when they were interrupted
+
+	mu      sync.Mutex
+	current *run
 }
 
 //go:linkname profLabel runtime/pprof.runtime_getProfLabel
@@ -53,6 +57,7 @@ func main() {
 	cells.Running = true
 	cells.Label = profLabel
 	h := &host{interrupts: make(chan os.Signal, 4), stdout: os.Stdout, stderr: os.Stderr}
+	cells.GiveUp = h.giveUp
 	signal.Notify(h.interrupts, os.Interrupt)
 	h.loader, h.loadErr = loader.New(nil)
 

@@ -32,6 +32,7 @@ type run struct {
 	goroutine string // its number, as stacks have it
 	failure   *wire.Failure
 	done      chan struct{}
+	givenUp   chan error // see cells.GiveUp
 }
 
 // run loads a cell, runs it, and waits for its end.
@@ -50,15 +51,23 @@ func (h *host) run(q *wire.Request, reply *wire.Reply) {
 	reply.Loaded = true
 	prepare(q.Args, q.Flags)
 	r := start(q.Cell, q.Function, f)
+	h.setCurrent(r)
+	defer h.setCurrent(nil)
 	select {
 	case <-r.done:
 		reply.Failure = r.failure
+		return
+	case err := <-r.givenUp:
+		h.left = append(h.left, r)
+		reply.Failure = &wire.Failure{Kind: wire.Error, Text: err.Error(), Left: true}
 		return
 	case <-h.interrupts:
 	}
 	cells.Stop(&r.Run)
 	h.left = append(h.left, r)
 	select {
+	case err := <-r.givenUp:
+		reply.Failure = &wire.Failure{Kind: wire.Error, Text: err.Error(), Left: true}
 	case <-r.done:
 		if reply.Failure = r.failure; reply.Failure == nil { // it heard of the interrupt itself
 			reply.Failure = &wire.Failure{Kind: wire.Interrupted, Text: "interrupted"}
@@ -72,7 +81,7 @@ func (h *host) run(q *wire.Request, reply *wire.Reply) {
 
 // start runs a cell in a goroutine.
 func start(name, function string, f func()) *run {
-	r := &run{name: name, done: make(chan struct{})}
+	r := &run{name: name, done: make(chan struct{}), givenUp: make(chan error, 1)}
 	r.Cell, _ = strconv.Atoi(strings.TrimLeft(function, "run"))
 	ready := make(chan struct{})
 	go pprof.Do(context.Background(), pprof.Labels("cell", name), func(context.Context) {
@@ -82,6 +91,25 @@ func start(name, function string, f func()) *run {
 	})
 	<-ready
 	return r
+}
+
+func (h *host) setCurrent(r *run) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.current = r
+}
+
+// giveUp is [cells.GiveUp].
+func (h *host) giveUp(err error) {
+	label := profLabel()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if r := h.current; r != nil && r.Label == label {
+		select {
+		case r.givenUp <- err:
+		default: // the first holds
+		}
+	}
 }
 
 func (r *run) do(f func()) {

@@ -104,3 +104,7 @@ func Fatalln(v ...any) {
 
 // Fail ends the cell with an error. The reader sees its text.
 func Fail(err error) { panic(cells.Failure{Err: err}) }
+
+// GiveUp ends the cell with an error, from any of its goroutines, without waiting for
+// what it does, which goes on in the background: for what cannot be interrupted.
+func GiveUp(err error) { cells.GiveUp(err) }
