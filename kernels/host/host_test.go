@@ -84,7 +84,7 @@ func must[T any](v T, err error) T {
 
 // kernel is a host that runs, and what it needs to be given cells.
 type kernel struct {
-	t       *testing.T
+	t       testing.TB
 	build   *build
 	session cell.Session
 	cmd     *exec.Cmd
@@ -145,7 +145,7 @@ func (s *stream) until(mark string) string {
 }
 
 // open starts a host with settings of the environment.
-func open(t *testing.T, env ...string) *kernel {
+func open(t testing.TB, env ...string) *kernel {
 	t.Helper()
 	if v := runtime.Version(); !strings.HasPrefix(v, "go1.26") {
 		t.Skipf("cells are loaded by Go 1.26, this is %s", v)
@@ -191,7 +191,7 @@ func open(t *testing.T, env ...string) *kernel {
 	return k
 }
 
-func pipe(t *testing.T) (r, w *os.File) {
+func pipe(t testing.TB) (r, w *os.File) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
