@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"runtime/pprof"
 	"strconv"
 	"strings"
@@ -86,6 +87,7 @@ func start(name, function string, f func()) *run {
 
 func (r *run) do(f func()) {
 	defer close(r.done)
+	debug.SetPanicOnFault(true) // an address that is not mapped is a panic, too
 	ended := false
 	defer func() {
 		p := recover()
