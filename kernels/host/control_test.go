@@ -3,12 +3,16 @@
 package main
 
 import (
+	"encoding/gob"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/janpfeifer/gonb/gonbui/protocol"
 
 	"github.com/camlab-go/camlab/kernels/wire"
 )
@@ -85,7 +89,7 @@ func (k *kernel) interrupt(text string, n int) result {
 	k.stdout.until("go\n")
 	for range n {
 		time.Sleep(20 * time.Millisecond)
-		k.cmd.Process.Signal(syscall.SIGINT)
+		k.signal()
 	}
 	r := k.reply()
 	if r != nil && r.Loaded {
@@ -110,7 +114,7 @@ func TestInterrupt(t *testing.T) {
 	}
 	k.ok("<-ended\n<-ticks; <-ticks; <-ticks", "2")
 	// An interrupt while nothing runs is not the next cell's.
-	k.cmd.Process.Signal(syscall.SIGINT)
+	k.signal()
 	time.Sleep(50 * time.Millisecond)
 	k.ok("for i := range 3 { live.Loop(); n = i }\nn", "2")
 
@@ -126,6 +130,51 @@ func TestInterrupt(t *testing.T) {
 		t.Fatal(failure(r))
 	}
 	k.ok("for range 3 { live.Loop() }\nwake <- true\n<-ended\nn", "2")
+}
+
+// TestDisplays has what a cell displays arrive before the reply.
+func TestDisplays(t *testing.T) {
+	dir := t.TempDir()
+	var files [2]*os.File
+	for i, name := range []string{"pipe", "back"} {
+		file := filepath.Join(dir, name)
+		if err := syscall.Mkfifo(file, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f, err := os.OpenFile(file, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		files[i] = f
+	}
+	var shown atomic.Int32
+	go func() {
+		in, back := gob.NewDecoder(files[0]), gob.NewEncoder(files[1])
+		for {
+			var d protocol.DisplayData
+			if in.Decode(&d) != nil {
+				return
+			}
+			if c, ok := d.Data[protocol.MIMECommValue].(protocol.CommValue); ok {
+				if err := back.Encode(&protocol.CommValue{Address: protocol.GonbuiSyncAckAddress, Value: c.Value}); err != nil {
+					t.Error(err)
+				}
+				continue
+			}
+			time.Sleep(20 * time.Millisecond) // a slow kernel
+			shown.Add(1)
+		}
+	}()
+	k := open(t, protocol.GONB_PIPE_ENV+"="+filepath.Join(dir, "pipe"), protocol.GONB_PIPE_BACK_ENV+"="+filepath.Join(dir, "back"))
+	k.ok("import \"github.com/janpfeifer/gonb/gonbui\"\nfor i := range 5 { gonbui.DisplayHTML(fmt.Sprint(i)) }", "")
+	if n := shown.Load(); n != 5 {
+		t.Errorf("%d displays before the reply, want 5", n)
+	}
+	k.fails("gonbui.DisplayHTML(\"x\")\npanic(\"then\")", wire.Panic, "then")
+	if n := shown.Load(); n != 6 {
+		t.Errorf("%d displays before the reply, want 6", n)
+	}
 }
 
 func TestRequests(t *testing.T) {
@@ -160,6 +209,10 @@ func TestRequests(t *testing.T) {
 		t.Error(failure(r))
 	}
 	k.ok("len(os.Args)", "1")
+	// A cell that closes its output is still followed by a mark.
+	k.ok("os.Stdout.Close()\nos.Stderr.Close()", "")
+	// An address that is not mapped is the cell's panic.
+	k.fails("import \"unsafe\"\np := (*int)(unsafe.Pointer(uintptr(8 << 40)))\n*p = 1", wire.Panic, "invalid memory address", "cell.run9 cell[9]:3")
 }
 
 func TestValues(t *testing.T) {
@@ -220,9 +273,7 @@ func TestBadArchives(t *testing.T) {
 	}
 	load := func(b []byte, want string) {
 		t.Helper()
-		if err := os.WriteFile(q.Archive, b, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		write(t, q.Archive, b)
 		r := k.printed(k.ask(q))
 		if r.Reply == nil || r.Failure == nil || r.Failure.Kind != wire.Load || r.Loaded || !strings.HasPrefix(r.Failure.Text, "loader: ") || !strings.Contains(r.Failure.Text, want) {
 			t.Fatalf("%d bytes: %s %s", len(b), failure(r), r.stderr)
@@ -248,7 +299,7 @@ func TestBadArchives(t *testing.T) {
 	q = missing
 	wrong := q
 	wrong.Function = "run99"
-	os.WriteFile(q.Archive, whole, 0o600)
+	write(t, q.Archive, whole)
 	if r := k.printed(k.ask(wrong)); r.Failure == nil || !strings.Contains(r.Failure.Text, "it has no function run99") {
 		t.Error(failure(r))
 	}

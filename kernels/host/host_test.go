@@ -84,7 +84,7 @@ func must[T any](v T, err error) T {
 
 // kernel is a host that runs, and what it needs to be given cells.
 type kernel struct {
-	t       *testing.T
+	t       testing.TB
 	build   *build
 	session cell.Session
 	cmd     *exec.Cmd
@@ -94,7 +94,7 @@ type kernel struct {
 	stderr  *stream
 	dir     string
 	id      int
-	exited  chan error
+	exited  chan struct{}
 }
 
 // stream is what the host writes.
@@ -145,7 +145,7 @@ func (s *stream) until(mark string) string {
 }
 
 // open starts a host with settings of the environment.
-func open(t *testing.T, env ...string) *kernel {
+func open(t testing.TB, env ...string) *kernel {
 	t.Helper()
 	if v := runtime.Version(); !strings.HasPrefix(v, "go1.26") {
 		t.Skipf("cells are loaded by Go 1.26, this is %s", v)
@@ -154,7 +154,7 @@ func open(t *testing.T, env ...string) *kernel {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &kernel{t: t, build: b, dir: t.TempDir(), exited: make(chan error, 1)}
+	k := &kernel{t: t, build: b, dir: t.TempDir(), exited: make(chan struct{})}
 	k.session.Importer = importer.ForCompiler(token.NewFileSet(), "gc", func(p string) (io.ReadCloser, error) {
 		if f, ok := b.files[p]; ok {
 			return os.Open(f)
@@ -176,22 +176,40 @@ func open(t *testing.T, env ...string) *kernel {
 	}
 	requestsIn.Close()
 	repliesOut.Close()
-	go func() { k.exited <- k.cmd.Wait() }()
+	go func() {
+		defer close(k.exited)
+		if err := k.cmd.Wait(); err != nil {
+			t.Log("the host ended: ", err)
+		}
+	}()
 	k.out, k.replies = json.NewEncoder(requests), json.NewDecoder(replies)
 	t.Cleanup(func() {
 		requests.Close()
 		select {
-		case <-k.exited:
+		case <-k.exited: // with whatever status
 		case <-time.After(time.Minute):
-			k.cmd.Process.Kill()
-			t.Error("the host does not end when its requests are closed")
+			t.Error("the host does not end when its requests are closed", k.cmd.Process.Kill())
 		}
 	})
 	k.ask(wire.Request{Op: wire.Setenv, Name: "CELLS", Value: "1"})
 	return k
 }
 
-func pipe(t *testing.T) (r, w *os.File) {
+func write(t testing.TB, file string, b []byte) {
+	t.Helper()
+	if err := os.WriteFile(file, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// signal interrupts the host.
+func (k *kernel) signal() {
+	if err := k.cmd.Process.Signal(os.Interrupt); err != nil {
+		k.t.Error(err)
+	}
+}
+
+func pipe(t testing.TB) (r, w *os.File) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -243,10 +261,10 @@ func (k *kernel) compile(text string) (*cell.Unit, wire.Request) {
 		q.Packages = nil
 	}
 	args := []string{"tool", "compile", "-o", q.Archive, "-p", cell.PackagePath, "-importcfg", filepath.Join(dir, "cfg"), "-pack", "-dwarf=false"}
-	os.WriteFile(filepath.Join(dir, "cfg"), k.build.cfg, 0o600)
+	write(k.t, filepath.Join(dir, "cfg"), k.build.cfg)
 	for i, f := range u.Files {
 		name := filepath.Join(dir, fmt.Sprintf("%d.go", i))
-		os.WriteFile(name, f, 0o600)
+		write(k.t, name, f)
 		args = append(args, name)
 	}
 	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {

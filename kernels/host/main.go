@@ -32,7 +32,7 @@ type host struct {
 	loader     *loader.Loader
 	loadErr    error // why there is no loader
 	interrupts chan os.Signal
-	// The process's own output: cells may set os.Stdout.
+	// Marks go here: cells may set os.Stdout, or close it.
 	stdout, stderr *os.File
 	left           []*run // that did not end when they were interrupted
 
@@ -56,7 +56,7 @@ func main() {
 	debug.SetTraceback("single")
 	cells.Running = true
 	cells.Label = profLabel
-	h := &host{interrupts: make(chan os.Signal, 4), stdout: os.Stdout, stderr: os.Stderr}
+	h := &host{interrupts: make(chan os.Signal, 4), stdout: own(os.Stdout), stderr: own(os.Stderr)}
 	cells.GiveUp = h.giveUp
 	signal.Notify(h.interrupts, os.Interrupt)
 	h.loader, h.loadErr = loader.New(nil)
@@ -85,6 +85,17 @@ func main() {
 	}
 }
 
+// own is a file as a file of the host's own.
+func own(f *os.File) *os.File {
+	n, err := syscall.Dup(int(f.Fd()))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "host:", err)
+		os.Exit(1)
+	}
+	syscall.CloseOnExec(n)
+	return os.NewFile(uintptr(n), f.Name())
+}
+
 // answer does what is asked.
 func (h *host) answer(q *wire.Request) *wire.Reply {
 	r := &wire.Reply{ID: q.ID}
@@ -94,7 +105,10 @@ func (h *host) answer(q *wire.Request) *wire.Reply {
 		h.run(q, r)
 		deliver()
 		for _, f := range []*os.File{h.stdout, h.stderr} {
-			f.WriteString(wire.Mark(q.ID))
+			if _, err := f.WriteString(wire.Mark(q.ID)); err != nil {
+				fmt.Fprintln(h.stderr, "host: mark:", err)
+				os.Exit(1)
+			}
 		}
 	case wire.Values:
 		r.Values = h.values(q.Names)

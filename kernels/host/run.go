@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"runtime/pprof"
 	"strconv"
 	"strings"
@@ -114,6 +115,7 @@ func (h *host) giveUp(err error) {
 
 func (r *run) do(f func()) {
 	defer close(r.done)
+	debug.SetPanicOnFault(true) // an address that is not mapped is a panic, too
 	ended := false
 	defer func() {
 		p := recover()

@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"reflect"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -50,6 +51,7 @@ func text(v reflect.Value) string {
 			}
 			done <- w.line()
 		}()
+		debug.SetPanicOnFault(true) // a goroutine of a cell may be changing it
 		w.value(v, 0)
 	}()
 	select {

@@ -24,7 +24,7 @@ type Loader struct {
 	addr     map[string]uintptr  // of what has been loaded, by key
 	mentions map[string][]string // names of cells: keys that have them
 	vars     map[string]variable // of cells
-	inited   map[string]bool     // packages loaded whole
+	inited   map[string][8]byte  // packages loaded whole, with the hash of what they export
 	tasks    []uintptr           // functions that initialize them, still to be run
 
 	// Of the cell that is being loaded: the path, and what earlier ones declared.
@@ -47,7 +47,7 @@ func New(packages map[string]string) (*Loader, error) {
 	}
 	l := &Loader{
 		files: maps.Clone(packages), archives: make(map[string]*archive), program: p,
-		addr: make(map[string]uintptr), mentions: make(map[string][]string), vars: make(map[string]variable), inited: make(map[string]bool),
+		addr: make(map[string]uintptr), mentions: make(map[string][]string), vars: make(map[string]variable), inited: make(map[string][8]byte),
 	}
 	if l.files == nil {
 		l.files = make(map[string]string)
@@ -62,7 +62,12 @@ func New(packages map[string]string) (*Loader, error) {
 func (l *Loader) AddPackages(packages map[string]string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	maps.Copy(l.files, packages)
+	for p, file := range packages {
+		if l.files[p] != file {
+			delete(l.archives, p)
+		}
+		l.files[p] = file
+	}
 }
 
 // LoadCell loads a cell and returns the function that runs it. That function
@@ -103,7 +108,7 @@ func (l *Loader) LoadCell(c Cell) (run func(), err error) {
 		return nil, err
 	}
 	for _, p := range packages {
-		l.inited[p] = true
+		l.inited[p] = l.archives[p].objects[0].fingerprint()
 	}
 	return func() { l.initialize(); call(start) }, nil
 }
@@ -122,7 +127,13 @@ func (l *Loader) lacking(a *archive, list *[]string) error {
 				}
 				continue
 			}
-			if l.inited[p.path] || slices.Contains(*list, p.path) {
+			if have, ok := l.inited[p.path]; ok {
+				if have != p.fingerprint {
+					return fmt.Errorf("loader: package %s has changed since it was loaded; start the program again", p.path)
+				}
+				continue
+			}
+			if slices.Contains(*list, p.path) {
 				continue
 			}
 			b, err := l.archive(strings.Clone(p.path))
@@ -198,7 +209,8 @@ func (l *Loader) Variable(name string) (reflect.Value, bool) {
 	return reflect.NewAt(typeAt(v.typ), pointer(v.addr)).Elem(), true
 }
 
-// Variables are the names of variables that cells have declared, sorted.
+// Variables are the names of variables that cells have declared, sorted; also those
+// whose type has been declared anew since, so that cells no longer know them.
 func (l *Loader) Variables() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

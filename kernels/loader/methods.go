@@ -81,8 +81,8 @@ func (m *module) replaceMethods(list []again) error {
 
 // itabTable is runtime's: a hash table of all itabs.
 type itabTable struct {
-	size, count uintptr
-	entries     [1]*itab
+	size, _ uintptr
+	entries [1]*itab
 }
 
 type itab struct {
@@ -91,9 +91,9 @@ type itab struct {
 		_       uintptr  // name of the package
 		methods []uint64
 	}
-	typ  uintptr
-	hash uint32
-	fun  [1]uintptr
+	typ uintptr
+	_   uint32 // hash
+	fun [1]uintptr
 }
 
 func (l *Loader) replaceInItabs(typ uintptr, became map[uint32]uint32) {

@@ -62,12 +62,12 @@ type moduledata struct {
 	ptab []struct{ name, typ int32 }
 
 	pluginpath string
-	pkghashes  []modulehash
+	pkghashes  []struct{} // not used
 
 	inittasks []unsafe.Pointer
 
 	modulename   string
-	modulehashes []modulehash
+	modulehashes []struct{} // not used
 
 	hasmain uint8
 	bad     bool
@@ -77,12 +77,6 @@ type moduledata struct {
 	typemap map[int32]unsafe.Pointer
 
 	next *moduledata
-}
-
-type modulehash struct {
-	modulename   string
-	linktimehash string
-	runtimehash  *string
 }
 
 // modules is what the runtime knows of the program's parts: a list, in which it

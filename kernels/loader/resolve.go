@@ -45,7 +45,10 @@ var linknamed = strings.Fields(`runtime internal/runtime/maps internal/runtime/a
 	math math/big math/rand math/rand/v2 maps crypto/internal/sysrand crypto/internal/fips140deps/godebug crypto/internal/entropy reflect net runtime/debug
 	runtime/metrics runtime/pprof runtime/trace unique weak iter`)
 
-// search looks in archives for the definition of a symbol that the program lacks.
+// search looks in archives for the definition of a symbol that the program lacks:
+// in the object's package, in that of the name, in those that define what others
+// declare, and in all that the package imports, where what is generic has been
+// made for some types.
 func (l *Loader) search(from *object, name string, abi uint16) (symbol, error) {
 	packages := []string{from.pkg}
 	if p := l.packageOf(name); p != "" && p != from.pkg {
@@ -67,7 +70,28 @@ func (l *Loader) search(from *object, name string, abi uint16) (symbol, error) {
 			}
 		}
 	}
-	return symbol{}, fmt.Errorf("loader: package %s needs %s: it is not in the program, nor in the archives of %s", from.pkg, name, strings.Join(packages, ", "))
+	seen := map[string]bool{from.pkg: true}
+	for todo := []*object{from}; len(todo) > 0; todo = todo[1:] {
+		for _, p := range todo[0].imports() {
+			if seen[p.path] || l.files[p.path] == "" {
+				continue
+			}
+			seen[p.path] = true
+			a, err := l.archive(strings.Clone(p.path))
+			if err != nil {
+				return symbol{}, err
+			}
+			for _, o := range a.objects {
+				for i := range o.numDefs() {
+					if d := (symbol{o, i}); d.name() == name && (d.abi() == abi || !d.text()) {
+						return d, nil
+					}
+				}
+			}
+			todo = append(todo, a.objects...)
+		}
+	}
+	return symbol{}, fmt.Errorf("loader: package %s needs %s: it is not in the program, nor in the archive of a package that it imports", from.pkg, name)
 }
 
 // packageOf is the package whose name begins a symbol's.
