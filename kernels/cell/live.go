@@ -87,22 +87,33 @@ func (r *rewriter) liveGo(call *ast.CallExpr) {
 	if r.s.Live == "" || r.info.Types[fun].IsBuiltin() || r.info.Types[fun].IsType() {
 		return
 	}
-	id, _ := fun.(*ast.Ident)
-	if sel, ok := fun.(*ast.SelectorExpr); ok {
+	base := fun // without the types that it is given
+	switch x := fun.(type) {
+	case *ast.IndexExpr:
+		base = x.X
+	case *ast.IndexListExpr:
+		base = x.X
+	}
+	id, _ := base.(*ast.Ident)
+	if sel, ok := base.(*ast.SelectorExpr); ok {
 		id = sel.Sel
 	}
-	args := ""
-	if inst, ok := r.info.Instances[id]; id != nil && ok && inst.TypeArgs.Len() > 0 {
-		var list []string
-		for t := range inst.TypeArgs.Types() {
-			if unnameable(t, r.pkg) != "" {
-				return
-			}
-			list = append(list, types.TypeString(t, r.s.qualifier))
-		}
-		args = "[" + strings.Join(list, ", ") + "]"
+	from := r.offset(call.Fun.Pos())
+	open, end := edit{from, 0, r.s.alias(r.s.Live, "live") + ".Go("}, r.offset(call.Fun.End())
+	inst, ok := r.info.Instances[id]
+	if id == nil || !ok || inst.TypeArgs.Len() == 0 {
+		r.edits = append(r.edits, open, edit{end, 0, ")"})
+		return
 	}
-	r.edits = append(r.edits, edit{r.offset(call.Fun.Pos()), 0, r.s.alias(r.s.Live, "live") + ".Go("}, edit{r.offset(call.Fun.End()), 0, args + ")"})
+	var list []string
+	for t := range inst.TypeArgs.Types() {
+		if unnameable(t, r.pkg) != "" {
+			return
+		}
+		list = append(list, types.TypeString(t, r.s.qualifier))
+	}
+	at := r.offset(base.End())
+	r.edits = append(r.edits, open, edit{at, r.offset(fun.End()) - at, "[" + strings.Join(list, ", ") + "]"}, edit{end, 0, ")"})
 }
 
 // liveFlag notes the name of a flag that a call of package flag defines.
@@ -116,7 +127,7 @@ func (r *rewriter) liveFlag(call *ast.CallExpr) {
 		return
 	}
 	for i, arg := range call.Args[:min(2, len(call.Args))] {
-		if lit, ok := arg.(*ast.BasicLit); ok && lit.Kind == token.STRING && f.Signature().Params().At(i).Name() == "name" && f.Name() != "Set" && f.Name() != "Lookup" {
+		if lit, ok := arg.(*ast.BasicLit); ok && lit.Kind == token.STRING && f.Signature().Params().At(i).Name() == "name" && !slices.Contains([]string{"Set", "Lookup", "NewFlagSet"}, f.Name()) {
 			if name, err := strconv.Unquote(lit.Value); err == nil && !slices.Contains(r.u.Flags, name) {
 				r.u.Flags = append(r.u.Flags, name)
 			}

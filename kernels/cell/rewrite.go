@@ -131,14 +131,22 @@ func (r *rewriter) parse(p part, prefix, suffix string) (*ast.File, *token.FileS
 		if end := r.position(p.end); e.Line > end.Line || e.Line == end.Line && e.Column >= end.Column { // in the suffix
 			end.Text, _, _ = strings.Cut(e.Text, ", found")
 			end.Incomplete = strings.TrimSpace(r.text[p.end:]) == ""
+			if _, err := parser.ParseFile(fset, "", "package p\n"+prefix+r.text[p.start:p.end]+" {}"+suffix, parser.SkipObjectResolution); err == nil {
+				end.Text = "expected { at the end of the line"
+			}
 			e = end
+		}
+		for _, wrapper := range []string{"expected ';', found ", "expected '}', found ", "expected statement, found "} {
+			if found, ok := strings.CutPrefix(e.Text, wrapper); ok {
+				e.Text = "unexpected " + found
+			}
 		}
 		return nil, nil, e
 	}
 	for _, d := range f.Decls {
 		if f, ok := d.(*ast.FuncDecl); ok && f.Body == nil {
 			e := r.position(p.end)
-			e.Text, e.Incomplete = "a function needs a body, and its { must be on this line", strings.TrimSpace(r.text[p.end:]) == ""
+			e.Text, e.Incomplete = "expected { at the end of the line", strings.TrimSpace(r.text[p.end:]) == ""
 			return nil, nil, e
 		}
 	}
