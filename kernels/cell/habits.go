@@ -73,7 +73,7 @@ var habits = []struct {
 	{line: regexp.MustCompile(`#`), message: "U+0023", help: "A comment begins with //."},
 	{line: regexp.MustCompile(`([fr]?)'([^']*)'`), message: "rune literal", help: "A string is in double quotes: \"$2\". Single quotes hold one character."},
 	{line: regexp.MustCompile(`'([^']*)'`), message: "rune constant", help: `A string is in double quotes: "$1". Single quotes hold one character, a number to Go.`},
-	{line: regexp.MustCompile(`'([^']*)'`), message: "types rune", help: `A string is in double quotes: "$1". Single quotes hold one character, a number to Go.`},
+	{line: anyLine, message: "types rune", help: "A string is in double quotes. Single quotes hold one character, a number to Go."},
 	{line: anyLine, message: "curly quotation", help: `These are a text's quotes: write ".`},
 	{line: anyLine, message: "U+2018", help: `These are a text's quotes: write ".`},
 	{line: anyLine, message: "U+2019", help: `These are a text's quotes: write ".`},

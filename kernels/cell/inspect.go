@@ -17,7 +17,7 @@ func (s *Session) Inspect(text string, offset, detail int) (markdown, plain stri
 	offset = len(cleanLines(text[:max(0, min(offset, len(text)))]))
 	text, _ = clean(text)
 	start, end := wordAt(text, offset)
-	if start == end && literalAt(text, offset) != nil || !s.known(text, start, end) {
+	if literalAt(text, offset) != nil || !s.known(text, start, end) {
 		start, end = called(text, offset)
 	}
 	r, id, nodes := s.named(text, start, end)

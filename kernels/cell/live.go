@@ -29,9 +29,15 @@ func (r *rewriter) live() {
 			case *ast.SelectorExpr:
 				return !r.liveEnd(x, r.info.Uses[x.Sel])
 			case *ast.ForStmt:
-				r.liveLoop(x.Body)
+				r.liveHead(x.Body.Lbrace)
 			case *ast.RangeStmt:
-				r.liveLoop(x.Body)
+				r.liveHead(x.Body.Lbrace)
+			case *ast.LabeledStmt: // a goto may make a loop of it
+				switch x.Stmt.(type) {
+				case *ast.ForStmt, *ast.RangeStmt, *ast.SwitchStmt, *ast.TypeSwitchStmt, *ast.SelectStmt, *ast.EmptyStmt:
+				default:
+					r.liveHead(x.Colon)
+				}
 			case *ast.GoStmt:
 				r.liveGo(x.Call)
 			case *ast.CallExpr:
@@ -74,9 +80,10 @@ func (r *rewriter) liveEnd(x ast.Node, obj types.Object) bool {
 	return true
 }
 
-func (r *rewriter) liveLoop(body *ast.BlockStmt) {
+// liveHead lets a loop be interrupted whose body begins behind a position.
+func (r *rewriter) liveHead(pos token.Pos) {
 	if r.s.Live != "" {
-		r.edits = append(r.edits, edit{r.offset(body.Lbrace) + 1, 0, " " + r.s.alias(r.s.Live, "live") + ".Loop();"})
+		r.edits = append(r.edits, edit{r.offset(pos) + 1, 0, " " + r.s.alias(r.s.Live, "live") + ".Loop();"})
 	}
 }
 
