@@ -60,6 +60,7 @@ func TestComplete(t *testing.T) {
 		{"a struct's key over lines", "t := &T{\n\tAl|\n}", "Alpha"},
 		{"a local variable", "for i := range 3 {\n\tlocal := i\n\tif lo|", "local"},
 		{"not one of later", "lo|\nlocal := 3", ""},
+		{"not one that its own value would make", "local := lo|", ""},
 		{"a function of an earlier cell", "dou|", "double"},
 		{"a type declared below", "x := Be|\ntype Below struct{}", "Below"},
 		{"a package", "strin|", "string strings"},

@@ -12,11 +12,11 @@ func TestExplain(t *testing.T) {
 	n.Packages = func() []string { return []string{"strings", "strconv", "math", "math/rand", "fmt", "os"} }
 	n.run("model, text := 3, `a`\nfunc three() (int, string, error) { return 1, \"\", nil }\nfunc two() (int, error) { return 1, nil }\nfunc one() int { return 1 }\ntype T struct{ Alpha, hidden int }\nvar t T")
 	for _, row := range []struct{ text, want string }{
-		{"modle + 1", "undefined: modle\ncell[2], line 1:\n    modle + 1\n    ^\nDid you mean model?"},
+		{"modeel + 1", "undefined: modeel\ncell[2], line 1:\n    modeel + 1\n    ^\nDid you mean model?"},
 		{"fmt.Println(1)\n\tm := two()", "assignment mismatch: 1 variable but two returns 2 values\ncell[3], line 2:\n        m := two()\n             ^\n" +
 			"two returns an error too. Must takes it off and stops the cell if there is one:\n    m := Must(two())"},
-		{"日本 := \"日本\" + modle", "undefined: modle\ncell[4], line 1:\n    日本 := \"日本\" + modle\n                     ^\nDid you mean model?"},
-		{"\tx\t:= modle", "\n        x    := modle\n                ^\n"},
+		{"日本 := \"日本\" + modeel", "undefined: modeel\ncell[4], line 1:\n    日本 := \"日本\" + modeel\n                     ^\nDid you mean model?"},
+		{"\tx\t:= modeel", "\n        x    := modeel\n                ^\n"},
 		{"u1\nu2\nu3\nu4\nu1\nu5", "undefined: u3\ncell[6], line 3:\n    u3\n    ^\n\nand 2 more"},
 		{"a, b := three()", "Write\n    a, b, err := three()"},
 		{"a := three()", "Write\n    a, _, err := three()"},
@@ -127,7 +127,7 @@ func TestExplainWhatTheCompilerSays(t *testing.T) {
 
 func TestNear(t *testing.T) {
 	for _, row := range []struct{ name, others, want string }{
-		{"modle", "model module", "model"},
+		{"modeel", "model module", "model"},
 		{"ToUper", "ToUpper ToLower", "ToUpper"},
 		{"Printl", "Print Printf Println", "Println"},
 		{"x", "y z", ""},

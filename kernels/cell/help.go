@@ -230,9 +230,7 @@ func (r *rewriter) meant(name string, others []string) string {
 func (r *rewriter) scope() []string {
 	names := append(slices.Collect(maps.Keys(r.own)), r.s.names()...)
 	names = append(names, slices.Collect(maps.Keys(r.u.imports))...)
-	for _, n := range types.Universe.Names() {
-		names = append(names, n)
-	}
+	names = append(names, types.Universe.Names()...)
 	return slices.DeleteFunc(names, func(n string) bool { return strings.Contains(n, ".") })
 }
 

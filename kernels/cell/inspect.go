@@ -244,10 +244,13 @@ func (p *page) doc(d *documentation, text string) {
 // docBefore is the comment right above an offset of a cell.
 func docBefore(text string, at int) string {
 	lines := strings.Split(text[:at], "\n")
+	if line := strings.TrimSpace(lines[len(lines)-1]); line != "" && line != "type" {
+		return ""
+	}
 	var doc []string
 	for i := len(lines) - 2; i >= 0; i-- {
 		line, ok := strings.CutPrefix(strings.TrimSpace(lines[i]), "//")
-		if !ok {
+		if !ok || strings.HasPrefix(line, "go:") || strings.HasPrefix(line, " o:") {
 			break
 		}
 		doc = append([]string{strings.TrimPrefix(line, " ")}, doc...)

@@ -156,7 +156,8 @@ func (r *rewriter) show(b *bytes.Buffer, st stmt, node ast.Stmt, text string) bo
 			return false
 		}
 		if t.Value != nil && t.Value.Kind() == constant.Int && !fits(t) { // no int holds it
-			text = text[:strings.Index(text, "%s(")] + "%s(" + strconv.Quote(t.Value.ExactString()) + ")"
+			step, _, _ := strings.Cut(text, "%s(")
+			text = step + "%s(" + strconv.Quote(t.Value.ExactString()) + ")"
 		}
 		last := t.Type
 		if tuple, ok := t.Type.(*types.Tuple); ok {
@@ -169,6 +170,9 @@ func (r *rewriter) show(b *bytes.Buffer, st stmt, node ast.Stmt, text string) bo
 			call = "Check"
 		case fails:
 			call = "Pair"
+		}
+		if r.s.export && r.prints(x.X) {
+			return false
 		}
 		if st.quiet || r.prints(x.X) {
 			if !fails && isStatement(x.X) {
