@@ -19,7 +19,7 @@ import (
 // archives are the compiled packages that the cells of the tests may import.
 var archives = sync.OnceValues(func() (map[string]string, error) {
 	out, err := exec.Command("go", "list", "-export", "-deps", "-f", "{{if .Export}}{{.ImportPath}}={{.Export}}{{end}}",
-		"fmt", "strings", "os", "errors", "math/rand", "math/rand/v2", "math", "image/color", "sort", "strconv", "sync", "encoding/binary").Output()
+		"fmt", "strings", "os", "errors", "math/rand", "math/rand/v2", "math", "image/color", "sort", "strconv", "sync", "encoding/binary", "log", "flag", "image", "image/png", "regexp", "./testdata/live").Output()
 	if err != nil {
 		return nil, err
 	}
@@ -30,6 +30,9 @@ var archives = sync.OnceValues(func() (map[string]string, error) {
 	}
 	return files, nil
 })
+
+// live is the package that stands in for camlib/notebook/live.
+const live = "github.com/camlab-go/camlab/kernels/cell/testdata/live"
 
 // notebook is a session whose cells are compiled.
 type notebook struct {
@@ -53,7 +56,7 @@ func start(t *testing.T) *notebook {
 	n := &notebook{T: t, dir: t.TempDir()}
 	n.Importer = importer.ForCompiler(token.NewFileSet(), "gc", open)
 	n.Find = func(name string) (string, bool) {
-		for _, path := range []string{name, "image/" + name, "encoding/" + name} {
+		for _, path := range []string{name, "math/" + name, "image/" + name, "encoding/" + name} {
 			if files[path] != "" {
 				return path, true
 			}
@@ -161,7 +164,7 @@ fmt.Println(p.norm(), b)`)
 	equal(t, "declared", u.Declared, []string{"a", "b", "p", "point", "point.norm", "scale"})
 	u = n.run("q := point{x: p.x, y: b}\nfmt.Println(q.norm())")
 	equal(t, "declared", u.Declared, []string{"q"})
-	equal(t, "carried", u.Carried, []string{"a", "b", "p", "point", "point.norm"})
+	equal(t, "carried", u.Carried, []string{"b", "p", "point", "point.norm"})
 }
 
 func TestAVariableOfTheSameTypeIsTheSame(t *testing.T) {

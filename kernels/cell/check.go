@@ -180,7 +180,8 @@ func (r *rewriter) types() error {
 		}
 	}
 	for i, err := range wrong {
-		if e, ok := err.(*Error); ok && e.Name == r.u.Name {
+		var e *Error
+		if errors.As(err, &e) && e.Name == r.u.Name {
 			e.Help = r.help(e.Text, at[i])
 		}
 	}

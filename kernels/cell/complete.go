@@ -222,8 +222,7 @@ func (r *rewriter) visible(pos token.Pos) (items []Item) {
 	for scope := r.pkg.Scope().Innermost(pos); scope != nil && scope != types.Universe; scope = scope.Parent() {
 		for _, name := range scope.Names() {
 			obj := scope.Lookup(name)
-			local := scope != r.pkg.Scope() && scope.Parent() != r.pkg.Scope()
-			if local && obj.Pos() >= pos || name == r.u.Function || name == cursor || strings.HasPrefix(name, "init_") || r.s.aliases[name] != "" {
+			if _, seen := scope.LookupParent(name, pos); seen != obj || name == r.u.Function || name == cursor || strings.HasPrefix(name, "init_") || r.s.aliases[name] != "" {
 				continue
 			}
 			items = append(items, item(obj, false))

@@ -25,6 +25,7 @@ func (s *Session) Explain(text string, err error) string {
 	cleaned, _ := clean(text)
 	lines := strings.Split(cleaned, "\n")
 	var b strings.Builder
+	told := make(map[string]bool)
 	for i, e := range list {
 		if i == 3 {
 			fmt.Fprintf(&b, "\nand %d more\n", len(list)-i)
@@ -42,7 +43,8 @@ func (s *Session) Explain(text string, err error) string {
 				help = habit(line, e)
 			}
 		}
-		if help != "" {
+		if help != "" && !told[help] {
+			told[help] = true
 			fmt.Fprintf(&b, "%s\n", help)
 		}
 	}

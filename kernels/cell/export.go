@@ -183,7 +183,9 @@ func (x *exporter) gen(u *Unit, d *ast.GenDecl, declared map[string]bool, cut fu
 			if d.Tok == token.VAR && declared[name] {
 				fmt.Fprintf(&x.vars, "%s\n", cut(spec))
 			}
-			if d.Tok == token.CONST && slices.ContainsFunc(slices.Collect(maps.Keys(declared)), func(n string) bool { return n == name }) {
+			if d.Tok == token.CONST && slices.ContainsFunc(d.Specs, func(s ast.Spec) bool {
+				return slices.ContainsFunc(s.(*ast.ValueSpec).Names, func(n *ast.Ident) bool { return declared[n.Name] })
+			}) {
 				fmt.Fprintf(&x.decls, "%s%s\n\n", remark(u, name), cut(d))
 				return
 			}
@@ -278,7 +280,7 @@ func (x *exporter) packages(aliases map[string]string) map[string]string {
 	names := make(map[string]string)
 	for _, alias := range slices.Sorted(maps.Keys(aliases)) {
 		names[alias] = alias
-		if pkg, err := x.s.Importer.Import(aliases[alias]); err == nil && !top[pkg.Name()] && !(x.locals[pkg.Name()] && x.read[aliases[alias]]) {
+		if pkg, err := x.s.Importer.Import(aliases[alias]); err == nil && !top[pkg.Name()] && (!x.locals[pkg.Name()] || !x.read[aliases[alias]]) {
 			names[alias] = pkg.Name()
 			top[pkg.Name()] = true
 		}

@@ -132,6 +132,9 @@ func (r *rewriter) compiled(d *symbol) {
 
 // wants are the names in a text of a declaration, with the paths of packages.
 func (r *rewriter) wants(d *symbol, text string) map[string]string {
+	for _, m := range d.group { // what it declares it does not want
+		text = text[:m.at] + strings.Repeat(" ", len(m.name)) + text[m.at+len(m.name):]
+	}
 	words := identifiersOf(text)
 	uses := r.s.packagesIn(words)
 	for n := range words {

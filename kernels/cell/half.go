@@ -17,7 +17,7 @@ func (s *Session) half(text string, start, end int, word string) *rewriter {
 	body := text[begin:start] + word
 	after := ""
 	if rest := text[end:]; rest != "" {
-		after = parsable(rest[partEnd(rest, len(open(body))):], true)
+		after = parsable(rest[partEnd("x"+rest, len(open(body)))-1:], true) // x stands for the word
 	}
 	if part, ok := mended(body); ok {
 		if r := s.looked(before + part + "\n" + after); r != nil {

@@ -47,7 +47,9 @@ func (r *rewriter) help(text string, pos token.Pos) string {
 		return r.helpAgain(nodes)
 	case strings.HasSuffix(text, "is not used"):
 		return "Only the last expression of a cell shows itself: fmt.Println shows the others."
-	case strings.Contains(text, "mismatched types") && !strings.Contains(text, "string"):
+	case strings.Contains(text, "mismatched types") && strings.Contains(text, "string") && !strings.Contains(text, "rune"):
+		return "Strings are joined with strings only: fmt.Sprint(x) makes one of any value."
+	case strings.Contains(text, "mismatched types") && !strings.Contains(text, "rune"), strings.Contains(text, "truncated"):
 		return "Go converts no numbers by itself: write float64(x) or int(x)."
 	case strings.HasPrefix(text, "multiple-value"):
 		if call := enclosing[*ast.CallExpr](nodes); call != nil && r.returnsError(call) {
@@ -59,6 +61,10 @@ func (r *rewriter) help(text string, pos token.Pos) string {
 		if line := r.line(pos); strings.Contains(line, "**") {
 			return "Go has no ** operator: math.Pow(x, y), with float64 values."
 		}
+	case strings.HasSuffix(text, "(type) is not an expression"):
+		return "A type is no value: T(x) converts x, var x T declares one, T{} makes one."
+	case strings.HasPrefix(text, "too many return values"):
+		return "return ends a cell and has no value."
 	case strings.HasPrefix(text, "use of package"):
 		return "A package is no value: write a name of it after a dot."
 	case strings.Contains(text, "already declared through dot-import"):
@@ -167,6 +173,13 @@ func (r *rewriter) helpUndefined(pkg, name string, nodes []ast.Node) string {
 	if pkg != "" {
 		return strings.TrimSpace(r.meant(name, r.members(nodes)))
 	}
+	for _, w := range r.u.Warnings { // an earlier declaration that can no longer be compiled
+		if missing, ok := strings.CutPrefix(w.Text, name+" is gone: undefined: "); ok && r.s.gone[missing] != "" {
+			return fmt.Sprintf("%s needs %s.", name, r.s.gone[missing])
+		} else if strings.HasPrefix(w.Text, name+" is gone: ") {
+			return w.Text + "."
+		}
+	}
 	if why := r.s.gone[name]; why != "" {
 		return why + "."
 	}
@@ -184,6 +197,13 @@ func (r *rewriter) helpUndefined(pkg, name string, nodes []ast.Node) string {
 	}
 	if go_ := builtins[name]; go_ != "" {
 		return "Go's form: " + go_
+	}
+	if r.s.Find != nil && !r.bases[name] {
+		if p, ok := r.s.Find(name); ok && len(nodes) > 1 {
+			if _, is := nodes[1].(*ast.ExprStmt); is {
+				return fmt.Sprintf("%s is a package, %q: write a name of it after a dot.", name, p)
+			}
+		}
 	}
 	for _, p := range append(slices.Sorted(maps.Values(r.u.imports)), "fmt", "math", "strings", "os", "errors", "slices") {
 		if imported, err := r.s.Importer.Import(p); err == nil && ast.IsExported(name) && imported.Scope().Lookup(name) != nil {
@@ -210,9 +230,7 @@ func (r *rewriter) meant(name string, others []string) string {
 func (r *rewriter) scope() []string {
 	names := append(slices.Collect(maps.Keys(r.own)), r.s.names()...)
 	names = append(names, slices.Collect(maps.Keys(r.u.imports))...)
-	for _, n := range types.Universe.Names() {
-		names = append(names, n)
-	}
+	names = append(names, types.Universe.Names()...)
 	return slices.DeleteFunc(names, func(n string) bool { return strings.Contains(n, ".") })
 }
 

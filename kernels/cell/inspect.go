@@ -17,7 +17,7 @@ func (s *Session) Inspect(text string, offset, detail int) (markdown, plain stri
 	offset = len(cleanLines(text[:max(0, min(offset, len(text)))]))
 	text, _ = clean(text)
 	start, end := wordAt(text, offset)
-	if start == end && literalAt(text, offset) != nil || !s.known(text, start, end) {
+	if literalAt(text, offset) != nil || !s.known(text, start, end) {
 		start, end = called(text, offset)
 	}
 	r, id, nodes := s.named(text, start, end)
@@ -244,10 +244,13 @@ func (p *page) doc(d *documentation, text string) {
 // docBefore is the comment right above an offset of a cell.
 func docBefore(text string, at int) string {
 	lines := strings.Split(text[:at], "\n")
+	if line := strings.TrimSpace(lines[len(lines)-1]); line != "" && line != "type" {
+		return ""
+	}
 	var doc []string
 	for i := len(lines) - 2; i >= 0; i-- {
 		line, ok := strings.CutPrefix(strings.TrimSpace(lines[i]), "//")
-		if !ok {
+		if !ok || strings.HasPrefix(line, "go:") || strings.HasPrefix(line, " o:") {
 			break
 		}
 		doc = append([]string{strings.TrimPrefix(line, " ")}, doc...)

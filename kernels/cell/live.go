@@ -29,9 +29,15 @@ func (r *rewriter) live() {
 			case *ast.SelectorExpr:
 				return !r.liveEnd(x, r.info.Uses[x.Sel])
 			case *ast.ForStmt:
-				r.liveLoop(x.Body)
+				r.liveHead(x.Body.Lbrace)
 			case *ast.RangeStmt:
-				r.liveLoop(x.Body)
+				r.liveHead(x.Body.Lbrace)
+			case *ast.LabeledStmt: // a goto may make a loop of it
+				switch x.Stmt.(type) {
+				case *ast.ForStmt, *ast.RangeStmt, *ast.SwitchStmt, *ast.TypeSwitchStmt, *ast.SelectStmt, *ast.EmptyStmt:
+				default:
+					r.liveHead(x.Colon)
+				}
 			case *ast.GoStmt:
 				r.liveGo(x.Call)
 			case *ast.CallExpr:
@@ -74,9 +80,10 @@ func (r *rewriter) liveEnd(x ast.Node, obj types.Object) bool {
 	return true
 }
 
-func (r *rewriter) liveLoop(body *ast.BlockStmt) {
+// liveHead lets a loop be interrupted whose body begins behind a position.
+func (r *rewriter) liveHead(pos token.Pos) {
 	if r.s.Live != "" {
-		r.edits = append(r.edits, edit{r.offset(body.Lbrace) + 1, 0, " " + r.s.alias(r.s.Live, "live") + ".Loop();"})
+		r.edits = append(r.edits, edit{r.offset(pos) + 1, 0, " " + r.s.alias(r.s.Live, "live") + ".Loop();"})
 	}
 }
 
@@ -87,22 +94,33 @@ func (r *rewriter) liveGo(call *ast.CallExpr) {
 	if r.s.Live == "" || r.info.Types[fun].IsBuiltin() || r.info.Types[fun].IsType() {
 		return
 	}
-	id, _ := fun.(*ast.Ident)
-	if sel, ok := fun.(*ast.SelectorExpr); ok {
+	base := fun // without the types that it is given
+	switch x := fun.(type) {
+	case *ast.IndexExpr:
+		base = x.X
+	case *ast.IndexListExpr:
+		base = x.X
+	}
+	id, _ := base.(*ast.Ident)
+	if sel, ok := base.(*ast.SelectorExpr); ok {
 		id = sel.Sel
 	}
-	args := ""
-	if inst, ok := r.info.Instances[id]; id != nil && ok && inst.TypeArgs.Len() > 0 {
-		var list []string
-		for t := range inst.TypeArgs.Types() {
-			if unnameable(t, r.pkg) != "" {
-				return
-			}
-			list = append(list, types.TypeString(t, r.s.qualifier))
-		}
-		args = "[" + strings.Join(list, ", ") + "]"
+	from := r.offset(call.Fun.Pos())
+	open, end := edit{from, 0, r.s.alias(r.s.Live, "live") + ".Go("}, r.offset(call.Fun.End())
+	inst, ok := r.info.Instances[id]
+	if id == nil || !ok || inst.TypeArgs.Len() == 0 {
+		r.edits = append(r.edits, open, edit{end, 0, ")"})
+		return
 	}
-	r.edits = append(r.edits, edit{r.offset(call.Fun.Pos()), 0, r.s.alias(r.s.Live, "live") + ".Go("}, edit{r.offset(call.Fun.End()), 0, args + ")"})
+	var list []string
+	for t := range inst.TypeArgs.Types() {
+		if unnameable(t, r.pkg) != "" {
+			return
+		}
+		list = append(list, types.TypeString(t, r.s.qualifier))
+	}
+	at := r.offset(base.End())
+	r.edits = append(r.edits, open, edit{at, r.offset(fun.End()) - at, "[" + strings.Join(list, ", ") + "]"}, edit{end, 0, ")"})
 }
 
 // liveFlag notes the name of a flag that a call of package flag defines.
@@ -116,7 +134,7 @@ func (r *rewriter) liveFlag(call *ast.CallExpr) {
 		return
 	}
 	for i, arg := range call.Args[:min(2, len(call.Args))] {
-		if lit, ok := arg.(*ast.BasicLit); ok && lit.Kind == token.STRING && f.Signature().Params().At(i).Name() == "name" && f.Name() != "Set" && f.Name() != "Lookup" {
+		if lit, ok := arg.(*ast.BasicLit); ok && lit.Kind == token.STRING && f.Signature().Params().At(i).Name() == "name" && !slices.Contains([]string{"Set", "Lookup", "NewFlagSet"}, f.Name()) {
 			if name, err := strconv.Unquote(lit.Value); err == nil && !slices.Contains(r.u.Flags, name) {
 				r.u.Flags = append(r.u.Flags, name)
 			}
@@ -138,7 +156,8 @@ func (r *rewriter) show(b *bytes.Buffer, st stmt, node ast.Stmt, text string) bo
 			return false
 		}
 		if t.Value != nil && t.Value.Kind() == constant.Int && !fits(t) { // no int holds it
-			text = text[:strings.Index(text, "%s(")] + "%s(" + strconv.Quote(t.Value.ExactString()) + ")"
+			step, _, _ := strings.Cut(text, "%s(")
+			text = step + "%s(" + strconv.Quote(t.Value.ExactString()) + ")"
 		}
 		last := t.Type
 		if tuple, ok := t.Type.(*types.Tuple); ok {
@@ -151,6 +170,9 @@ func (r *rewriter) show(b *bytes.Buffer, st stmt, node ast.Stmt, text string) bo
 			call = "Check"
 		case fails:
 			call = "Pair"
+		}
+		if r.s.export && r.prints(x.X) {
+			return false
 		}
 		if st.quiet || r.prints(x.X) {
 			if !fails && isStatement(x.X) {

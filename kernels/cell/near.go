@@ -18,11 +18,19 @@ func near(name string, others []string) string {
 			continue
 		}
 		d := distance(strings.ToLower(name), strings.ToLower(other))
-		if d < least || d == least && best == "" && len(name) >= 3 {
+		if d < least || d == least && (best == "" && len(name) >= 3 || best != "" && common(name, other) > common(name, best)) {
 			best, least = other, d
 		}
 	}
 	return best
+}
+
+// common is the length of what two names begin with.
+func common(a, b string) (n int) {
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	return n
 }
 
 // distance is the number of characters to put in, take out, change or swap with

@@ -3,6 +3,7 @@ package cell
 import (
 	"go/types"
 	"reflect"
+	"strings"
 
 	"golang.org/x/tools/go/analysis"
 	"golang.org/x/tools/go/analysis/passes/inspect"
@@ -14,9 +15,6 @@ func (r *rewriter) printf() {
 	pass := &analysis.Pass{
 		Fset: r.fset, Files: r.files, Pkg: r.pkg, TypesInfo: r.info, TypesSizes: types.SizesFor("gc", "amd64"),
 		ResultOf:          make(map[*analysis.Analyzer]any),
-		Report:            func(analysis.Diagnostic) {},
-		ImportObjectFact:  func(types.Object, analysis.Fact) bool { return false },
-		ExportObjectFact:  func(types.Object, analysis.Fact) {},
 		ImportPackageFact: func(*types.Package, analysis.Fact) bool { return false },
 		ExportPackageFact: func(analysis.Fact) {},
 		AllObjectFacts:    func() []analysis.ObjectFact { return nil },
@@ -40,7 +38,7 @@ func (r *rewriter) printf() {
 	pass.Analyzer = printf.Analyzer
 	pass.Report = func(d analysis.Diagnostic) {
 		if p := r.fset.Position(d.Pos); p.Filename == r.u.Name {
-			r.warn(r.offset(d.Pos), d.Message)
+			r.warn(r.offset(d.Pos), strings.TrimPrefix(d.Message, PackagePath+"."))
 		}
 	}
 	_, _ = printf.Analyzer.Run(pass) // what it cannot look at it does not warn of

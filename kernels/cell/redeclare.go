@@ -49,7 +49,10 @@ func (r *rewriter) redeclare() error {
 			r.carried[name] = y
 			todo = append(todo, slices.Collect(maps.Keys(y.uses))...)
 		}
-		for _, other := range s.names() {
+		if y.kind != typeDecl {
+			continue
+		}
+		for other := range s.symbols {
 			if strings.HasPrefix(other, name+".") {
 				todo = append(todo, other)
 			}
@@ -83,16 +86,17 @@ func (r *rewriter) anew() map[string]bool {
 			anew[t] = true
 		}
 	}
-	for changed := true; changed; {
+	for changed := len(anew) > 0; changed; {
 		changed = false
-		for _, name := range s.names() {
-			y := s.symbols[name]
+		for name, y := range s.symbols {
 			words := y.uses
 			if y.kind == funcDecl {
 				words = y.needs // functions call what is declared last
 			}
-			if !anew[name] && slices.ContainsFunc(slices.Collect(maps.Keys(words)), func(n string) bool { return anew[n] }) {
-				anew[name], changed = true, true
+			for word := range words {
+				if anew[word] && !anew[name] {
+					anew[name], changed = true, true
+				}
 			}
 		}
 	}

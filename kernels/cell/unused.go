@@ -124,14 +124,6 @@ func unnameable(t types.Type, own *types.Package) (name string) {
 	return name
 }
 
-// mentions reports whether a type is written with a name of the session's package.
-func mentions(t types.Type, name string) (yes bool) {
-	walk(t, make(map[types.Type]bool), func(obj *types.TypeName) {
-		yes = yes || obj.Name() == name && obj.Pkg() != nil && obj.Pkg().Path() == PackagePath
-	})
-	return yes
-}
-
 // walk calls f for the named types that t is written with.
 func walk(t types.Type, seen map[types.Type]bool, f func(*types.TypeName)) {
 	if seen[t] {
