@@ -6,7 +6,7 @@ import (
 	"errors"
 )
 
-// Output shows things under the cell of a request.
+// Output shows things under the cell of a request. A nil one shows nothing.
 type Output struct {
 	server *Server
 	parent *Message
@@ -51,7 +51,7 @@ func (o *Output) Error(f Failure) {
 
 // Publish sends a message of another type.
 func (o *Output) Publish(kind string, content any) {
-	if !o.silent {
+	if o != nil && !o.silent {
 		o.server.publish(kind, o.parent.header, content)
 	}
 }
