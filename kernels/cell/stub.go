@@ -12,7 +12,5 @@ func (s *Session) Complete(text string, offset int) *Completion { return nil }
 func (s *Session) Inspect(text string, offset, detail int) (markdown, plain string, ok bool) {
 	return "", "", false
 }
-func Status(text string) (status, indent string)                { return "complete", "" }
-func (s *Session) Explain(text string, err error) string        { return err.Error() }
-func (s *Session) Restart() (lost []string, text string)        { return s.Names(), "" }
-func (s *Session) Forget(names ...string)                       {}
+func Status(text string) (status, indent string)         { return "complete", "" }
+func (s *Session) Explain(text string, err error) string { return err.Error() }

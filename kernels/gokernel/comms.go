@@ -37,8 +37,8 @@ var script string
 // front is the browser: a page that holds our JavaScript and a comm with it, on
 // which values go to and from addresses.
 type front struct {
-	kernelID string                     // Jupyter's
-	deliver  func(*protocol.CommValue)  // to the cell process
+	kernelID string                    // Jupyter's
+	deliver  func(*protocol.CommValue) // to the cell process
 
 	mu        sync.Mutex
 	comm      string // its id; "" if none is open
@@ -147,7 +147,7 @@ func (k *kernel) CommOpen(out *jupyter.Output, c jupyter.Comm) {
 	if f.comm != "" && f.comm != c.ID {
 		out.Publish("comm_close", map[string]any{"comm_id": f.comm, "data": map[string]any{}})
 	}
-	f.comm, f.heard = c.ID, time.Now()
+	f.comm, f.heard, f.asked = c.ID, time.Now(), time.Time{}
 	if f.id != "" { // a saved notebook must not hold it
 		out.Display(map[string]any{"text/html": ""}, nil, f.id, true)
 		f.id = ""

@@ -21,8 +21,8 @@ type compiler interface {
 	Host() (path string, args, env []string)
 }
 
-// shower is the package whose functions show a last expression.
-const shower = "github.com/camlab-go/camlab/camlib/notebook/live"
+// live is the package that cells call.
+const live = "github.com/camlab-go/camlab/camlib/notebook/live"
 
 // compilerOptions are the flags that the compiler needs.
 type compilerOptions struct{ host string }

@@ -71,7 +71,7 @@ func (p *pipe) pass() {
 	defer p.mu.Unlock()
 	target := p.read
 	_ = p.conn.Control(func(fd uintptr) { // if it is closed nothing is in it
-		n, err := unix.IoctlGetInt(int(fd), unix.FIONREAD)
+		n, err := unix.IoctlGetInt(int(fd), unix.TIOCINQ)
 		if err == nil {
 			target += int64(n)
 		}

@@ -25,7 +25,9 @@ const (
 type stream struct {
 	name string
 	out  func() *output // of the cell that runs or ran last
-	mark func(id int)   // a request's end has been read
+	// plain is that of a command: no crash of it is told elsewhere.
+	plain bool
+	mark  func(id int) // a request's end has been read
 
 	mu      sync.Mutex
 	text    []byte // to be shown
@@ -129,7 +131,7 @@ func (s *stream) add(b []byte) {
 	if len(b) == 0 {
 		return
 	}
-	if s.name == "stderr" {
+	if s.name == "stderr" && !s.plain {
 		if !s.holding {
 			if at := s.crash(b); at >= 0 {
 				s.show(b[:at])

@@ -80,6 +80,8 @@ type Header struct {
 type Message struct {
 	Header  Header
 	Content json.RawMessage
+	// Parent is the header of the request that it belongs to, as it came.
+	Parent json.RawMessage
 
 	identities [][]byte
 	header     []byte // as it came
@@ -98,8 +100,8 @@ func sign(key string, parts [][]byte) []byte {
 	return []byte(hex.EncodeToString(mac.Sum(nil)))
 }
 
-// decode reads a message's frames and verifies its signature.
-func decode(key string, frames [][]byte) (*Message, error) {
+// Decode reads a message's frames and verifies its signature.
+func Decode(key string, frames [][]byte) (*Message, error) {
 	for i, f := range frames {
 		if !bytes.Equal(f, delimiter) {
 			continue
@@ -111,7 +113,7 @@ func decode(key string, frames [][]byte) (*Message, error) {
 		if key != "" && !hmac.Equal(rest[0], sign(key, rest[1:5])) {
 			return nil, errors.New("wrong signature")
 		}
-		m := &Message{identities: frames[:i], header: rest[1], Content: rest[4]}
+		m := &Message{identities: frames[:i], header: rest[1], Parent: rest[2], Content: rest[4]}
 		if err := json.Unmarshal(rest[1], &m.Header); err != nil {
 			return nil, fmt.Errorf("header: %w", err)
 		}
@@ -120,9 +122,9 @@ func decode(key string, frames [][]byte) (*Message, error) {
 	return nil, errors.New("no delimiter")
 }
 
-// encode makes the frames of a message.
-func (s *Server) encode(identities [][]byte, kind string, parent []byte, content any) ([][]byte, error) {
-	header, err := json.Marshal(Header{newID(), s.session, "camlab", time.Now().UTC().Format("2006-01-02T15:04:05.000000Z"), kind, Version})
+// Encode makes the frames of a message. Its parent is a header, or nil.
+func Encode(key, session string, identities [][]byte, kind string, parent []byte, content any) ([][]byte, error) {
+	header, err := json.Marshal(Header{newID(), session, "camlab", time.Now().UTC().Format("2006-01-02T15:04:05.000000Z"), kind, Version})
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +136,7 @@ func (s *Server) encode(identities [][]byte, kind string, parent []byte, content
 		parent = []byte("{}")
 	}
 	parts := [][]byte{header, parent, []byte("{}"), body}
-	frames := append(append(make([][]byte, 0, len(identities)+6), identities...), delimiter, sign(s.connection.Key, parts))
+	frames := append(append(make([][]byte, 0, len(identities)+6), identities...), delimiter, sign(key, parts))
 	return append(frames, parts...), nil
 }
 

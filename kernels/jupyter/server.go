@@ -131,7 +131,7 @@ func (s *Server) receive(socket zmq4.Socket, take func(*Message)) {
 			}
 			continue
 		}
-		m, err := decode(s.connection.Key, raw.Frames)
+		m, err := Decode(s.connection.Key, raw.Frames)
 		if err != nil {
 			s.log.Printf("a message is ignored: %v", err)
 			continue
@@ -150,9 +150,9 @@ func (s *Server) echo() {
 
 // reply answers a request.
 func (s *Server) reply(socket zmq4.Socket, m *Message, kind string, content any) {
-	frames, err := s.encode(m.identities, kind, m.header, content)
+	frames, err := Encode(s.connection.Key, s.session, m.identities, kind, m.header, content)
 	if err != nil {
-		frames, err = s.encode(m.identities, kind, m.header, errorContent(Failure{Name: "kernel", Value: err.Error()}))
+		frames, err = Encode(s.connection.Key, s.session, m.identities, kind, m.header, errorContent(Failure{Name: "kernel", Value: err.Error()}))
 	}
 	if err == nil {
 		s.sending.Lock()
@@ -166,7 +166,7 @@ func (s *Server) reply(socket zmq4.Socket, m *Message, kind string, content any)
 
 // publish sends a message to all clients.
 func (s *Server) publish(kind string, parent []byte, content any) {
-	frames, err := s.encode([][]byte{[]byte("kernel." + s.session + "." + kind)}, kind, parent, content)
+	frames, err := Encode(s.connection.Key, s.session, [][]byte{[]byte("kernel." + s.session + "." + kind)}, kind, parent, content)
 	if err == nil {
 		err = s.iopub.SendMulti(zmq4.NewMsgFrom(frames...))
 	}
