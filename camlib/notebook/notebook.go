@@ -24,6 +24,7 @@ import (
 	"github.com/janpfeifer/gonb/gonbui/protocol"
 
 	"github.com/camlab-go/camlab/camlib/figure"
+	"github.com/camlab-go/camlab/camlib/notebook/live"
 	"github.com/camlab-go/camlab/internal/pngtext"
 )
 
@@ -40,9 +41,13 @@ func Scratch() string {
 	return dir
 }
 
-// Check ends the cell with a line on its error output when err is not nil.
+// Check ends the cell when err is not nil: with a line on its error output where a
+// cell is a program of its own, or as its error where it is not.
 func Check(err error) {
 	if err != nil {
+		if live.Running() {
+			live.Fail(err)
+		}
 		fmt.Fprintln(os.Stderr, err)
 		if gonbui.IsNotebook {
 			deliver(gonbui.Sync)
