@@ -280,9 +280,6 @@ const firstCell = `{"cells": [{"cell_type": "code", "id": "first", "execution_co
 // whose module proxies are cut down to files.
 func TestNotebookAnywhereOffline(t *testing.T) {
 	env := environment(t)
-	if err := env.CheckImport(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 	// The kernels cut no proxy; a proxy that refuses everything does.
 	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:1")
 	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
@@ -308,7 +305,7 @@ func TestNotebookAnywhereOffline(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := "<nil> 1000 false"
-			if spec.Name == kernels.PureGo {
+			if strings.HasPrefix(spec.Name, kernels.PureGo) {
 				want = "<nil> 1000 true"
 			}
 			if !strings.Contains(string(data), want) {
