@@ -1,37 +1,31 @@
 package main
 
 import (
-	"errors"
+	"context"
 	"go/types"
-
-	"github.com/spf13/pflag"
+	"os"
 
 	"github.com/camlab-go/camlab/kernels/cell"
+	"github.com/camlab-go/camlab/kernels/compile"
 )
 
-// compiler makes cells into what the cell process loads.
+// compiler is what the kernel needs of [compile.Compiler].
 type compiler interface {
-	// Importer and Find are those of cell.Session.
 	Importer() types.Importer
-	Find(name string) (path string, ok bool)
-	// Compile returns the file of the compiled package and those of the packages
-	// that it needs, by import path.
-	Compile(u *cell.Unit) (archive string, packages map[string]string, err error)
-	// Host is the command that is the cell process.
-	Host() (path string, args, env []string)
+	Find(name string, uses ...string) (path string, ok bool)
+	Packages() []string
+	Dir(path string) string
+	Compile(ctx context.Context, u *cell.Unit) (archive string, packages map[string]string, err error)
+	Files() map[string]string
+	Module() string
+	Host() string
+}
+
+// open makes the compiler of a session: from a folder that `camlab setup` has made,
+// with a folder of its own. It says what takes long.
+var open = func(cells, work string, say func(line string)) (compiler, error) {
+	return compile.Open(context.Background(), cells, work, os.Environ(), say)
 }
 
 // live is the package that cells call.
 const live = "github.com/camlab-go/camlab/camlib/notebook/live"
-
-// compilerOptions are the flags that the compiler needs.
-type compilerOptions struct{ host string }
-
-func (o *compilerOptions) flags(f *pflag.FlagSet) {
-	f.StringVar(&o.host, "host", "", "the program in which cells run")
-}
-
-// newCompiler is set by the compiler's package.
-var newCompiler = func(o compilerOptions) (compiler, error) {
-	return nil, errors.New("no compiler in this program")
-}

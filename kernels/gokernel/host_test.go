@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"go/importer"
@@ -37,10 +38,7 @@ func TestMain(m *testing.M) {
 		return
 	}
 	if os.Getenv(kernelVariable) != "" {
-		newCompiler = func(compilerOptions) (compiler, error) {
-			dir, err := os.MkdirTemp("", "")
-			return &textCompiler{new(testing.T), dir}, err
-		}
+		useText()
 		main()
 		return
 	}
@@ -48,25 +46,26 @@ func TestMain(m *testing.M) {
 }
 
 // textCompiler leaves cells as text for host.
-type textCompiler struct {
-	t   *testing.T
-	dir string
-}
+type textCompiler struct{ dir string }
 
-func (c *textCompiler) Importer() types.Importer {
+func (textCompiler) Importer() types.Importer {
 	return importer.ForCompiler(token.NewFileSet(), "source", nil)
 }
-func (*textCompiler) Find(string) (string, bool) { return "", false }
-func (c *textCompiler) Host() (string, []string, []string) {
-	path, err := os.Executable()
-	if err != nil {
-		c.t.Error(err)
-	}
-	return path, nil, []string{hostVariable + "=1"}
+func (textCompiler) Find(string, ...string) (string, bool) { return "", false }
+func (textCompiler) Packages() []string                    { return nil }
+func (textCompiler) Dir(string) string                     { return "" }
+func (textCompiler) Files() map[string]string              { return map[string]string{"fmt": "fmt.a"} }
+func (c textCompiler) Module() string                      { return c.dir }
+func (textCompiler) Host() string                          { return must(os.Executable()) }
+func (c textCompiler) Compile(_ context.Context, u *cell.Unit) (string, map[string]string, error) {
+	path := filepath.Join(c.dir, u.Function+".a")
+	return path, nil, os.WriteFile(path, u.Files[0], 0o600)
 }
-func (c *textCompiler) Compile(u *cell.Unit) (string, map[string]string, error) {
-	path := filepath.Join(c.dir, u.Name)
-	return path, map[string]string{"fmt": "fmt.a"}, os.WriteFile(path, u.Files[0], 0o600)
+
+// useText has kernels made with a textCompiler.
+func useText() {
+	os.Setenv(hostVariable, "1")
+	open = func(_, work string, _ func(string)) (compiler, error) { return textCompiler{work}, nil }
 }
 
 // host is a real cell process as the kernel sees it, but does not load Go: it does
@@ -120,9 +119,11 @@ func host() {
 		if err != nil {
 			panic(err)
 		}
-		replies.Write(append(b, '\n'))
-		os.Stdout.WriteString(wire.Mark(r.ID))
-		os.Stderr.WriteString(wire.Mark(r.ID))
+		_, _ = replies.Write(append(b, '\n'))
+		if r.Op == wire.Run {
+			os.Stdout.WriteString(wire.Mark(r.ID))
+			os.Stderr.WriteString(wire.Mark(r.ID))
+		}
 	}
 }
 

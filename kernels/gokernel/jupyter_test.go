@@ -39,7 +39,7 @@ func TestJupyterClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir, data, temp := t.TempDir(), t.TempDir(), t.TempDir()
-	spec, err := json.Marshal(map[string]any{"argv": []string{self, "--kernel", "{connection_file}"}, "display_name": "test", "language": "go",
+	spec, err := json.Marshal(map[string]any{"argv": []string{self, "--kernel", "{connection_file}", "--cells", "."}, "display_name": "test", "language": "go",
 		"interrupt_mode": "signal", "env": map[string]string{kernelVariable: "1", "TMPDIR": temp}})
 	if err != nil {
 		t.Fatal(err)

@@ -39,14 +39,12 @@ type kernel struct {
 	compiler compiler
 	session  *cell.Session
 	front    *front
-	module   string // folder, for !*
 	temp     string // folder of this kernel
 
 	current atomic.Pointer[output] // of the cell that runs or ran last
 
 	building sync.Mutex        // held while a cell is compiled
 	sources  map[string]string // texts of cells, by their names in errors; under mu
-	packages map[string]string // files of compiled packages; of the goroutine that runs cells
 	number   int               // of the last cell
 
 	starting sync.Mutex // held while the process is started
@@ -63,7 +61,7 @@ type kernel struct {
 	closed  bool
 }
 
-func newKernel(c compiler, module string) (*kernel, error) {
+func newKernel(cells string) (*kernel, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return nil, fmt.Errorf("the notebook's folder: %w", err)
@@ -72,18 +70,25 @@ func newKernel(c compiler, module string) (*kernel, error) {
 	if err != nil {
 		return nil, fmt.Errorf("a folder of its own: %w, want TMPDIR to name a folder that can be written", err)
 	}
-	if module == "" {
-		module = temp
+	k := &kernel{temp: temp, dir: dir, sources: make(map[string]string), env: make(map[string]string)}
+	work := filepath.Join(temp, "module")
+	if err := os.Mkdir(work, 0o700); err != nil {
+		return nil, err
 	}
-	k := &kernel{compiler: c, module: module, temp: temp, dir: dir, sources: make(map[string]string), packages: make(map[string]string),
-		session: &cell.Session{Importer: c.Importer(), Find: c.Find, Live: live}, env: make(map[string]string)}
+	k.compiler, err = open(cells, work, func(line string) { k.current.Load().Stream("stderr", line+"\n") })
+	if err != nil {
+		os.RemoveAll(temp)
+		return nil, err
+	}
+	k.session = &cell.Session{Importer: k.compiler.Importer(), Packages: k.compiler.Packages, Dir: k.compiler.Dir, Live: live,
+		Find: func(name string) (string, bool) { return k.compiler.Find(name) }}
 	k.current.Store(&output{ctx: context.Background()})
 	k.front = &front{addresses: make(map[string]bool), deliver: func(v *protocol.CommValue) {
 		if p := k.running(); p != nil {
 			p.display.send(v)
 		}
 	}}
-	for name, value := range map[string]string{protocol.GONB_DIR_ENV: dir, protocol.GONB_TMP_DIR_ENV: module,
+	for name, value := range map[string]string{protocol.GONB_DIR_ENV: dir, protocol.GONB_TMP_DIR_ENV: k.compiler.Module(),
 		protocol.GONB_VERSION: moduleVersion("github.com/janpfeifer/gonb"), protocol.GONB_GIT_COMMIT: ""} {
 		k.env[name] = value
 	}

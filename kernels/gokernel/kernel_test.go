@@ -15,12 +15,28 @@ import (
 // begin starts a kernel in an empty folder.
 func begin(t *testing.T) (*kernel, *jupytertest.Client) {
 	t.Helper()
+	t.Setenv(hostVariable, "1")
+	old := open
+	t.Cleanup(func() { open = old })
+	useText()
+	k := connectable(t, "")
+	k.session.Live = ""
+	return k, connect(t, k)
+}
+
+// connectable makes a kernel in an empty folder.
+func connectable(t *testing.T, cells string) *kernel {
+	t.Helper()
 	t.Chdir(t.TempDir())
-	k, err := newKernel(&textCompiler{t, t.TempDir()}, "")
+	k, err := newKernel(cells)
 	if err != nil {
 		t.Fatal(err)
 	}
-	k.session.Live = ""
+	return k
+}
+
+func connect(t *testing.T, k *kernel) *jupytertest.Client {
+	t.Helper()
 	k.setID("an-id")
 	connection := jupytertest.Connection(t)
 	s, err := jupyter.Listen(connection, k)
@@ -35,7 +51,7 @@ func begin(t *testing.T) (*kernel, *jupytertest.Client) {
 			t.Errorf("the kernel left %v", files)
 		}
 	})
-	return k, jupytertest.Connect(t, connection)
+	return jupytertest.Connect(t, connection)
 }
 
 func TestOutput(t *testing.T) {
@@ -184,7 +200,7 @@ func TestDeath(t *testing.T) {
 		if got := c.Run("_ = f() + T{}.x\n_ = \"@print lives\"\n_ = \"@told\""); got.Stdout != "lives1" || got.Error != "" {
 			t.Errorf("after %s: %+v", r.code, got)
 		}
-		if got := c.Run("_ = v"); !strings.Contains(got.Error, "cell[") {
+		if got := c.Run("_ = v"); !strings.Contains(got.Error, "v was lost") {
 			t.Errorf("v is still known: %+v", got)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/camlab-go/camlab/kernels/compile"
 	"github.com/camlab-go/camlab/kernels/jupyter"
 )
 
@@ -41,7 +42,7 @@ func init() {
 			return m.shell(m.kernel.folder(), "", shellProgram(), "-c", l.args)
 		}},
 		{[]string{"!*"}, "COMMAND", "the same in the folder of the module in which cells are compiled, such as `!*go get PACKAGE`", func(m *magic, l line, _ []string) error {
-			return m.shell(m.kernel.module, "", shellProgram(), "-c", l.args)
+			return m.shell(m.kernel.compiler.Module(), "", shellProgram(), "-c", l.args)
 		}},
 		{[]string{"?"}, "NAME", "help for a name; `??NAME` shows its source", (*magic).question},
 		{[]string{"%%", "%main"}, "[ARGS]", "means nothing; with arguments, these are os.Args of the cell", func(m *magic, _ line, args []string) error {
@@ -109,7 +110,12 @@ func init() {
 			}
 			return nil
 		}},
-		{[]string{"%autoget", "%noautoget"}, "", "have no effect: a package that is not there is looked for once, and named if it is not found", func(*magic, line, []string) error { return nil }},
+		{[]string{"%autoget", "%noautoget"}, "", "whether an import of a module that is not there is fetched by go get, as it is at first", func(m *magic, l line, _ []string) error {
+			if c, ok := m.kernel.compiler.(*compile.Compiler); ok {
+				c.AutoGet = l.name == "%autoget"
+			}
+			return nil
+		}},
 	}
 }
 

@@ -28,41 +28,29 @@ func main() {
 	}
 }
 
-// options are the flags.
-type options struct {
-	connection, module string
-	compiler           compilerOptions
-}
-
 func run(args []string) error {
-	var o options
 	flags := pflag.NewFlagSet("gokernel", pflag.ContinueOnError)
-	flags.StringVar(&o.connection, "kernel", "", "Jupyter's connection file")
-	flags.StringVar(&o.module, "module", "", "the folder of the module in which cells are compiled, for !*")
-	o.compiler.flags(flags)
+	file := flags.String("kernel", "", "Jupyter's connection file")
+	cells := flags.String("cells", "", "the folder with what cells are compiled with and run in, made by `camlab setup`")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {
 			return nil
 		}
 		return err
 	}
-	if o.connection == "" {
-		return errors.New("no --kernel, want Jupyter's connection file; Jupyter starts this program")
+	if *file == "" || *cells == "" {
+		return errors.New("want --kernel, Jupyter's connection file, and --cells, a folder that `camlab setup` has made; Jupyter starts this program")
 	}
-	connection, err := jupyter.ReadConnection(o.connection)
+	connection, err := jupyter.ReadConnection(*file)
 	if err != nil {
 		return err
 	}
-	c, err := newCompiler(o.compiler)
-	if err != nil {
-		return err
-	}
-	k, err := newKernel(c, o.module)
+	k, err := newKernel(*cells)
 	if err != nil {
 		return err
 	}
 	defer k.close()
-	name := strings.TrimSuffix(filepath.Base(o.connection), ".json")
+	name := strings.TrimSuffix(filepath.Base(*file), ".json")
 	k.setID(strings.TrimPrefix(name, "kernel-"))
 	server, err := jupyter.Listen(connection, k)
 	if err != nil {

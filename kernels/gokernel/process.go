@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -45,7 +46,7 @@ type process struct {
 // start starts the cell process that the compiler names, in a folder and with
 // variables; named pipes lie in temp.
 func start(c compiler, dir, temp string, env []string, out func() *output, front *front) (p *process, err error) {
-	path, args, more := c.Host()
+	path := c.Host()
 	p = &process{replies: make(chan wire.Reply, 1), marks: make(chan int, 64), known: make(map[string]bool), dead: make(chan struct{})}
 	var ours, theirs []*os.File
 	defer func() {
@@ -99,9 +100,9 @@ func start(c compiler, dir, temp string, env []string, out func() *output, front
 	if p.display, err = newDisplay(pipes, p, out, front); err != nil {
 		return nil, err
 	}
-	p.cmd = exec.Command(path, args...)
+	p.cmd = exec.Command(path)
 	p.cmd.Dir = dir
-	p.cmd.Env = append(append(append([]string(nil), env...), more...), p.display.env()...)
+	p.cmd.Env = append(slices.Clone(env), p.display.env()...)
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = files[0][1], files[1][1], files[2][1]
 	p.cmd.ExtraFiles = []*os.File{files[wire.RequestFile][1], files[wire.ReplyFile][1]}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -179,6 +180,9 @@ func (p *process) ask(r wire.Request) (wire.Reply, error) {
 		case <-p.dead:
 			return wire.Reply{}, errDied
 		}
+	}
+	if r.Op != wire.Run { // nothing is printed
+		return reply, nil
 	}
 	late := time.NewTimer(markTime)
 	defer late.Stop()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"runtime/debug"
 	"strings"
@@ -16,10 +15,9 @@ import (
 
 // built is a cell ready for the process.
 type built struct {
-	unit     *cell.Unit
-	archive  string
-	packages map[string]string
-	err      error
+	unit    *cell.Unit
+	archive string
+	err     error
 }
 
 // build makes a cell's Go into something to run. An interrupt does not wait for it:
@@ -45,7 +43,7 @@ func (k *kernel) build(ctx context.Context, out *output, text string) built {
 		k.number = max(k.number+1, out.count)
 		k.session.SetNumber(k.number)
 		if b.unit, b.err = k.session.Rewrite(text); b.err == nil {
-			b.archive, b.packages, b.err = k.compiler.Compile(b.unit)
+			b.archive, _, b.err = k.compiler.Compile(ctx, b.unit)
 		}
 		if b.err != nil && ctx.Err() == nil {
 			if full, ok := fullDisk(b.err); ok {
@@ -93,9 +91,8 @@ func (k *kernel) run(ctx context.Context, out *output, text string, args []strin
 	k.note = ""
 	k.mu.Unlock()
 	out.Stream("stderr", note)
-	maps.Copy(k.packages, b.packages)
 	fresh := make(map[string]string)
-	for path, file := range k.packages {
+	for path, file := range k.compiler.Files() {
 		if !p.known[path] {
 			fresh[path] = file
 		}

@@ -50,7 +50,7 @@ func (s *stream) copy(p *pipe) {
 	for {
 		n, err := p.Read(b)
 		if n > 0 {
-			s.Write(b[:n])
+			_, _ = s.Write(b[:n]) // never fails
 		}
 		if err != nil {
 			return
