@@ -87,7 +87,10 @@ func isCell(file string) bool { return strings.HasPrefix(file, "cell[") }
 func (k *kernel) trace(frames []wire.Frame) string {
 	var b, rest strings.Builder
 	cells, libraries := 0, 0
-	for _, f := range frames {
+	for i, f := range frames {
+		if i > 0 && f == frames[i-1] { // calls itself
+			continue
+		}
 		name := f.Function[strings.LastIndexByte(f.Function, '/')+1:]
 		if !isCell(f.File) {
 			if libraries++; libraries <= libraryFrames {
@@ -120,7 +123,7 @@ func (k *kernel) trace(frames []wire.Frame) string {
 }
 
 // topLevel are the functions that hold a cell's statements.
-var topLevel = regexp.MustCompile(`^run\d+$`)
+var topLevel = regexp.MustCompile(`^run\d+(\.func\d+)*$`)
 
 // line is a line of a cell.
 func (k *kernel) line(cell string, n int) (string, bool) {
@@ -163,9 +166,22 @@ func (k *kernel) deathFailure(state *os.ProcessState, crash string, lost []strin
 }
 
 var (
-	crashPlace = regexp.MustCompile(`^\t(.+):(\d+)( \+0x[0-9a-f]+)?$`)
-	crashCall  = regexp.MustCompile(`^(created by )?(\S.*?)(\(.*\))?( in goroutine \d+)?$`)
+	crashPlace = regexp.MustCompile(`^\t(.+):(\d+)( .*)?$`)
+	// crashOwn are the calls of the process itself.
+	crashOwn = regexp.MustCompile(`^(runtime[./]|internal/|panic\(|main\.|created by (main|runtime)|github.com/camlab-go/camlab/(kernels/loader|camlib/notebook/live|internal/cells)\.)`)
 )
+
+// crashCall is the function in a line of a trace.
+func crashCall(line string) string {
+	if made, ok := strings.CutPrefix(line, "created by "); ok {
+		made, _, _ = strings.Cut(made, " in goroutine ")
+		return made
+	}
+	if at := strings.LastIndexByte(line, '('); at > 0 {
+		return line[:at]
+	}
+	return line
+}
 
 // readCrash reads what a Go program writes when it ends by a fault: why, and the
 // calls of the goroutine that made it.
@@ -183,16 +199,18 @@ func readCrash(text string) (why string, frames []wire.Frame) {
 			first = false
 			continue
 		}
-		if first && why == "" && strings.TrimSpace(line) != "" {
-			why = strings.TrimPrefix(strings.TrimPrefix(line, "panic: "), "fatal error: ")
+		if first && strings.TrimSpace(line) != "" {
+			said, fatal := strings.CutPrefix(line, "fatal error: ")
+			if said, panicked := strings.CutPrefix(said, "panic: "); why == "" || fatal || panicked && !strings.HasPrefix(lines[0], "panic: ") {
+				why = said
+			}
 			continue
 		}
 		m := crashPlace.FindStringSubmatch(line)
 		if m == nil || i == 0 {
 			continue
 		}
-		call := crashCall.FindStringSubmatch(lines[i-1])
-		if call == nil || strings.HasPrefix(call[2], "runtime.") || strings.HasPrefix(call[2], "panic") {
+		if crashOwn.MatchString(lines[i-1]) {
 			continue
 		}
 		n, err := strconv.Atoi(m[2])
@@ -203,7 +221,7 @@ func readCrash(text string) (why string, frames []wire.Frame) {
 		if at := strings.LastIndex(file, "/cell["); at >= 0 {
 			file = file[at+1:]
 		}
-		frames = append(frames, wire.Frame{Function: call[2], File: file, Line: n})
+		frames = append(frames, wire.Frame{Function: crashCall(lines[i-1]), File: file, Line: n})
 	}
 	if !slices.ContainsFunc(frames, func(f wire.Frame) bool { return isCell(f.File) }) && len(frames) > libraryFrames {
 		frames = frames[:libraryFrames]

@@ -42,7 +42,13 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if !testing.Short() {
+		if dir, _ := prepared(); dir != "" {
+			os.RemoveAll(dir)
+		}
+	}
+	os.Exit(code)
 }
 
 // textCompiler leaves cells as text for host.

@@ -121,8 +121,6 @@ func (k *kernel) Execute(x *jupyter.Execution) (r jupyter.Reply) {
 	k.current.Store(out)
 	k.mu.Lock()
 	k.cancel, k.stop = cancel, nil
-	note := k.note
-	k.note = ""
 	if x.StoreHistory && strings.TrimSpace(x.Code) != "" {
 		k.history = append(k.history, jupyter.Entry{Session: 1, Line: x.Count, Input: x.Code})
 	}
@@ -132,7 +130,7 @@ func (k *kernel) Execute(x *jupyter.Execution) (r jupyter.Reply) {
 		k.cancel, k.stop = nil, nil
 		k.mu.Unlock()
 	}()
-	out.Stream("stderr", note)
+	out.Stream("stderr", k.said())
 
 	err := k.cell(ctx, out, x, &r)
 	k.endText()

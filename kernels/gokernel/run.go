@@ -87,10 +87,8 @@ func (k *kernel) run(ctx context.Context, out *output, text string, args []strin
 	}
 	k.mu.Lock()
 	k.sources[b.unit.Name] = text
-	note := k.note
-	k.note = ""
 	k.mu.Unlock()
-	out.Stream("stderr", note)
+	out.Stream("stderr", k.said())
 	fresh := make(map[string]string)
 	for path, file := range k.compiler.Files() {
 		if !p.known[path] {
@@ -164,6 +162,15 @@ func (k *kernel) alive() (*process, error) {
 	return p, nil
 }
 
+// said takes what is to be said.
+func (k *kernel) said() string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	note := k.note
+	k.note = ""
+	return note
+}
+
 // watch tells of a process that ends while no cell runs.
 func (k *kernel) watch(p *process) {
 	defer survive("watching the cell process")
@@ -172,10 +179,10 @@ func (k *kernel) watch(p *process) {
 		return
 	}
 	k.mu.Lock()
-	busy := k.cancel != nil
+	told := k.cancel != nil || k.process != p
 	k.mu.Unlock()
-	if busy {
-		return // the cell tells, or the next one that wants the process
+	if told { // by the cell, or the next one that wants the process
+		return
 	}
 	f := k.died(p)
 	k.mu.Lock()
@@ -193,8 +200,8 @@ func (k *kernel) died(p *process) *failure {
 		k.process = nil
 	}
 	k.mu.Unlock()
-	if !first {
-		return &failure{name: "process ended", value: errDied.Error(), text: errDied.Error()}
+	if !first { // told already
+		return &failure{name: "process ended", value: errDied.Error(), text: errDied.Error() + "\n" + k.said()}
 	}
 	crash := p.stderr.crashed()
 	p.stdout.end()

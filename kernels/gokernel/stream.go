@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,8 +17,10 @@ const (
 	// flushTime is how often text is shown while a cell runs.
 	flushTime = 50 * time.Millisecond
 	// holdTime is how long the begin of a Go crash is held back: if the process ends,
-	// it is told in the error of the cell.
+	// it is told in the error of the cell. Go needs seconds to write the calls of a
+	// stack that has overflown.
 	holdTime  = 300 * time.Millisecond
+	fatalTime = 10 * time.Second
 	holdLimit = 256 << 10
 )
 
@@ -116,16 +119,21 @@ func parseMark(b []byte) (id, length int, whole bool) {
 
 // crash finds where the report of a crash begins in standard error.
 func (s *stream) crash(b []byte) int {
-	for _, word := range []string{"panic: ", "fatal error: ", "runtime: ", "SIG", "unexpected fault address", "goroutine "} {
-		if s.newline && bytes.HasPrefix(b, []byte(word)) {
-			return 0
-		}
-		if at := bytes.Index(b, []byte("\n"+word)); at >= 0 {
-			return at + 1
-		}
+	if s.newline && crashStart.Match(b[:min(len(b), 64)]) {
+		return 0
+	}
+	if at := crashLine.FindIndex(b); at != nil {
+		return at[0] + 1
 	}
 	return -1
 }
+
+const crashWords = `(panic: |fatal error: |runtime: |SIG[A-Z]+: |unexpected fault address|goroutine \d+ )`
+
+var (
+	crashStart = regexp.MustCompile(`^` + crashWords)
+	crashLine  = regexp.MustCompile(`\n` + crashWords)
+)
 
 func (s *stream) add(b []byte) {
 	if len(b) == 0 {
@@ -137,7 +145,11 @@ func (s *stream) add(b []byte) {
 				s.show(b[:at])
 				b = b[at:]
 				s.holding = true
-				time.AfterFunc(holdTime, func() { s.release() })
+				wait := holdTime
+				if bytes.HasPrefix(b, []byte("runtime: ")) || bytes.HasPrefix(b, []byte("fatal error: ")) {
+					wait = fatalTime
+				}
+				time.AfterFunc(wait, s.release)
 			}
 		}
 		s.newline = b[len(b)-1] == '\n'
