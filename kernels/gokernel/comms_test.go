@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"os/exec"
 	"reflect"
 	"strings"
 	"testing"
@@ -110,5 +111,18 @@ func TestPlain(t *testing.T) {
 		if got := plain(v); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %#v, want %#v", text, got, want)
 		}
+	}
+}
+
+func TestScript(t *testing.T) {
+	node, err := exec.LookPath("node")
+	if err != nil {
+		t.Skip("no node in PATH")
+	}
+	if out, err := exec.Command(node, "testdata/comms.mjs", "comms.js").CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if strings.Contains(script, "</script") {
+		t.Error("comms.js ends its own element")
 	}
 }

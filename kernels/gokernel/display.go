@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"encoding/gob"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -151,7 +153,10 @@ func (d *display) do(data *protocol.DisplayData) {
 	d.process.stderr.Flush()
 	content := make(map[string]any, len(data.Data))
 	for mime, value := range data.Data {
-		content[string(mime)] = value // []byte becomes base64
+		if b, ok := value.([]byte); ok && strings.HasPrefix(string(mime), "text/") {
+			value = string(b) // other bytes become base64
+		}
+		content[string(mime)] = value
 	}
 	out := d.out()
 	if value, _ := data.Metadata[resultKey].(bool); value {
@@ -172,13 +177,12 @@ func (d *display) do(data *protocol.DisplayData) {
 func (d *display) input(ask protocol.InputRequest) {
 	defer survive("input")
 	out := d.out()
-	ctx, cancel := context.WithCancel(out.ctx)
-	defer cancel()
+	ctx := out.ctx
 	line, err := out.input(ctx, ask.Prompt, ask.Password)
-	if err != nil {
+	if err != nil && ctx.Err() == nil {
 		out.Stream("stderr", fmt.Sprintf("input: %v\n", err))
 	}
-	if ctx.Err() == nil {
+	if ctx.Err() == nil || errors.Is(context.Cause(ctx), errInterrupted) { // who waits for it goes on
 		_, _ = d.process.stdin.WriteString(line + "\n") // a process that has ended reads nothing
 	}
 }

@@ -167,6 +167,7 @@ func (k *kernel) deathFailure(state *os.ProcessState, crash string, lost []strin
 
 var (
 	crashPlace = regexp.MustCompile(`^\t(.+):(\d+)( .*)?$`)
+	crashWhy   = regexp.MustCompile(`(?m)^(?:panic|fatal error): (.*)$`)
 	// crashOwn are the calls of the process itself.
 	crashOwn = regexp.MustCompile(`^(runtime[./]|internal/|panic\(|main\.|created by (main|runtime)|github.com/camlab-go/camlab/(kernels/loader|camlib/notebook/live|internal/cells)\.)`)
 )
@@ -186,6 +187,12 @@ func crashCall(line string) string {
 // readCrash reads what a Go program writes when it ends by a fault: why, and the
 // calls of the goroutine that made it.
 func readCrash(text string) (why string, frames []wire.Frame) {
+	head, _, _ := strings.Cut(text, "\ngoroutine ")
+	if m := crashWhy.FindStringSubmatch(head); m != nil {
+		why = m[1]
+	} else {
+		why, _, _ = strings.Cut(strings.TrimSpace(head), "\n")
+	}
 	lines := strings.Split(text, "\n")
 	first := true
 	for i, line := range lines {
@@ -197,13 +204,6 @@ func readCrash(text string) (why string, frames []wire.Frame) {
 				frames = nil
 			}
 			first = false
-			continue
-		}
-		if first && strings.TrimSpace(line) != "" {
-			said, fatal := strings.CutPrefix(line, "fatal error: ")
-			if said, panicked := strings.CutPrefix(said, "panic: "); why == "" || fatal || panicked && !strings.HasPrefix(lines[0], "panic: ") {
-				why = said
-			}
 			continue
 		}
 		m := crashPlace.FindStringSubmatch(line)

@@ -19,6 +19,8 @@ import (
 	"github.com/camlab-go/camlab/kernels/jupyter"
 )
 
+var errInterrupted = errors.New("interrupted")
+
 // output is where a cell shows things.
 type output struct {
 	*jupyter.Output
@@ -114,13 +116,13 @@ func (k *kernel) Info() map[string]any {
 
 // Execute runs a cell: what it says to the kernel, and its Go.
 func (k *kernel) Execute(x *jupyter.Execution) (r jupyter.Reply) {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
 	out := &output{Output: x.Output, count: x.Count, ask: x.AllowStdin, ctx: ctx}
 	k.endText() // of goroutines of the cell before
 	k.current.Store(out)
 	k.mu.Lock()
-	k.cancel, k.stop = cancel, nil
+	k.cancel, k.stop = func() { cancel(errInterrupted) }, nil
 	if x.StoreHistory && strings.TrimSpace(x.Code) != "" {
 		k.history = append(k.history, jupyter.Entry{Session: 1, Line: x.Count, Input: x.Code})
 	}

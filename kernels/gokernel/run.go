@@ -78,7 +78,7 @@ func (k *kernel) run(ctx context.Context, out *output, text string, args []strin
 		defer os.Remove(b.archive)
 	}
 	for _, w := range b.unit.Warnings {
-		out.Stream("stderr", "warning: "+w.Error()+"\n")
+		out.Stream("stderr", fmt.Sprintf("warning: %s, line %d: %s\n", w.Name, w.Line, w.Text))
 	}
 	<-starting
 	p, err := k.alive()
