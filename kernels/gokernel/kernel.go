@@ -33,7 +33,7 @@ func (o *output) input(ctx context.Context, prompt string, password bool) (strin
 	if !o.ask {
 		return "", jupyter.ErrNoInput
 	}
-	return o.Output.Input(ctx, prompt, password)
+	return o.Input(ctx, prompt, password)
 }
 
 // kernel answers Jupyter's requests.
