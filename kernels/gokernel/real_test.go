@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/camlab-go/camlab/kernels/compile"
+	"github.com/camlab-go/camlab/kernels/jupyter"
+	"github.com/camlab-go/camlab/kernels/jupyter/jupytertest"
+)
+
+// prepared is what `camlab setup` makes, of this checkout, made once.
+var prepared = sync.OnceValues(func() (string, error) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		return "", err
+	}
+	dir, err := os.MkdirTemp("", "camlab-cells-")
+	if err != nil {
+		return "", err
+	}
+	_, err = compile.Prepare(context.Background(), dir, compile.Source{Checkout: root}, os.Environ())
+	return dir, err
+})
+
+// real starts a kernel whose cells are compiled and loaded.
+func real(t *testing.T) (*kernel, *jupytertest.Client) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("builds the program in which cells run")
+	}
+	dir, err := prepared()
+	if errors.Is(err, compile.ErrUnsupported) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := connectable(t, dir)
+	return k, connect(t, k)
+}
+
+func TestGoCells(t *testing.T) {
+	k, c := real(t)
+	for _, r := range []struct{ code, stdout, shown, failure string }{
+		{"x := 40", "", "", ""},
+		{"fmt.Print(x + 2)", "42", "", ""},
+		{"func double(n int) int { return 2 * n }\ndouble(x)", "", "80", ""},
+		{"%%\ntype point struct{ x, y int }\np := &point{1, 2}", "", "", ""},
+		{"!echo shell\n%% --n=3\nfmt.Print(p.x, os.Args[1:])", "shell\n1 [--n=3]", "", ""},
+		{"strconv.Atoi(\"no\")", "", "", "error: strconv.Atoi: parsing"},
+		{"var none []int\nnone[3]", "", "", "line 2"},
+		{"y := undefined", "", "", "undefined: undefined"},
+		{"for {\n\tx++\n\tif x > 100 { break }\n}\nfmt.Print(x)", "101", "", ""},
+		{"gonbui.DisplayHTML(\"<b>\")\ngonbui.IsNotebook", "", "true", ""},
+		{"%whos x", "", "101", ""},
+		{"func Test() { panic(\"in a function\") }\nTest()", "", "", "in Test"},
+		{"os.Getenv(\"GONB_VERSION\") != \"\"", "", "true", ""},
+	} {
+		got := c.Run(r.code)
+		shown := strings.Join(got.Shown, "\n")
+		if got.Stdout != r.stdout || !strings.Contains(shown, r.shown) || !strings.Contains(got.Error, r.failure) || (r.failure == "") != (got.Error == "") {
+			t.Errorf("%s\nstdout %q\nstderr %q\nshown %s\nerror %s", r.code, got.Stdout, got.Stderr, shown, got.Error)
+		}
+	}
+	id := c.Begin("fmt.Print(\"begun\")\nfor { x++ }")
+	c.Until(func(m *jupyter.Message) bool { return m.Header.Type == "stream" })
+	k.Interrupt()
+	if got := c.End(id); !strings.Contains(got.Error, "interrupted: ") {
+		t.Errorf("interrupted: %+v", got)
+	}
+	if got := c.Run("x > 100"); !strings.Contains(strings.Join(got.Shown, ""), "true") {
+		t.Errorf("after the interrupt: %+v", got)
+	}
+	if _, got := c.Ask("complete_request", map[string]any{"code": "%time\np.", "cursor_pos": 8}); len(got["matches"].([]any)) != 2 {
+		t.Errorf("completion: %v", got)
+	}
+	if _, got := c.Ask("inspect_request", map[string]any{"code": "strings.ToUpper", "cursor_pos": 12}); got["found"] != true {
+		t.Errorf("help: %v", got)
+	}
+	begun := time.Now()
+	c.Run("x++")
+	t.Logf("x++ takes %s", round(time.Since(begun)))
+	begun = time.Now()
+	c.Run("fmt.Println(x)")
+	t.Logf("fmt.Println takes %s", round(time.Since(begun)))
+	if left, err := filepath.Glob(filepath.Join(k.compiler.Module(), "run*")); err != nil || len(left) > 0 {
+		t.Errorf("cells leave %v %v", left, err)
+	}
+}
+
+// What ends a Go program ends the process of cells, and nothing else.
+func TestGoCellsThatEndTheProcess(t *testing.T) {
+	_, c := real(t)
+	c.Run("type T struct{ n int }\nkeep := T{7}")
+	for _, r := range []struct{ code, want string }{
+		{"m := map[int]int{}\nfor range 8 {\n\tgo func() {\n\t\tfor {\n\t\t\tm[1]++\n\t\t}\n\t}()\n}\nselect {}", "concurrent map"},
+		{"var f func(int) int\nf = func(n int) int { return f(n+1) + 1 }\nf(0)", "stack overflow"},
+		{"_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)\nselect {}", "signal killed"},
+		{"time.AfterFunc(0, func() { panic(\"of a library\") })\nselect {}", "of a library"},
+	} {
+		got := c.Run(r.code)
+		if !strings.Contains(got.Error, r.want) || !strings.Contains(got.Error, "process ended") {
+			t.Errorf("%s\n%s", r.code, got.Error)
+			continue
+		}
+		if got.Stderr != "" || strings.Contains(got.Error, "kernels/") {
+			t.Errorf("%s\n%s\nstderr %s", r.code, got.Error, got.Stderr)
+		}
+		if got := c.Run("fmt.Print(T{1})\nkeep := T{7}"); got.Stdout != "{1}" || got.Error != "" {
+			t.Errorf("after it: %+v", got)
+		}
+	}
+}
