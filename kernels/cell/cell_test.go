@@ -270,7 +270,7 @@ func TestErrorsNameTheLineOfTheCell(t *testing.T) {
 		{"if true {\n\tlater.b = 3\n}", "cell[6]:2:8: later.b undefined (type struct{a int} has no field or method b)"},
 		{"func f() int {\n\treturn \"a\"\n}", `cell[7]:2:9: cannot use "a" (untyped string constant) as int value in return statement`},
 		{"a := 1 +", "cell[8]:1:9: expected operand"},
-		{"import \"C\"", "cell[9]:1:8: import \"C\" works in a package of its own only"},
+		{"import \"C\"", "cell[9]:1:8: import \"C\" does not work in a cell"},
 		{"}", "cell[10]:1:1: unexpected }"},
 		{"f, err := os.Open(\"x\")\nmodel := f.Nme()", "cell[11]:2:12: f.Nme undefined"},
 	} {
@@ -302,19 +302,20 @@ func TestTypesWithoutAName(t *testing.T) {
 
 func TestTheLastExpressionShowsItself(t *testing.T) {
 	n := start(t)
-	n.Shower = "example.com/show"
+	n.Live = "example.com/live"
+	const none = "live_.Step("
 	for _, row := range []struct{ text, want string }{
-		{"1 + 2", "show_.Value("},
-		{"[]int{1};", ""},
-		{`fmt.Println("hi")`, "show_.Quiet("},
-		{`fmt.Sprint("hi")`, "show_.Value("},
-		{"strconv.Atoi(\"1\")", "show_.Pair("},
-		{"strconv.Atoi(\"1\");", "show_.Quiet("},
-		{"os.Remove(\"x\")", "show_.Check("},
-		{"x := 3", ""},
+		{"1 + 2", "live_.Value("},
+		{"[]int{1};", "live_.Quiet("},
+		{`fmt.Println("hi")`, "live_.Quiet("},
+		{`fmt.Sprint("hi")`, "live_.Value("},
+		{"strconv.Atoi(\"1\")", "live_.Pair("},
+		{"strconv.Atoi(\"1\");", "live_.Quiet("},
+		{"os.Remove(\"x\")", "live_.Check("},
+		{"x := 3", none},
 		{"x\ny := 2\ny", "x (variable of type int) is not used"},
-		{"func() {}()", ""},
-		{"x", "show_.Value("},
+		{"func() {}()", none},
+		{"x", "live_.Value("},
 	} {
 		u, err := n.Rewrite(row.text)
 		if err != nil {
@@ -324,7 +325,7 @@ func TestTheLastExpressionShowsItself(t *testing.T) {
 			continue
 		}
 		u.Keep()
-		if got := string(u.Files[0]); row.want == "" && strings.Contains(got, "show_") || !strings.Contains(got, row.want) {
+		if got := string(u.Files[0]); row.want == none && strings.Count(got, "live_.") > 1 || !strings.Contains(got, row.want) {
 			t.Errorf("%s: want %q in\n%s", row.text, row.want, got)
 		}
 	}

@@ -15,44 +15,66 @@ import (
 
 // check has go/types look at the cell as it was written.
 func (r *rewriter) check() error {
+	for {
+		err := r.types()
+		if !r.outdated(err) {
+			return err
+		}
+	}
+}
+
+// source is the cell as it was written, as a file of Go.
+func (r *rewriter) source() []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "package %s\n", PackagePath)
-	imports(&b, r.u.imports, r.u.dots, func(name string) bool {
-		if path, ok := strings.CutPrefix(name, ". "); ok { // its names clash with the package's own
-			pkg, err := r.s.Importer.Import(path)
-			return err == nil && slices.ContainsFunc(pkg.Scope().Names(), func(n string) bool {
-				return ast.IsExported(n) && r.names[n] && r.own[n] == nil && r.carried[n] == nil
-			})
+	named := make(map[string]string)
+	for name, path := range r.u.imports {
+		if r.bases[name] && r.carried[name] == nil && (r.own[name] == nil || !r.inner[name]) {
+			named[name] = path
 		}
-		return r.names[name]
-	})
-	r.declarations(&b)
+	}
+	imports(&b, named)
+	for _, path := range r.u.dots { // its names clash with the package's own
+		pkg, err := r.s.Importer.Import(path)
+		if err == nil && slices.ContainsFunc(pkg.Scope().Names(), func(n string) bool {
+			return ast.IsExported(n) && r.names[n] && r.own[n] == nil && r.carried[n] == nil
+		}) {
+			fmt.Fprintf(&b, "import . %q\n", path)
+		}
+	}
+	groups := make(map[int]bool)
+	for _, d := range r.decls {
+		switch {
+		case d.again || groups[d.from]:
+		case d.kind == typeDecl:
+			fmt.Fprintf(&b, "type (\n%s%s\n)\n", r.at(d.from), r.text[d.from:d.end])
+		case strings.HasPrefix(d.name, "init_"):
+			fmt.Fprintf(&b, "%s%s\n", r.at(d.from), r.text[d.from:d.end])
+		default:
+			groups[d.from] = d.kind == constDecl
+			fmt.Fprintf(&b, "%s%s\n", r.at(d.from), r.text[d.from:d.end])
+		}
+	}
 	for _, st := range r.stmts {
-		for _, v := range st.vars { // declarations see these
-			if r.inner[v] {
-				if st.kind == varDecl {
-					fmt.Fprintf(&b, "%s%s\n", r.at(st.start), r.text[st.start:st.end])
-				} else {
-					fmt.Fprintf(&b, "var (\n%s%s\n)\n", r.at(st.start), strings.Replace(r.text[st.start:st.end], ":=", " =", 1))
-				}
-				break
-			}
+		if !slices.ContainsFunc(st.vars, func(v string) bool { return r.inner[v] }) { // declarations see these
+			continue
+		}
+		if st.kind == varDecl {
+			fmt.Fprintf(&b, "%s%s\n", r.at(st.start), r.text[st.start:st.end])
+		} else {
+			fmt.Fprintf(&b, "var (\n%s%s %s\n)\n", r.at(st.start), r.text[st.start:st.define], r.text[st.define+1:st.end])
 		}
 	}
 	fmt.Fprintf(&b, "func %s() {\n", r.u.Function)
 	for _, st := range r.stmts {
-		fmt.Fprintf(&b, "%s%s\n", r.at(st.start), r.text[st.start:st.end])
+		fmt.Fprintf(&b, "%s%s%s\n", st.prefix, r.at(st.start), r.text[st.start:st.end])
 	}
 	b.WriteString("}\n")
-	err := r.types(b.Bytes())
-	if r.outdated(err) {
-		return r.check()
-	}
-	return err
+	return b.Bytes()
 }
 
-// outdated drops declarations of earlier cells that a type declared again has
-// made wrong. It reports whether there are any.
+// outdated drops declarations of earlier cells that a type declared again, or a
+// variable lost, has made wrong. It reports whether there are any.
 func (r *rewriter) outdated(err error) (any bool) {
 	list, ok := err.(interface{ Unwrap() []error })
 	if !ok {
@@ -67,7 +89,7 @@ func (r *rewriter) outdated(err error) (any bool) {
 			var line, column int
 			_, directive, _ := strings.Cut(strings.TrimSuffix(d.text, "\n)"), "//line ")
 			name, rest, _ := strings.Cut(directive, ":")
-			if _, err := fmt.Sscanf(rest, "%d:%d", &line, &column); err != nil || name != e.Name || e.Line < line || e.Line >= line+strings.Count(directive, "\n") {
+			if _, err := fmt.Sscanf(rest, "%d:%d", &line, &column); err != nil || !d.again || name != e.Name || e.Line < line || e.Line >= line+strings.Count(directive, "\n") {
 				continue
 			}
 			r.u.Warnings = append(r.u.Warnings, &Error{Name: e.Name, Line: e.Line, Column: e.Column, Text: d.name + " is gone: " + e.Text})
@@ -76,19 +98,8 @@ func (r *rewriter) outdated(err error) (any bool) {
 			any = true
 		}
 	}
-	r.decls = slices.DeleteFunc(r.decls, func(d *symbol) bool { return slices.Contains(r.u.Dropped, d.name) })
+	r.decls = slices.DeleteFunc(r.decls, func(d *symbol) bool { return d.again && r.own[d.name] != d })
 	return any
-}
-
-func (r *rewriter) declarations(b *bytes.Buffer) {
-	groups := make(map[string]bool)
-	for _, d := range r.decls {
-		if d.kind == constDecl && groups[d.text] {
-			continue
-		}
-		groups[d.text] = true
-		fmt.Fprintf(b, "%s\n", d.text)
-	}
 }
 
 // unused is what go/types says of a variable, before its name or behind it.
@@ -97,40 +108,52 @@ const unused = "declared and not used"
 // isLast reports whether an error is where the last expression begins, which is
 // shown.
 func (r *rewriter) isLast(e *Error) bool {
-	if len(r.stmts) == 0 {
+	if len(r.stmts) == 0 || r.s.Live == "" {
 		return false
 	}
 	st := r.stmts[len(r.stmts)-1]
-	x, ok := st.node.(*ast.ExprStmt)
+	_, ok := st.node.(*ast.ExprStmt)
 	p := r.position(st.offset(st.node.Pos()))
-	return ok && x != nil && r.s.Shower != "" && *p == Error{Name: e.Name, Line: e.Line, Column: e.Column}
+	return ok && *p == Error{Name: e.Name, Line: e.Line, Column: e.Column}
 }
 
 // types has the cell checked with what it uses of earlier ones.
-func (r *rewriter) types(src []byte) error {
+func (r *rewriter) types() error {
 	r.fset = token.NewFileSet()
-	var files []*ast.File
-	for i, text := range append([][]byte{src}, r.prelude()...) {
+	r.files = nil
+	prelude := r.prelude()
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "package %s\n", PackagePath)
+	imports(&b, r.s.packagesIn(identifiersOf(string(prelude))))
+	b.Write(prelude)
+	for i, text := range [][]byte{r.source(), b.Bytes()} {
 		f, err := parser.ParseFile(r.fset, fmt.Sprintf("%s#%d", r.u.Name, i), text, parser.SkipObjectResolution)
 		if err != nil {
 			return fmt.Errorf("cell: %s: made of it: %w\n%s", r.u.Name, err, text)
 		}
-		files = append(files, f)
+		r.files = append(r.files, f)
 	}
-	r.info = &types.Info{Types: make(map[ast.Expr]types.TypeAndValue), Defs: make(map[*ast.Ident]types.Object), Uses: make(map[*ast.Ident]types.Object)}
+	r.file = r.files[0]
+	r.info = &types.Info{
+		Types: make(map[ast.Expr]types.TypeAndValue), Defs: make(map[*ast.Ident]types.Object), Uses: make(map[*ast.Ident]types.Object),
+		Instances: make(map[*ast.Ident]types.Instance), Selections: make(map[*ast.SelectorExpr]*types.Selection),
+	}
+	r.u.Warnings = slices.DeleteFunc(r.u.Warnings, func(w *Error) bool { return strings.HasPrefix(w.Text, unused) })
 	var wrong []error
+	var at []token.Pos
 	seen := make(map[Error]bool)
 	config := types.Config{Importer: r.s.Importer, Error: func(err error) {
 		var e types.Error
 		if !errors.As(err, &e) {
-			wrong = append(wrong, err)
+			wrong, at = append(wrong, err), append(at, token.NoPos)
 			return
 		}
 		p := r.fset.Position(e.Pos)
-		if e.Soft && strings.HasSuffix(e.Msg, "imported and not used") || strings.Contains(e.Msg, "missing function body") || strings.Contains(e.Msg, "func body") {
-			return
-		}
-		if strings.HasPrefix(e.Msg, "\t") { // where else, of the error before
+		switch {
+		case e.Soft && strings.Contains(e.Msg, " imported ") && strings.HasSuffix(e.Msg, "not used"),
+			strings.Contains(e.Msg, "missing function body"), strings.Contains(e.Msg, "func body"),
+			strings.Contains(e.Msg, "jumps over variable declaration"), // the package's
+			strings.HasPrefix(e.Msg, "\t"):                             // where else, of the error before
 			return
 		}
 		x := &Error{Name: p.Filename, Line: p.Line, Column: p.Column, Text: e.Msg}
@@ -142,17 +165,23 @@ func (r *rewriter) types(src []byte) error {
 			return
 		}
 		if e.Soft && strings.Contains(e.Msg, unused) {
-			x.Text = unused + ": " + strings.Trim(strings.Replace(e.Msg, unused, "", 1), ": ")
-			r.u.Warnings = append(r.u.Warnings, x)
+			if x.Name == r.u.Name {
+				x.Text = unused + ": " + strings.Trim(strings.Replace(e.Msg, unused, "", 1), ": ")
+				r.u.Warnings = append(r.u.Warnings, x)
+			}
 			return
 		}
-		wrong = append(wrong, x)
+		wrong, at = append(wrong, x), append(at, e.Pos)
 	}}
-	r.pkg, _ = config.Check(PackagePath, r.fset, files, r.info)
-	r.file = files[0]
+	r.pkg, _ = config.Check(PackagePath, r.fset, r.files, r.info)
 	for _, d := range r.file.Decls {
 		if f, ok := d.(*ast.FuncDecl); ok && f.Name.Name == r.u.Function {
 			r.run = f
+		}
+	}
+	for i, err := range wrong {
+		if e, ok := err.(*Error); ok && e.Name == r.u.Name {
+			e.Help = r.help(e.Text, at[i])
 		}
 	}
 	slices.SortStableFunc(wrong, func(a, b error) int {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"go/ast"
+	"go/token"
 	"go/types"
 	"maps"
 	"slices"
@@ -17,9 +18,10 @@ type edit struct {
 }
 
 // cut is a stretch of the cell with the edits made.
-func (r *rewriter) cut(from, end int) string {
+func (r *rewriter) cut(from, end int) string { return r.at(from) + r.edited(from, end) }
+
+func (r *rewriter) edited(from, end int) string {
 	var b strings.Builder
-	b.WriteString(r.at(from))
 	for _, e := range r.edits {
 		if e.at >= from && e.at <= end && e.at+e.out <= end {
 			b.WriteString(r.text[from:e.at] + e.in)
@@ -30,18 +32,59 @@ func (r *rewriter) cut(from, end int) string {
 	return b.String()
 }
 
-// offset is the place in the cell of a node of the checked file.
-func (r *rewriter) offset(line, column int) int {
-	at := 0
-	for range line - 1 {
-		at += strings.IndexByte(r.text[at:], '\n') + 1
-	}
-	return at + column - 1
+// offset is the place in the cell of a position in the checked file.
+func (r *rewriter) offset(pos token.Pos) int {
+	p := r.fset.Position(pos)
+	return r.place(&Error{Line: p.Line, Column: p.Column})
 }
 
 // finish makes the unit of what has been checked.
 func (r *rewriter) finish() error {
-	kept := make(map[string]bool) // variables that become the package's
+	kept := r.variables()
+	for name, y := range r.own {
+		if y.kind == varDecl && !kept[name] {
+			delete(r.own, name)
+		}
+	}
+	r.useUnused(kept)
+	r.printf()
+	r.live()
+	slices.SortStableFunc(r.edits, func(a, b edit) int { return a.at - b.at })
+
+	for _, d := range r.decls {
+		if !d.again {
+			r.compiled(d)
+		}
+	}
+	var b bytes.Buffer
+	for _, name := range slices.Sorted(maps.Keys(r.own)) {
+		y := r.own[name]
+		if y.kind == varDecl {
+			r.variable(y)
+			fmt.Fprintln(&b, y.head)
+			continue
+		}
+		if slices.Contains(r.calls, name) {
+			continue
+		}
+		r.u.Declared = append(r.u.Declared, name)
+		r.u.symbols[name] = y
+	}
+	texts := make(map[string]bool)
+	for _, d := range r.decls {
+		if !d.again && !texts[d.text] {
+			texts[d.text] = true
+			fmt.Fprintf(&b, "%s\n", d.text)
+		}
+	}
+	r.function(&b, kept)
+	r.assemble(b.Bytes())
+	return nil
+}
+
+// variables has variables become the package's, those whose types have names.
+func (r *rewriter) variables() (kept map[string]bool) {
+	kept = make(map[string]bool)
 	for i, st := range r.stmts {
 		objects := r.declared(r.run.Body.List[i])
 		local := ""
@@ -51,9 +94,7 @@ func (r *rewriter) finish() error {
 			}
 		}
 		if local != "" {
-			w := r.position(st.start)
-			w.Text = local
-			r.u.Warnings = append(r.u.Warnings, w)
+			r.warn(st.start, local)
 			continue
 		}
 		for name, obj := range objects {
@@ -66,76 +107,111 @@ func (r *rewriter) finish() error {
 			r.edits = append(r.edits, edit{st.define, 2, " ="})
 		}
 	}
-	for name, y := range r.own {
-		if y.kind == varDecl && !kept[name] {
-			delete(r.own, name)
-		}
-	}
-	r.useUnused(kept)
-	slices.SortStableFunc(r.edits, func(a, b edit) int { return a.at - b.at })
-
-	var b bytes.Buffer
-	for _, name := range slices.Sorted(maps.Keys(r.own)) {
-		y := r.own[name]
-		if y.kind == varDecl {
-			y.uses = make(map[string]string)
-			y.head = "var " + name + " " + types.TypeString(y.typ, qualifier(y.uses))
-			for n := range r.names { // the package's own names in the type
-				if r.own[n] != nil || r.s.symbols[n] != nil {
-					if mentions(y.typ, n) {
-						y.uses[n] = ""
-					}
-				}
-			}
-			old := r.s.symbols[name]
-			same := old != nil && old.kind == varDecl && old.head == y.head && !slices.Contains(r.u.Dropped, name)
-			if old != nil && !same {
-				r.changed[name] = true
-			}
-			if same {
-				r.u.Carried = append(r.u.Carried, name)
-			} else {
-				r.u.Declared = append(r.u.Declared, name)
-			}
-			fmt.Fprintln(&b, y.head)
-		} else if name != "main" {
-			r.u.Declared = append(r.u.Declared, name)
-		}
-		if name != "main" {
-			r.u.symbols[name] = y
-		}
-	}
-	for _, d := range r.decls {
-		if d.end > 0 && r.own[d.name] == d && d.kind == funcDecl {
-			d.text = r.cut(d.from, d.end)
-			if d.head[len(d.head)-1] == '}' {
-				d.head = d.text
-			}
-		}
-	}
-	r.declarations(&b)
-	fmt.Fprintf(&b, "func %s() {\n", r.u.Function)
-	for i, st := range r.stmts {
-		switch text := r.cut(st.start, st.end); {
-		case st.kind == varDecl && kept[first(st.vars)]:
-			b.WriteString(st.assign)
-		case i == len(r.stmts)-1 && r.show(&b, r.run.Body.List[i], text, st.quiet):
-		default:
-			b.WriteString(text + "\n")
-		}
-	}
-	if r.main {
-		b.WriteString("main()\n")
-	}
-	b.WriteString("}\n")
-	return r.assemble(b.Bytes())
+	return kept
 }
 
-func first(names []string) string {
-	if len(names) == 0 {
-		return ""
+// compiled gives a declaration of the cell its text, with the edits made.
+func (r *rewriter) compiled(d *symbol) {
+	d.source = r.text[d.from:d.end]
+	d.text = r.cut(d.from, d.end)
+	if d.kind == typeDecl {
+		d.text = "type (\n" + d.text + "\n)"
 	}
-	return names[0]
+	d.head = d.text
+	if d.body > 0 {
+		d.head = r.cut(d.from, d.body)
+	}
+	if d.kind == constDecl {
+		d.group = slices.Clone(d.group) // which its other names have too
+		for i, m := range d.group {
+			d.group[i].at = len(r.cut(d.from, m.at))
+		}
+	}
+	d.uses, d.needs = r.wants(d, d.head), r.wants(d, d.text)
+}
+
+// wants are the names in a text of a declaration, with the paths of packages.
+func (r *rewriter) wants(d *symbol, text string) map[string]string {
+	words := identifiersOf(text)
+	uses := r.s.packagesIn(words)
+	for n := range words {
+		if n != d.name && uses[n] == "" && (r.own[n] != nil || r.carried[n] != nil || r.s.symbols[n] != nil) {
+			uses[n] = ""
+		}
+	}
+	if t, _, ok := strings.Cut(d.name, "."); ok {
+		uses[t] = ""
+	}
+	return uses
+}
+
+// variable declares a variable of the cell, which may be an earlier one.
+func (r *rewriter) variable(y *symbol) {
+	y.head = "var " + y.name + " " + types.TypeString(y.typ, r.s.qualifier)
+	y.uses = r.s.packagesIn(identifiersOf(y.head))
+	walk(y.typ, make(map[types.Type]bool), func(obj *types.TypeName) {
+		if obj.Pkg() != nil && obj.Pkg().Path() == PackagePath {
+			y.uses[obj.Name()] = ""
+		}
+	})
+	old := r.s.symbols[y.name]
+	same := old != nil && old.kind == varDecl && old.head == y.head && !slices.Contains(r.u.Dropped, y.name)
+	if old != nil && !same {
+		r.changed[y.name] = true
+	}
+	if same {
+		r.u.Carried = append(r.u.Carried, y.name)
+	} else {
+		r.u.Declared = append(r.u.Declared, y.name)
+	}
+	r.u.symbols[y.name] = y
+}
+
+// function writes the function that runs the cell's statements.
+func (r *rewriter) function(b *bytes.Buffer, kept map[string]bool) {
+	step := ""
+	if r.s.Live != "" {
+		step = fmt.Sprintf("%s.Step(%d); ", r.s.alias(r.s.Live, "live"), r.u.Number)
+	}
+	fmt.Fprintf(b, "func %s() {\n", r.u.Function)
+	for _, name := range r.calls {
+		if name != "main" {
+			fmt.Fprintf(b, "%s()\n", name)
+		}
+	}
+	for i, st := range r.stmts {
+		switch text := r.edited(st.start, st.end); {
+		case st.kind == varDecl && len(st.vars) > 0 && kept[st.vars[0]]:
+			r.assign(b, st, step)
+		case i == len(r.stmts)-1 && r.show(b, st, r.run.Body.List[i], step+"%s("+text+")"):
+		default:
+			fmt.Fprintf(b, "%s%s%s%s\n", r.at(st.start), step, strings.TrimSuffix(st.prefix, "\n"), text)
+		}
+	}
+	if slices.Contains(r.calls, "main") {
+		fmt.Fprintf(b, "%smain()\n", step)
+	}
+	b.WriteString("}\n")
+}
+
+// assign writes what remains of a declaration of variables.
+func (r *rewriter) assign(b *bytes.Buffer, st stmt, step string) {
+	for _, spec := range st.node.(*ast.DeclStmt).Decl.(*ast.GenDecl).Specs {
+		v := spec.(*ast.ValueSpec)
+		from := r.at(st.offset(v.Pos())) + step
+		var names []string
+		for _, n := range v.Names {
+			names = append(names, n.Name)
+		}
+		if len(v.Values) > 0 {
+			fmt.Fprintf(b, "%s%s = %s\n", from, strings.Join(names, ", "), r.edited(st.offset(v.Values[0].Pos()), st.offset(v.End())))
+			continue
+		}
+		zero := r.edited(st.offset(v.Type.Pos()), st.offset(v.Type.End()))
+		for _, n := range names {
+			fmt.Fprintf(b, "%s%s = *new(%s)\n", from, n, zero)
+		}
+	}
 }
 
 // declared are the variables that a statement at the top level declares or sets
@@ -154,179 +230,38 @@ func (r *rewriter) declared(node ast.Stmt) map[string]types.Object {
 	}
 	switch x := node.(type) {
 	case *ast.AssignStmt:
-		if x.Tok.String() == ":=" {
+		if x.Tok == token.DEFINE {
 			for _, l := range x.Lhs {
 				add(l.(*ast.Ident))
 			}
 		}
 	case *ast.DeclStmt:
 		for _, spec := range x.Decl.(*ast.GenDecl).Specs {
-			for _, id := range spec.(*ast.ValueSpec).Names {
-				add(id)
+			if v, ok := spec.(*ast.ValueSpec); ok {
+				for _, id := range v.Names {
+					add(id)
+				}
 			}
 		}
 	}
 	return m
 }
 
-// show has a last expression shown. It reports whether it is one with a value
-// that a reader wants to see: not the number of bytes that fmt has printed.
-func (r *rewriter) show(b *bytes.Buffer, node ast.Stmt, text string, quiet bool) bool {
-	x, ok := node.(*ast.ExprStmt)
-	if !ok || r.s.Shower == "" {
-		return false
-	}
-	t := r.info.Types[x.X]
-	if t.IsVoid() || t.Type == nil {
-		return false
-	}
-	values := 1
-	last := t.Type
-	if tuple, ok := t.Type.(*types.Tuple); ok {
-		values = tuple.Len()
-		last = tuple.At(values - 1).Type()
-	}
-	fails := types.Identical(last, types.Universe.Lookup("error").Type())
-	call := "Value"
-	switch {
-	case fails && values == 1:
-		call = "Check"
-	case fails:
-		call = "Pair"
-	}
-	if quiet || r.prints(x.X) {
-		if !fails {
-			return false
-		}
-		if values > 1 {
-			call = "Quiet"
-		}
-	}
-	fmt.Fprintf(b, "%sshow_.%s(\n%s)\n", text[:strings.IndexByte(text, '\n')+1], call, text)
-	return true
-}
-
-// prints reports whether an expression is a call of package fmt, whose results
-// nobody looks at.
-func (r *rewriter) prints(x ast.Expr) bool {
-	call, ok := ast.Unparen(x).(*ast.CallExpr)
-	if !ok {
-		return false
-	}
-	sel, ok := call.Fun.(*ast.SelectorExpr)
-	if !ok {
-		return false
-	}
-	f, ok := r.info.Uses[sel.Sel].(*types.Func)
-	return ok && f.Pkg() != nil && f.Pkg().Path() == "fmt" && strings.HasPrefix(strings.ToLower(strings.TrimPrefix(f.Name(), "F")), "print")
-}
-
-// qualifier names packages so that no name of a cell's means another, and
-// collects what to import.
-func qualifier(uses map[string]string) types.Qualifier {
-	return func(p *types.Package) string {
-		if p.Path() == PackagePath {
-			return ""
-		}
-		name := p.Name() + "_"
-		for n := 0; uses[name] != "" && uses[name] != p.Path(); n++ {
-			name = fmt.Sprintf("%s_%d", p.Name(), n)
-		}
-		uses[name] = p.Path()
-		return name
-	}
-}
-
-// assemble gives the files their imports: those that are used.
-func (r *rewriter) assemble(body []byte) error {
-	used := make(map[string]bool)
-	dots := make(map[string]bool)
-	ast.Inspect(r.file, func(n ast.Node) bool {
-		id, ok := n.(*ast.Ident)
-		if !ok {
-			return true
-		}
-		switch obj := r.info.Uses[id].(type) {
-		case nil:
-		case *types.PkgName:
-			used[obj.Name()] = true
-		default:
-			if p := obj.Pkg(); p != nil && obj.Parent() == p.Scope() {
-				dots[". "+p.Path()] = true
-			}
-		}
-		return true
-	})
-	names := make(map[string]string)
-	for name, p := range r.u.imports {
-		if used[name] {
-			names[name] = p
-		}
-	}
-	for _, y := range r.own {
-		if y.kind == varDecl {
-			for n, p := range y.uses {
-				if p != "" {
-					names[n] = p
-				}
-			}
-			continue
-		}
-	}
-	r.remember(used, dots)
-	if bytes.Contains(body, []byte("show_.")) {
-		names["show_"] = r.s.Shower
-	}
+// assemble makes the file, with the imports that it needs.
+func (r *rewriter) assemble(body []byte) {
+	body = append(r.prelude(), body...)
+	used := r.s.packagesIn(identifiersOf(string(body)))
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "package %s\n", PackagePath)
-	imports(&b, names, r.u.dots, func(n string) bool { return !strings.HasPrefix(n, ". ") || dots[n] })
-	b.Write(body)
-	r.u.Files = append([][]byte{b.Bytes()}, r.prelude()...)
-	r.u.Carried = append(r.u.Carried, slices.Sorted(maps.Keys(r.carried))...)
-	for _, f := range r.u.Files {
-		for line := range strings.Lines(string(f)) {
-			if rest, ok := strings.CutPrefix(line, "import "); ok {
-				if _, p, ok := strings.Cut(strings.TrimSpace(rest), ` "`); ok {
-					r.u.Imports = append(r.u.Imports, strings.TrimSuffix(p, `"`))
-				}
-			}
-		}
+	for _, path := range r.u.Imports {
+		fmt.Fprintf(&b, "import _ %q\n", path)
 	}
+	imports(&b, used)
+	b.Write(body)
+	r.u.Files = [][]byte{b.Bytes()}
+	r.u.Carried = append(r.u.Carried, slices.Sorted(maps.Keys(r.carried))...)
+	r.u.Imports = append(r.u.Imports, slices.Collect(maps.Values(used))...)
 	slices.Sort(r.u.Imports)
 	r.u.Imports = slices.Compact(r.u.Imports)
 	slices.Sort(r.u.Declared)
-	return nil
-}
-
-// remember notes for every declaration what its text in later cells needs.
-func (r *rewriter) remember(used, dots map[string]bool) {
-	for _, d := range r.decls {
-		if r.own[d.name] != d || d.end == 0 && d.kind != constDecl {
-			continue
-		}
-		d.uses, d.needs = r.wants(d, d.head, used, dots), r.wants(d, d.text, used, dots)
-	}
-}
-
-// wants are the names in a text of a declaration, with the paths of packages.
-func (r *rewriter) wants(d *symbol, text string, used, dots map[string]bool) map[string]string {
-	uses := make(map[string]string)
-	words := identifiersOf(text)
-	for n := range words {
-		switch {
-		case used[n] && r.u.imports[n] != "":
-			uses[n] = r.u.imports[n]
-		case n != d.name && (r.own[n] != nil || r.carried[n] != nil):
-			uses[n] = ""
-		}
-	}
-	if t, _, ok := strings.Cut(d.name, "."); ok {
-		uses[t] = ""
-	}
-	for _, p := range r.u.dots {
-		if pkg, err := r.s.Importer.Import(p); err == nil && dots[". "+p] && slices.ContainsFunc(pkg.Scope().Names(), func(n string) bool { return words[n] && ast.IsExported(n) }) {
-			uses[". "+p] = p
-		}
-	}
-	return uses
 }

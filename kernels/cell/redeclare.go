@@ -3,6 +3,7 @@ package cell
 import (
 	"bytes"
 	"fmt"
+	"go/ast"
 	"maps"
 	"slices"
 	"strings"
@@ -11,78 +12,51 @@ import (
 // redeclare finds what of earlier cells is carried, declared again or dropped.
 func (r *rewriter) redeclare() error {
 	s := r.s
-	anew := make(map[string]bool) // names that do not mean what they did
+	anew := r.anew()
+	// What is as it was is not declared again, unless it has changed with another.
 	for name, y := range r.own {
-		old := s.symbols[name]
-		switch {
-		case y.kind == typeDecl && old != nil && old.kind == typeDecl && bare(old.text) == bare(y.text):
-		case old != nil && (y.kind != varDecl || old.kind != varDecl || r.changed[name]):
-			anew[name] = true
-		}
-	}
-	for name := range r.own { // a new method makes a new type
-		if t, _, ok := strings.Cut(name, "."); ok && s.symbols[t] != nil && s.symbols[name] == nil && !strings.HasPrefix(name, "main.") {
-			anew[t] = true
-		}
-	}
-	for changed := true; changed; {
-		changed = false
-		for _, name := range s.Names() {
-			y := s.symbols[name]
-			words := y.uses
-			if y.kind == funcDecl {
-				words = y.needs // functions call what is declared last
-			}
-			if anew[name] || !slices.ContainsFunc(slices.Collect(maps.Keys(words)), func(n string) bool { return anew[n] }) {
-				continue
-			}
-			anew[name], changed = true, true
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(anew)) {
-		old := s.symbols[name]
-		if old == nil || r.own[name] != nil {
-			continue
-		}
-		if old.kind == varDecl {
-			r.u.Dropped = append(r.u.Dropped, name)
-			continue
-		}
-		again := *old
-		again.from, again.end = 0, 0
-		r.add(&again)
-		for n, path := range old.needs {
-			r.names[n], r.inner[n] = true, true
-			if path != "" && r.u.imports[n] == "" && !strings.HasPrefix(n, ". ") {
-				r.u.imports[n] = path
-			}
-		}
-	}
-	// A type that is what it was is not declared again, unless it has changed with another.
-	for name, y := range r.own {
-		if old := s.symbols[name]; y.kind == typeDecl && old != nil && !anew[name] {
+		if y.kind != varDecl && !anew[name] && r.same(y) {
 			delete(r.own, name)
 			r.decls = slices.DeleteFunc(r.decls, func(d *symbol) bool { return d == y })
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(anew)) {
+		switch old := s.symbols[name]; {
+		case old == nil || r.own[name] != nil:
+		case old.kind == varDecl:
+			r.u.Dropped = append(r.u.Dropped, name)
+		default:
+			r.again(old)
+		}
+	}
+	r.must()
 	r.carried = make(map[string]*symbol)
-	for todo := slices.Collect(maps.Keys(r.names)); len(todo) > 0; {
+	todo := slices.Collect(maps.Keys(r.names))
+	for _, y := range r.own {
+		todo = append(todo, slices.Collect(maps.Keys(y.needs))...)
+	}
+	for len(todo) > 0 {
 		name := todo[0]
 		todo = todo[1:]
 		y := s.symbols[name]
-		if y == nil || r.own[name] != nil || r.carried[name] != nil || slices.Contains(r.u.Dropped, name) {
+		if y == nil || r.own[name] != nil || r.carried[name] != nil || slices.Contains(r.u.Dropped, name) || r.imported[name] {
 			continue
 		}
-		r.carried[name] = y
-		todo = append(todo, slices.Collect(maps.Keys(y.uses))...)
-		for _, other := range s.Names() {
+		if y.pending {
+			r.again(y)
+			todo = append(todo, slices.Collect(maps.Keys(y.needs))...)
+		} else {
+			r.carried[name] = y
+			todo = append(todo, slices.Collect(maps.Keys(y.uses))...)
+		}
+		for _, other := range s.names() {
 			if strings.HasPrefix(other, name+".") {
 				todo = append(todo, other)
 			}
 		}
 	}
-	for name := range r.names {
-		if r.u.imports[name] == "" && r.s.symbols[name] == nil && r.own[name] == nil && s.Find != nil {
+	for name := range r.bases {
+		if own := r.own[name]; r.u.imports[name] == "" && s.symbols[name] == nil && (own == nil || own.kind == varDecl) && s.Find != nil {
 			if path, ok := s.Find(name); ok {
 				r.u.imports[name] = path
 			}
@@ -91,77 +65,139 @@ func (r *rewriter) redeclare() error {
 	return nil
 }
 
-// bare is a declaration without its line.
-func bare(text string) string {
-	before, after, _ := strings.Cut(text, "//line")
-	_, after, _ = strings.Cut(after, "\n")
-	return before + after
-}
-
-// imports are the import declarations for names, without those that skip lists.
-func imports(b *bytes.Buffer, names map[string]string, dots []string, want func(name string) bool) {
-	for _, name := range slices.Sorted(maps.Keys(names)) {
-		if want(name) {
-			fmt.Fprintf(b, "import %s %q\n", name, names[name])
+// anew are the names that do not mean what they did.
+func (r *rewriter) anew() map[string]bool {
+	s := r.s
+	anew := make(map[string]bool)
+	for name, y := range r.own {
+		old := s.symbols[name]
+		switch {
+		case old == nil || old.pending:
+		case r.same(y):
+		case y.kind != varDecl || old.kind != varDecl || r.changed[name]:
+			anew[name] = true
 		}
 	}
-	for _, path := range dots {
-		if want(". " + path) {
-			fmt.Fprintf(b, "import . %q\n", path)
+	for name, y := range r.own { // a new method makes a new type
+		if t, _, ok := strings.Cut(name, "."); ok && s.symbols[t] != nil && !s.symbols[t].pending && !r.same(y) {
+			anew[t] = true
+		}
+	}
+	for changed := true; changed; {
+		changed = false
+		for _, name := range s.names() {
+			y := s.symbols[name]
+			words := y.uses
+			if y.kind == funcDecl {
+				words = y.needs // functions call what is declared last
+			}
+			if !anew[name] && slices.ContainsFunc(slices.Collect(maps.Keys(words)), func(n string) bool { return anew[n] }) {
+				anew[name], changed = true, true
+			}
+		}
+	}
+	return anew
+}
+
+// same reports whether a declaration of the cell is one that lives on.
+func (r *rewriter) same(y *symbol) bool {
+	old := r.s.symbols[y.name]
+	if y.kind == varDecl || old == nil || old.pending || old.kind != y.kind || old.source != r.text[y.from:y.end] {
+		return false
+	}
+	paths := slices.Collect(maps.Values(old.needs))
+	for word := range identifiersOf(old.source) {
+		if path := r.u.imports[word]; path != "" && r.bases[word] && !slices.Contains(paths, path) {
+			return false
+		}
+	}
+	return true
+}
+
+// again has a declaration of an earlier cell compiled with this one.
+func (r *rewriter) again(old *symbol) {
+	y := *old
+	y.again, y.pending = true, false
+	r.add(&y)
+	for name, path := range y.needs {
+		if path == "" {
+			r.inner[name] = true
 		}
 	}
 }
 
-// prelude declares what is carried, in files whose imports do not clash.
-func (r *rewriter) prelude() (files [][]byte) {
-	type file struct {
-		imports map[string]string
-		dots    []string
-		body    bytes.Buffer
+// must declares Must and Check, which a cell need not import.
+func (r *rewriter) must() {
+	if r.s.Live == "" {
+		return
 	}
-	var all []*file
+	live := r.s.alias(r.s.Live, "live")
+	for name, text := range map[string]string{
+		"Must":  "func Must[T any](v T, err error) T { if err != nil { " + live + ".Fail(err) }; return v }",
+		"Check": "func Check(err error) { if err != nil { " + live + ".Fail(err) } }",
+	} {
+		if !r.names[name] || r.own[name] != nil || r.s.symbols[name] != nil || r.dotted(name) {
+			continue
+		}
+		y := symbol{name: name, kind: funcDecl, source: text, text: "//line must:1:1\n" + text, needs: map[string]string{live: r.s.Live}, uses: map[string]string{live: r.s.Live}, hidden: true}
+		y.head = y.text
+		r.again(&y)
+	}
+}
+
+// dotted reports whether a dot import declares the name.
+func (r *rewriter) dotted(name string) bool {
+	return ast.IsExported(name) && slices.ContainsFunc(r.u.dots, func(path string) bool {
+		pkg, err := r.s.Importer.Import(path)
+		return err == nil && pkg.Scope().Lookup(name) != nil
+	})
+}
+
+// prelude declares what is carried and what is declared again, and has no
+// package clause.
+func (r *rewriter) prelude() []byte {
+	var b bytes.Buffer
 	groups := make(map[string]bool)
-	for _, name := range slices.Sorted(maps.Keys(r.carried)) {
-		y := r.carried[name]
+	write := func(y *symbol, text string) {
 		if y.kind == constDecl {
-			if groups[y.text] {
-				continue
+			if groups[text] {
+				return
 			}
-			groups[y.text] = true
+			groups[text] = true
+			text = r.group(y)
 		}
-		var f *file
-		for _, g := range all {
-			ok := true
-			for n, path := range y.uses {
-				ok = ok && (path == "" || g.imports[n] == "" || g.imports[n] == path)
-			}
-			if ok {
-				f = g
-				break
-			}
-		}
-		if f == nil {
-			f = &file{imports: make(map[string]string)}
-			all = append(all, f)
-		}
-		for n, path := range y.uses {
-			switch {
-			case strings.HasPrefix(n, ". "):
-				if !slices.Contains(f.dots, path) {
-					f.dots = append(f.dots, path)
-				}
-			case path != "":
-				f.imports[n] = path
-			}
-		}
-		fmt.Fprintf(&f.body, "%s\n", y.head)
+		fmt.Fprintf(&b, "%s\n", text)
 	}
-	for _, f := range all {
-		var b bytes.Buffer
-		fmt.Fprintf(&b, "package %s\n", PackagePath)
-		imports(&b, f.imports, f.dots, func(string) bool { return true })
-		b.Write(f.body.Bytes())
-		files = append(files, b.Bytes())
+	for _, name := range slices.Sorted(maps.Keys(r.carried)) {
+		write(r.carried[name], r.carried[name].head)
 	}
-	return files
+	for _, d := range r.decls {
+		if d.again {
+			write(d, d.text)
+		}
+	}
+	return b.Bytes()
+}
+
+// group is the text of an earlier cell's group of constants, without the names
+// that are declared anew since.
+func (r *rewriter) group(y *symbol) string {
+	text := y.text
+	for _, m := range slices.Backward(y.group) {
+		other := r.s.symbols[m.name]
+		if own := r.own[m.name]; own != nil {
+			other = own
+		}
+		if other == nil || other.kind != constDecl || other.text != y.text {
+			text = text[:m.at] + "_" + text[m.at+len(m.name):]
+		}
+	}
+	return text
+}
+
+// imports are the import declarations for names.
+func imports(b *bytes.Buffer, names map[string]string) {
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		fmt.Fprintf(b, "import %s %q\n", name, names[name])
+	}
 }

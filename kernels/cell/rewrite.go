@@ -17,20 +17,15 @@ import (
 // Rewrite makes a Go package of a cell. The error is an [*Error], or several
 // joined, if it is the cell's. The session does not change until [Unit.Keep].
 func (s *Session) Rewrite(text string) (*Unit, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.init()
 	s.cells++
 	// A variable turns out to have another type only when all is checked: then
 	// what mentions it is read anew.
 	changed := make(map[string]bool)
 	for {
-		r := &rewriter{
-			s: s, text: text, changed: changed,
-			u: &Unit{Name: fmt.Sprintf("cell[%d]", s.cells), Function: fmt.Sprintf("run%d", s.cells), session: s,
-				symbols: make(map[string]*symbol), imports: maps.Clone(s.imports), dots: slices.Clone(s.dots)},
-			own: make(map[string]*symbol),
-		}
-		if r.u.imports == nil {
-			r.u.imports = make(map[string]string)
-		}
+		r := s.rewriter(text, changed)
 		known := len(changed)
 		for _, step := range []func() error{r.read, r.redeclare, r.check, r.finish} {
 			if err := step(); err != nil {
@@ -43,6 +38,24 @@ func (s *Session) Rewrite(text string) (*Unit, error) {
 	}
 }
 
+func (s *Session) rewriter(text string, changed map[string]bool) *rewriter {
+	r := &rewriter{
+		s: s, changed: changed,
+		u: &Unit{Name: fmt.Sprintf("cell[%d]", s.cells), Number: s.cells, Function: fmt.Sprintf("run%d", s.cells), session: s,
+			symbols: make(map[string]*symbol), imports: maps.Clone(s.imports), dots: slices.Clone(s.dots)},
+		own: make(map[string]*symbol), names: make(map[string]bool), inner: make(map[string]bool), bases: make(map[string]bool), imported: make(map[string]bool),
+	}
+	if r.u.imports == nil {
+		r.u.imports = make(map[string]string)
+	}
+	var directives []mark
+	r.text, directives = clean(text)
+	for _, d := range directives {
+		r.warn(d.at, d.name+" does nothing in a cell")
+	}
+	return r
+}
+
 // rewriter is the work on one cell.
 type rewriter struct {
 	s     *Session
@@ -53,7 +66,10 @@ type rewriter struct {
 	stmts []stmt
 	names map[string]bool // identifiers of the cell
 	inner map[string]bool // identifiers in its declarations
-	main  bool            // it declares func main
+	bases map[string]bool // identifiers before a dot
+	// imported are the names of the packages that the cell itself imports.
+	imported map[string]bool
+	calls    []string // functions that run without being called: init, main
 	// changed are variables that get another type.
 	changed map[string]bool
 
@@ -61,7 +77,8 @@ type rewriter struct {
 	fset    *token.FileSet
 	info    *types.Info
 	pkg     *types.Package
-	file    *ast.File
+	files   []*ast.File
+	file    *ast.File // the first
 	run     *ast.FuncDecl
 	edits   []edit
 }
@@ -73,17 +90,28 @@ type stmt struct {
 	// shift is what to add to a position's offset to have the cell's.
 	shift int
 	fset  *token.FileSet
-	// vars are the variables that it declares. define is where its := is; what
-	// remains of a var declaration is assign.
+	// vars are the variables that it declares; define is where its := is.
 	vars   []string
 	define int
-	assign string
+	// prefix goes before a last line of several expressions, of which Go's
+	// grammar makes no statement.
+	prefix string
 }
 
 // position is a place in the cell, as an error without its text.
 func (r *rewriter) position(offset int) *Error {
 	before := r.text[:offset]
 	return &Error{Name: r.u.Name, Line: strings.Count(before, "\n") + 1, Column: offset - strings.LastIndexByte(before, '\n')}
+}
+
+func (r *rewriter) errorAt(offset int, text string) *Error {
+	e := r.position(offset)
+	e.Text = text
+	return e
+}
+
+func (r *rewriter) warn(offset int, text string) {
+	r.u.Warnings = append(r.u.Warnings, r.errorAt(offset, text))
 }
 
 // at is the //line directive for an offset of the cell.
@@ -100,8 +128,9 @@ func (r *rewriter) parse(p part, prefix, suffix string) (*ast.File, *token.FileS
 	var list scanner.ErrorList
 	if errors.As(err, &list) {
 		e := &Error{Name: r.u.Name, Line: list[0].Pos.Line, Column: list[0].Pos.Column, Text: list[0].Msg}
-		if end := r.position(p.end); e.Line > end.Line || e.Line == end.Line && e.Column > end.Column { // in the suffix
+		if end := r.position(p.end); e.Line > end.Line || e.Line == end.Line && e.Column >= end.Column { // in the suffix
 			end.Text, _, _ = strings.Cut(e.Text, ", found")
+			end.Incomplete = strings.TrimSpace(r.text[p.end:]) == ""
 			e = end
 		}
 		return nil, nil, e
@@ -115,42 +144,49 @@ func (r *rewriter) read() error {
 	if err != nil {
 		return err
 	}
-	r.names, r.inner = make(map[string]bool), make(map[string]bool)
-	for _, p := range parts {
-		if p.kind == statement || p.kind == varDecl {
-			if err := r.readStmt(p); err != nil {
+	var wrong []error
+	for i, p := range parts {
+		var err error
+		switch p.kind {
+		case packageClause: // a whole program in a cell
+		case statement, varDecl:
+			err = r.readStmt(p, i == len(parts)-1)
+		default:
+			err = r.readDecl(p)
+		}
+		if err != nil {
+			wrong = append(wrong, err)
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+func (r *rewriter) readDecl(p part) error {
+	f, fset, err := r.parse(p, "", "")
+	if err != nil {
+		return err
+	}
+	header := len("package p\n") + len(r.at(p.start))
+	offset := func(at token.Pos) int { return fset.PositionFor(at, false).Offset - header + p.start }
+	for _, d := range f.Decls {
+		r.identifiers(d, r.inner)
+		switch d := d.(type) {
+		case *ast.FuncDecl:
+			if err := r.readFunc(d, offset); err != nil {
 				return err
 			}
-			continue
-		}
-		f, fset, err := r.parse(p, "", "")
-		if err != nil {
-			return err
-		}
-		header := len("package p\n") + len(r.at(p.start))
-		slice := func(n ast.Node) (string, int) {
-			from := fset.PositionFor(n.Pos(), false).Offset - header + p.start
-			return r.text[from : fset.PositionFor(n.End(), false).Offset-header+p.start], from
-		}
-		for _, d := range f.Decls {
-			identifiers(d, r.names)
-			identifiers(d, r.inner)
-			switch d := d.(type) {
-			case *ast.FuncDecl:
-				r.readFunc(d, slice)
-			case *ast.GenDecl:
-				if err := r.readGen(d, slice); err != nil {
-					return err
-				}
+		case *ast.GenDecl:
+			if err := r.readGen(d, offset); err != nil {
+				return err
 			}
 		}
 	}
 	return nil
 }
 
-func (r *rewriter) readFunc(d *ast.FuncDecl, slice func(ast.Node) (string, int)) {
-	text, from := slice(d)
-	y := &symbol{name: d.Name.Name, kind: funcDecl, text: r.at(from) + text, from: from, end: from + len(text)}
+func (r *rewriter) readFunc(d *ast.FuncDecl, offset func(token.Pos) int) error {
+	from, end := offset(d.Pos()), offset(d.End())
+	y := &symbol{name: d.Name.Name, kind: funcDecl, from: from, end: end}
 	generic := d.Type.TypeParams != nil
 	if d.Recv != nil && len(d.Recv.List) == 1 {
 		t := d.Recv.List[0].Type
@@ -167,68 +203,96 @@ func (r *rewriter) readFunc(d *ast.FuncDecl, slice func(ast.Node) (string, int))
 			y.name = id.Name + "." + y.name
 		}
 	}
-	y.head = y.text
-	if !generic && d.Body != nil {
-		y.head = r.at(from) + text[:int(d.Body.Pos()-d.Pos())]
+	switch {
+	case d.Body == nil:
+		return r.errorAt(end, "a function needs a body: { must be on the line of func")
+	case !generic:
+		y.body = offset(d.Body.Pos())
 	}
-	r.main = r.main || y.name == "main"
+	if d.Recv == nil && (d.Name.Name == "main" || d.Name.Name == "init") {
+		if d.Type.Params.NumFields() > 0 || d.Type.Results.NumFields() > 0 || generic {
+			return r.errorAt(from, "func "+d.Name.Name+" must have no arguments and no return values")
+		}
+		if d.Name.Name == "init" { // there may be several; they run before the statements
+			y.name = fmt.Sprintf("init_%d", len(r.calls))
+			r.edits = append(r.edits, edit{offset(d.Name.Pos()), len("init"), y.name})
+		}
+		r.calls = append(r.calls, y.name)
+	}
 	r.add(y)
+	return nil
 }
 
-func (r *rewriter) readGen(d *ast.GenDecl, slice func(ast.Node) (string, int)) error {
+func (r *rewriter) readGen(d *ast.GenDecl, offset func(token.Pos) int) error {
 	if d.Tok == token.CONST {
-		text, from := slice(d)
-		var group []string
+		y := symbol{kind: constDecl, from: offset(d.Pos()), end: offset(d.End())}
 		for _, spec := range d.Specs {
 			for _, n := range spec.(*ast.ValueSpec).Names {
-				group = append(group, n.Name)
+				y.group = append(y.group, mark{n.Name, offset(n.Pos())})
 			}
 		}
-		for _, name := range group {
-			y := &symbol{name: name, kind: constDecl, text: r.at(from) + text}
-			y.head = y.text
-			r.add(y)
+		for _, m := range y.group {
+			one := y
+			one.name = m.name
+			r.add(&one)
 		}
 		return nil
 	}
 	for _, spec := range d.Specs {
+		from := offset(spec.Pos())
 		switch spec := spec.(type) {
 		case *ast.TypeSpec:
-			text, from := slice(spec)
-			y := &symbol{name: spec.Name.Name, kind: typeDecl, text: "type (\n" + r.at(from) + text + "\n)"}
-			y.from, y.end, y.head = from, from+len(text), y.text
-			r.add(y)
+			r.add(&symbol{name: spec.Name.Name, kind: typeDecl, from: from, end: offset(spec.End())})
 		case *ast.ImportSpec:
-			path, err := strconv.Unquote(spec.Path.Value)
-			if err != nil {
+			if err := r.readImport(spec, from); err != nil {
 				return err
-			}
-			if path == "C" {
-				_, from := slice(spec)
-				e := r.position(from)
-				e.Text = `import "C" works in a package of its own only; import that one here`
-				return e
-			}
-			switch {
-			case spec.Name != nil && spec.Name.Name == ".":
-				if !slices.Contains(r.u.dots, path) {
-					r.u.dots = append(r.u.dots, path)
-				}
-			case spec.Name != nil:
-				r.u.imports[spec.Name.Name] = path
-			default:
-				pkg, err := r.s.Importer.Import(path)
-				if err != nil {
-					_, from := slice(spec)
-					e := r.position(from)
-					e.Text = err.Error()
-					return e
-				}
-				r.u.imports[pkg.Name()] = path
 			}
 		}
 	}
 	return nil
+}
+
+func (r *rewriter) readImport(spec *ast.ImportSpec, from int) error {
+	path, err := strconv.Unquote(spec.Path.Value)
+	if err != nil {
+		return r.errorAt(from, "an import path is a string")
+	}
+	if path == "C" {
+		e := r.errorAt(from, `import "C" does not work in a cell`)
+		e.Help = "Put the C code into a package of its own and import that one here."
+		return e
+	}
+	pkg, err := r.s.Importer.Import(path)
+	if err != nil {
+		e := r.errorAt(from, err.Error())
+		if !strings.Contains(e.Text, path) {
+			e.Text = fmt.Sprintf("import %q: %s", path, e.Text)
+		}
+		e.Help = r.helpImport(path)
+		return e
+	}
+	name := pkg.Name()
+	if spec.Name != nil {
+		name = spec.Name.Name
+	}
+	switch name {
+	case "_":
+		r.u.blank(path)
+	case ".":
+		if !slices.Contains(r.u.dots, path) {
+			r.u.dots = append(r.u.dots, path)
+		}
+	default:
+		r.u.imports[name], r.imported[name] = path, true
+	}
+	return nil
+}
+
+// blank has the unit import a package for what it does when it is loaded.
+func (u *Unit) blank(path string) {
+	if !slices.Contains(u.Imports, path) {
+		u.Imports = append(u.Imports, path)
+	}
 }
 
 func (r *rewriter) add(y *symbol) {
@@ -236,20 +300,29 @@ func (r *rewriter) add(y *symbol) {
 	r.own[y.name] = y
 }
 
-func (r *rewriter) readStmt(p part) error {
+func (r *rewriter) readStmt(p part, last bool) error {
 	prefix := "func _() {\n"
 	f, fset, err := r.parse(p, prefix, "\n}")
+	st := stmt{part: p, define: -1}
+	if err != nil && last { // a, b shows both
+		if n := expressions(r.text[p.start:p.end]); n > 1 {
+			st.prefix = "_" + strings.Repeat(", _", n-1) + " =\n"
+			prefix += st.prefix
+			f, fset, err = r.parse(p, prefix, "\n}")
+		}
+	}
 	if err != nil {
 		return err
 	}
-	body := f.Decls[0].(*ast.FuncDecl).Body.List
-	shift := p.start - len("package p\n") - len(prefix) - len(r.at(p.start))
-	for _, node := range body {
-		st := stmt{part: p, node: node, shift: shift, fset: fset, define: -1}
-		identifiers(node, r.names)
-		cut := func(n ast.Node) string {
-			return r.text[st.offset(n.Pos()):st.offset(n.End())]
-		}
+	st.fset = fset
+	st.shift = p.start - len("package p\n") - len(prefix) - len(r.at(p.start))
+	if len(f.Decls) != 1 {
+		return r.errorAt(p.start, "unexpected }")
+	}
+	for _, node := range f.Decls[0].(*ast.FuncDecl).Body.List {
+		st := st
+		st.node = node
+		r.identifiers(node, nil)
 		switch x := node.(type) {
 		case *ast.AssignStmt:
 			if x.Tok == token.DEFINE {
@@ -262,23 +335,13 @@ func (r *rewriter) readStmt(p part) error {
 			}
 		case *ast.DeclStmt:
 			for _, spec := range x.Decl.(*ast.GenDecl).Specs {
-				v := spec.(*ast.ValueSpec)
-				var names []string
-				for _, n := range v.Names {
-					names = append(names, n.Name)
-					if n.Name != "_" {
-						st.vars = append(st.vars, n.Name)
+				if v, ok := spec.(*ast.ValueSpec); ok {
+					for _, n := range v.Names {
+						if n.Name != "_" {
+							st.vars = append(st.vars, n.Name)
+						}
 					}
 				}
-				from := r.at(st.offset(v.Pos()))
-				if len(v.Values) == 0 {
-					for _, n := range names {
-						st.assign += from + n + " = *new(" + cut(v.Type) + ")\n"
-					}
-					continue
-				}
-				values := r.text[st.offset(v.Values[0].Pos()):st.offset(v.End())]
-				st.assign += from + strings.Join(names, ", ") + " = " + values + "\n"
 			}
 		}
 		for _, name := range st.vars {
@@ -291,13 +354,37 @@ func (r *rewriter) readStmt(p part) error {
 	return nil
 }
 
+// expressions is the number of expressions of a text that has nothing else.
+func expressions(text string) int {
+	x, err := parser.ParseExpr("f(" + text + ")")
+	if err != nil {
+		return 0
+	}
+	call, ok := x.(*ast.CallExpr)
+	if !ok || call.Ellipsis.IsValid() {
+		return 0
+	}
+	if id, ok := call.Fun.(*ast.Ident); !ok || id.Name != "f" {
+		return 0
+	}
+	return len(call.Args)
+}
+
 func (st *stmt) offset(p token.Pos) int { return st.fset.PositionFor(p, false).Offset + st.shift }
 
-// identifiers adds the names in n to a set.
-func identifiers(n ast.Node, set map[string]bool) {
+// identifiers adds the names in n to those of the cell and to a set.
+func (r *rewriter) identifiers(n ast.Node, set map[string]bool) {
 	ast.Inspect(n, func(n ast.Node) bool {
-		if id, ok := n.(*ast.Ident); ok {
-			set[id.Name] = true
+		switch x := n.(type) {
+		case *ast.Ident:
+			r.names[x.Name] = true
+			if set != nil {
+				set[x.Name] = true
+			}
+		case *ast.SelectorExpr:
+			if id, ok := x.X.(*ast.Ident); ok {
+				r.bases[id.Name] = true
+			}
 		}
 		return true
 	})

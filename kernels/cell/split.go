@@ -19,6 +19,7 @@ const (
 	typeDecl
 	varDecl
 	funcDecl
+	packageClause
 )
 
 // part is a declaration or statement at the top level of a cell.
@@ -85,7 +86,7 @@ func split(name, text string) ([]part, error) {
 		}
 	}
 	if depth > 0 {
-		p := file.Position(file.Pos(len(strings.TrimRight(text, " \t\n"))))
+		p := file.Position(file.Pos(len(strings.TrimRight(text, " \t\r\n"))))
 		return nil, &Error{Name: name, Line: p.Line, Column: p.Column, Text: "the cell ends inside a bracket", Incomplete: true}
 	}
 	return parts, nil
@@ -105,6 +106,8 @@ func header(tokens []token.Token, text string) bool {
 // called is a statement.
 func kindOf(tokens []token.Token) kind {
 	switch tokens[0] {
+	case token.PACKAGE:
+		return packageClause
 	case token.IMPORT:
 		return importDecl
 	case token.CONST:
@@ -142,6 +145,8 @@ type Error struct {
 	Name         string // of the cell
 	Line, Column int
 	Text         string
+	// Help is how to mend it, or empty.
+	Help string
 	// Incomplete reports whether more text could mend it.
 	Incomplete bool
 }

@@ -23,6 +23,12 @@ func (r *rewriter) useUnused(kept map[string]bool) {
 	}
 	r.u.Warnings = slices.DeleteFunc(r.u.Warnings, func(w *Error) bool {
 		name, ok := strings.CutPrefix(w.Text, unused+": ")
+		if label, is := strings.CutPrefix(name, "label "); is { // it is taken out
+			at := r.place(w)
+			r.edits = append(r.edits, edit{at, strings.IndexByte(r.text[at:], ':') + 1, ""})
+			w.Text = unused + ": label " + label
+			return false
+		}
 		if !ok || w.Name != r.u.Name {
 			return false
 		}
@@ -34,6 +40,15 @@ func (r *rewriter) useUnused(kept map[string]bool) {
 		}
 		return false
 	})
+}
+
+// place is the offset of a warning.
+func (r *rewriter) place(e *Error) int {
+	at := 0
+	for range e.Line - 1 {
+		at += strings.IndexByte(r.text[at:], '\n') + 1
+	}
+	return at + e.Column - 1
 }
 
 // usePlace says where and how to use the variable declared at a line and column.
@@ -60,8 +75,7 @@ func (r *rewriter) usePlace(line, column int, name string) (at int, in string) {
 
 func (r *rewriter) useIn(path []ast.Node, name string) (int, string) {
 	after := func(p token.Pos, before, behind string) (int, string) {
-		q := r.fset.Position(p)
-		return r.offset(q.Line, q.Column), before + "_ = " + name + behind
+		return r.offset(p), before + "_ = " + name + behind
 	}
 	for i := len(path) - 1; i > 0; i-- {
 		var body *ast.BlockStmt
