@@ -106,7 +106,7 @@ bench: setup ## measure speed beside PyTorch, TensorFlow and JAX into bench/RESU
 	@test -x $(PEERS)/bin/python || { python3 -m venv $(PEERS) && $(PEERS)/bin/pip install -q -r bench/speed/requirements.txt; } || echo "the libraries to compare with cannot be installed; they are left out"
 	$(GO) run ./bench/speed $(if $(ONLY),-only $(ONLY))
 
-bench-cell: setup ## time a cell that shows a heat map, part by part; BEFORE=CHECKOUT compares with that one's kernel
+bench-cell: setup-gonb ## time cells beside GoNB and ipykernel; BEFORE=CHECKOUT compares with that one's kernel too
 	$(GO) run ./bench/cell $(if $(BEFORE),-before $(BEFORE))
 
 image: ## build the container image; TARGET=cuda, ENGINE=podman, IMAGE=NAME, BUILD_FLAGS=... as in docs/docker.md

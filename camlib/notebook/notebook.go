@@ -8,7 +8,6 @@
 package notebook
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/base64"
 	"fmt"
@@ -24,7 +23,7 @@ import (
 	"github.com/janpfeifer/gonb/gonbui/protocol"
 
 	"github.com/camlab-go/camlab/camlib/figure"
-	"github.com/camlab-go/camlab/internal/pngtext"
+	"github.com/camlab-go/camlab/camlib/notebook/live"
 )
 
 // Quick tells whether CAMLAB_QUICK=1 is set: the notebook is to take the
@@ -40,9 +39,13 @@ func Scratch() string {
 	return dir
 }
 
-// Check ends the cell with a line on its error output when err is not nil.
+// Check ends the cell when err is not nil: with a line on its error output where a
+// cell is a program of its own, or as its error where it is not.
 func Check(err error) {
 	if err != nil {
+		if live.Running() {
+			live.Fail(err)
+		}
 		fmt.Fprintln(os.Stderr, err)
 		if gonbui.IsNotebook {
 			deliver(gonbui.Sync)
@@ -99,19 +102,9 @@ func ShowPNG(png []byte, err error) {
 	Check(err)
 	if gonbui.IsNotebook {
 		deliver(func() {
-			gonbui.SendData(pictureData(png))
+			gonbui.SendData(live.Picture(png))
 			gonbui.Sync() // or the picture is lost when the cell ends here
 		})
-	}
-}
-
-// pictureData is a PNG file as Jupyter shows it. The alternative text is where
-// Jupyter's format has it, and also instead of the picture where only text is shown.
-func pictureData(png []byte) *protocol.DisplayData {
-	alt := alternative(string(protocol.MIMEImagePNG), png)
-	return &protocol.DisplayData{
-		Data:     map[protocol.MIMEType]any{protocol.MIMEImagePNG: png, protocol.MIMETextPlain: alt},
-		Metadata: map[string]any{string(protocol.MIMEImagePNG): map[string]string{"alt": alt}},
 	}
 }
 
@@ -126,14 +119,8 @@ var svgTitle = regexp.MustCompile(`(?s)<title>(.*?)</title>`)
 // alternative returns the alternative text that a PNG or SVG file brings with it,
 // or the picture's size.
 func alternative(mime string, data []byte) string {
-	if text := pngtext.Get(data, pngtext.Description); text != "" {
-		return text
-	}
 	if title := svgTitle.FindSubmatch(data); title != nil && mime == string(protocol.MIMEImageSVG) {
 		return html.UnescapeString(string(title[1]))
 	}
-	if size, _, err := image.DecodeConfig(bytes.NewReader(data)); err == nil {
-		return figure.Alt(image.Rect(0, 0, size.Width, size.Height))
-	}
-	return "picture"
+	return live.Alt(data)
 }

@@ -153,7 +153,7 @@ func (c *Compiler) Dir(path string) string {
 
 // Find returns the import path of the package of a name, and whether there is one.
 // Of several it is the first that has all the names that the cell uses of it: one
-// of camlab before one of the standard library before others.
+// of camlab before one of the standard library before one of GoMLX before others.
 func (c *Compiler) Find(name string, uses ...string) (path string, ok bool) {
 	c.mu.Lock()
 	paths := slices.Clone(c.names[name])
@@ -194,8 +194,10 @@ func rank(path string) int {
 		return 0
 	case !strings.Contains(first, "."):
 		return 1
-	default:
+	case strings.HasPrefix(path, "github.com/gomlx/"):
 		return 2
+	default:
+		return 3
 	}
 }
 

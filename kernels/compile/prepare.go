@@ -87,11 +87,11 @@ func Prepare(ctx context.Context, dir string, src Source, env []string) (changed
 	}
 	commands := [][]string{{"mod", "init", "cell"}}
 	if src.Checkout != "" {
-		commands = append(commands, []string{"mod", "edit", "-replace=" + modulePath + "=" + src.Checkout}, []string{"get", hostPath})
+		commands = append(commands, []string{"mod", "edit", "-require=" + modulePath + "@v0.0.0", "-replace=" + modulePath + "=" + src.Checkout})
 	} else {
 		commands = append(commands, []string{"get", hostPath + "@" + src.Version})
 	}
-	commands = append(commands, []string{"build", hostFlags, "-o", hostName, hostPath})
+	commands = append(commands, []string{"build", "-mod=mod", hostFlags, "-o", hostName, hostPath})
 	for _, args := range commands {
 		if _, err := goCommand(ctx, dir, env, args...); err != nil {
 			return fail(err)
@@ -140,7 +140,7 @@ func (s *state) missing() string {
 
 // list has the go command compile packages and what they need.
 func list(ctx context.Context, dir string, env []string, patterns ...string) (map[string]Package, error) {
-	out, err := goCommand(ctx, dir, env, append([]string{"list", "-export", "-deps",
+	out, err := goCommand(ctx, dir, env, append([]string{"list", "-mod=mod", "-export", "-deps",
 		"-f", "{{if .Export}}{{.ImportPath}}\t{{.Name}}\t{{.Export}}\t{{.Dir}}{{end}}"}, patterns...)...)
 	if err != nil {
 		return nil, err

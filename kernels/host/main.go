@@ -1,0 +1,111 @@
+//go:build linux && amd64
+
+// Command host is the process in which the cells of a notebook run. It links what
+// cells commonly import, loads each cell as the kernel has compiled it, and runs
+// it. Values live as long as the process does.
+//
+// The kernel starts it; see package wire for what they say to one another. It
+// must be linked as package loader says:
+//
+//	go build -ldflags=-pruneweakmap=false ./kernels/host
+package main
+
+//go:generate go run gen.go
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"unsafe" // for linkname, too
+
+	"github.com/camlab-go/camlab/internal/cells"
+	"github.com/camlab-go/camlab/kernels/loader"
+	"github.com/camlab-go/camlab/kernels/wire"
+)
+
+// host answers requests.
+type host struct {
+	loader     *loader.Loader
+	loadErr    error // why there is no loader
+	interrupts chan os.Signal
+	// The process's own output: cells may set os.Stdout.
+	stdout, stderr *os.File
+	left           []*run // that did not end when they were interrupted
+}
+
+//go:linkname profLabel runtime/pprof.runtime_getProfLabel
+func profLabel() unsafe.Pointer
+
+func main() {
+	syscall.CloseOnExec(wire.RequestFile) // not for what cells start
+	syscall.CloseOnExec(wire.ReplyFile)
+	requests, replies := os.NewFile(wire.RequestFile, "requests"), os.NewFile(wire.ReplyFile, "replies")
+	if _, err := requests.Stat(); err != nil {
+		fmt.Fprintln(os.Stderr, "host: the camlab kernel starts this program: it reads requests from file 3 and answers on file 4")
+		os.Exit(2)
+	}
+	// A panic of a goroutine that is not a cell's, or a fatal error, ends the
+	// process: let the stack name cells and lines even where GOTRACEBACK is none.
+	debug.SetTraceback("single")
+	cells.Running = true
+	cells.Label = profLabel
+	h := &host{interrupts: make(chan os.Signal, 4), stdout: os.Stdout, stderr: os.Stderr}
+	signal.Notify(h.interrupts, os.Interrupt)
+	h.loader, h.loadErr = loader.New(nil)
+
+	in := make(chan *wire.Request)
+	go func() {
+		d := json.NewDecoder(requests)
+		for {
+			q := &wire.Request{}
+			if d.Decode(q) != nil {
+				os.Exit(0) // the kernel has closed it, or is gone
+			}
+			in <- q
+		}
+	}()
+	out := json.NewEncoder(replies)
+	for {
+		select {
+		case <-h.interrupts: // nothing runs
+		case q := <-in:
+			if err := out.Encode(h.answer(q)); err != nil {
+				fmt.Fprintln(h.stderr, "host: reply:", err)
+				os.Exit(1)
+			}
+		}
+	}
+}
+
+// answer does what is asked.
+func (h *host) answer(q *wire.Request) *wire.Reply {
+	r := &wire.Reply{ID: q.ID}
+	var err error
+	switch q.Op {
+	case wire.Run:
+		h.run(q, r)
+		deliver()
+		for _, f := range []*os.File{h.stdout, h.stderr} {
+			f.WriteString(wire.Mark(q.ID))
+		}
+	case wire.Values:
+		r.Values = h.values(q.Names)
+	case wire.Chdir:
+		err = os.Chdir(q.Dir)
+	case wire.Setenv:
+		if q.Unset {
+			err = os.Unsetenv(q.Name)
+		} else {
+			err = os.Setenv(q.Name, q.Value)
+		}
+	default:
+		err = fmt.Errorf("host: request %q is not known", q.Op)
+	}
+	if err != nil {
+		r.Failure = &wire.Failure{Kind: wire.Load, Text: err.Error()}
+	}
+	return r
+}
