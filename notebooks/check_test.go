@@ -2,6 +2,7 @@ package notebooks_test
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"go/importer"
 	"go/token"
@@ -21,8 +22,12 @@ import (
 
 // compiled are the files of the compiled packages that cells may import, by path.
 var compiled = sync.OnceValues(func() (map[string]string, error) {
+	const gomlx = "github.com/gomlx/gomlx/ml/" // of which camlib needs less than cells do
 	out, err := exec.Command("go", "list", "-export", "-deps", "-f", "{{if .Export}}{{.ImportPath}}={{.Export}}{{end}}",
-		"std", kernels.ModulePath+"/camlib/...", "github.com/gomlx/gomlx/ml/layers/...").Output()
+		"std", kernels.ModulePath+"/camlib/...", gomlx+"layers", gomlx+"layers/activation", gomlx+"layers/norm").Output()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return nil, fmt.Errorf("go list: %w: %s", err, exit.Stderr)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("go list: %w", err)
 	}
@@ -129,6 +134,27 @@ func TestNotebookCellsCompile(t *testing.T) {
 	for _, file := range committed(t) {
 		for _, fault := range faults(session(t), read(t, file)) {
 			t.Errorf("%s: %s", file, fault)
+		}
+	}
+}
+
+func TestNotebookFaults(t *testing.T) {
+	for _, row := range []struct{ name, cells, want string }{
+		{"one after the other", "!ls\n%env A=b\nx := 1|y := fmt.Sprint(x)|y", ""},
+		{"values that fail", "Must(camlib.Article()).Explain(\"cam\", \"predicted\", cifar10.Sample().Image(0))", ""},
+		{"the name of a package", "import \"github.com/gomlx/gomlx/ml/model\"\ns := model.NewStore()|model := 3", ""},
+		{"what camlib has not", "camlib.Artcle()", "undefined: camlib.Artcle"},
+		{"before it is there", "x + 1|x := 1", "undefined: x"},
+		{"not used", "f := func() { y := 1 }", "declared and not used: y"},
+		{"another type", "x := 1|x := 2|x := \"one\"", "cell 3: x is a string, and was a int before"},
+	} {
+		var cells []cell
+		for source := range strings.SplitSeq(row.cells, "|") {
+			cells = append(cells, cell{Type: "code", Source: strings.SplitAfter(source, "\n")})
+		}
+		got := faults(session(t), cells)
+		if len(got) != min(len(row.want), 1) || !strings.Contains(strings.Join(got, ""), row.want) {
+			t.Errorf("%s: %q, want %q", row.name, got, row.want)
 		}
 	}
 }
