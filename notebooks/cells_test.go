@@ -14,7 +14,10 @@ import (
 const longestCell = 15
 
 // defines are the functions that cells may define: where defining is what they show.
-var defines = map[string][]string{"04_importing_camlib.ipynb": {"block", "own"}, "08_your_own_network.ipynb": {"small"}}
+var defines = map[string][]string{
+	"00_go_for_notebook_people.ipynb": {"mean", "area"}, "00_notebooks_for_gophers.ipynb": {"norm"},
+	"04_importing_camlib.ipynb": {"block", "own"}, "08_your_own_network.ipynb": {"small"},
+}
 
 // function matches the head of a function's declaration, or a function that is given a name.
 var function = regexp.MustCompile(`(?m)^func (?:\([^)]*\) )?(\w+)|(?:^|\s)(\w+) :?= func\(`)

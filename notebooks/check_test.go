@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -134,6 +135,49 @@ func TestNotebookCellsCompile(t *testing.T) {
 	for _, file := range committed(t) {
 		for _, fault := range faults(session(t), read(t, file)) {
 			t.Errorf("%s: %s", file, fault)
+		}
+	}
+}
+
+// fence matches the Go in Markdown.
+var fence = regexp.MustCompile("(?ms)^```go\n(.*?)^```")
+
+// fenced returns the Go in a Markdown text, each block as a cell.
+func fenced(text string) (cells []cell) {
+	for _, m := range fence.FindAllStringSubmatch(text, -1) {
+		cells = append(cells, cell{Type: "code", Source: strings.SplitAfter(m[1], "\n")})
+	}
+	return cells
+}
+
+// TestNotebookCellsInDocs has the kernel's compiler read the cells in documents and in
+// notebooks' text.
+func TestNotebookCellsInDocs(t *testing.T) {
+	check := func(file, before, text string) {
+		cells := fenced(text)
+		for _, fault := range faults(session(t), append([]cell{{Type: "code", Source: []string{before}}}, cells...)) {
+			t.Errorf("%s, where the blocks of Go are cells from 2 on: %s", file, fault)
+		}
+	}
+	for file, before := range map[string]string{
+		"../README.md":               "var img, photo image.Image",
+		"../docs/onnx.md":            "var photo image.Image",
+		"../docs/troubleshooting.md": "",
+	} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(fenced(string(text))) == 0 {
+			t.Errorf("%s has no Go, want some", file)
+		}
+		check(file, before, string(text))
+	}
+	for _, file := range committed(t) {
+		for _, c := range read(t, file) {
+			if c.Type == "markdown" {
+				check(file, "", strings.Join(c.Source, ""))
+			}
 		}
 	}
 }
