@@ -265,7 +265,7 @@ func TestErrorsNameTheLineOfTheCell(t *testing.T) {
 	for _, row := range []struct{ text, want string }{
 		{"\n\nmodl + 1", "cell[2]:3:1: undefined: modl"},
 		{"x := 3\nx := 4", "cell[3]:2:3: no new variables on left side of :="},
-		{"fmt.Println(1\n", "cell[4]:1:14: the cell ends inside a bracket"},
+		{"fmt.Println(1\n", "cell[4]:1:12: ( is not closed"},
 		{"x = \"a\nb\"", "cell[5]:1:5: string literal not terminated"},
 		{"if true {\n\tlater.b = 3\n}", "cell[6]:2:8: later.b undefined (type struct{a int} has no field or method b)"},
 		{"func f() int {\n\treturn \"a\"\n}", `cell[7]:2:9: cannot use "a" (untyped string constant) as int value in return statement`},

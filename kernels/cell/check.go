@@ -108,7 +108,7 @@ const unused = "declared and not used"
 // isLast reports whether an error is where the last expression begins, which is
 // shown.
 func (r *rewriter) isLast(e *Error) bool {
-	if len(r.stmts) == 0 || r.s.Live == "" {
+	if len(r.stmts) == 0 || r.s.Live == "" && !r.s.export {
 		return false
 	}
 	st := r.stmts[len(r.stmts)-1]

@@ -112,7 +112,7 @@ func (r *rewriter) variables() (kept map[string]bool) {
 
 // compiled gives a declaration of the cell its text, with the edits made.
 func (r *rewriter) compiled(d *symbol) {
-	d.source = r.text[d.from:d.end]
+	d.source, d.doc = r.text[d.from:d.end], docBefore(r.text, d.from)
 	d.text = r.cut(d.from, d.end)
 	if d.kind == typeDecl {
 		d.text = "type (\n" + d.text + "\n)"
@@ -180,6 +180,9 @@ func (r *rewriter) function(b *bytes.Buffer, kept map[string]bool) {
 		}
 	}
 	for i, st := range r.stmts {
+		if doc := docBefore(r.text, st.start); doc != "" && r.s.export {
+			fmt.Fprintf(b, "// %s\n", strings.ReplaceAll(doc, "\n", "\n// "))
+		}
 		switch text := r.edited(st.start, st.end); {
 		case st.kind == varDecl && len(st.vars) > 0 && kept[st.vars[0]]:
 			r.assign(b, st, step)
@@ -253,14 +256,14 @@ func (r *rewriter) assemble(body []byte) {
 	used := r.s.packagesIn(identifiersOf(string(body)))
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "package %s\n", PackagePath)
-	for _, path := range r.u.Imports {
+	for _, path := range r.u.blanks {
 		fmt.Fprintf(&b, "import _ %q\n", path)
 	}
 	imports(&b, used)
 	b.Write(body)
 	r.u.Files = [][]byte{b.Bytes()}
 	r.u.Carried = append(r.u.Carried, slices.Sorted(maps.Keys(r.carried))...)
-	r.u.Imports = append(r.u.Imports, slices.Collect(maps.Values(used))...)
+	r.u.Imports = append(slices.Collect(maps.Values(used)), r.u.blanks...)
 	slices.Sort(r.u.Imports)
 	r.u.Imports = slices.Compact(r.u.Imports)
 	slices.Sort(r.u.Declared)

@@ -128,10 +128,10 @@ func (r *rewriter) liveFlag(call *ast.CallExpr) {
 // It reports whether it is one with a value that a reader wants to see: not the
 // number of bytes that fmt has printed.
 func (r *rewriter) show(b *bytes.Buffer, st stmt, node ast.Stmt, text string) bool {
-	if r.s.Live == "" {
+	if r.s.Live == "" && !r.s.export {
 		return false
 	}
-	call := "Value"
+	call, values := "Value", 1
 	if x, ok := node.(*ast.ExprStmt); ok {
 		t := r.info.Types[x.X]
 		if t.IsVoid() || t.Type == nil {
@@ -140,7 +140,7 @@ func (r *rewriter) show(b *bytes.Buffer, st stmt, node ast.Stmt, text string) bo
 		if t.Value != nil && t.Value.Kind() == constant.Int && !fits(t) { // no int holds it
 			text = text[:strings.Index(text, "%s(")] + "%s(" + strconv.Quote(t.Value.ExactString()) + ")"
 		}
-		values, last := 1, t.Type
+		last := t.Type
 		if tuple, ok := t.Type.(*types.Tuple); ok {
 			values = tuple.Len()
 			last = tuple.At(values - 1).Type()
@@ -163,9 +163,37 @@ func (r *rewriter) show(b *bytes.Buffer, st stmt, node ast.Stmt, text string) bo
 	} else if st.prefix == "" || st.quiet {
 		return false
 	}
+	if r.s.export {
+		r.print(b, call, values, text[len("%s("):len(text)-1])
+		return true
+	}
 	name := r.s.alias(r.s.Live, "live") + "." + call
 	fmt.Fprintf(b, "%s%s\n", r.at(st.start), strings.Replace(text, "%s(", name+"(", 1))
 	return true
+}
+
+// print is what show is in a program of its own.
+func (r *rewriter) print(b *bytes.Buffer, call string, values int, x string) {
+	println := r.s.alias("fmt", "fmt") + ".Println"
+	if call == "Value" || call == "Quiet" && values == 1 {
+		if call == "Quiet" {
+			fmt.Fprintf(b, "_ = %s\n", x)
+		} else {
+			fmt.Fprintf(b, "%s(%s)\n", println, x)
+		}
+		return
+	}
+	var names []string
+	for i := range values - 1 {
+		if names = append(names, fmt.Sprintf("v%d", i+1)); call == "Quiet" {
+			names[i] = "_"
+		}
+	}
+	fmt.Fprintf(b, "if %s := %s; err != nil {\n%s.Fatal(err)\n}", strings.Join(append(names, "err"), ", "), x, r.s.alias("log", "log"))
+	if call == "Pair" {
+		fmt.Fprintf(b, " else {\n%s(%s)\n}", println, strings.Join(names, ", "))
+	}
+	b.WriteString("\n")
 }
 
 // isStatement reports whether Go takes an expression as a statement.

@@ -128,18 +128,24 @@ func (r *rewriter) again(old *symbol) {
 
 // must declares Must and Check, which a cell need not import.
 func (r *rewriter) must() {
-	if r.s.Live == "" {
+	live, fail, path := "", "", r.s.Live
+	switch {
+	case r.s.export:
+		path = "log"
+		live, fail = r.s.alias(path, "log"), "Fatal"
+	case path != "":
+		live, fail = r.s.alias(path, "live"), "Fail"
+	default:
 		return
 	}
-	live := r.s.alias(r.s.Live, "live")
 	for name, text := range map[string]string{
-		"Must":  "func Must[T any](v T, err error) T { if err != nil { " + live + ".Fail(err) }; return v }",
-		"Check": "func Check(err error) { if err != nil { " + live + ".Fail(err) } }",
+		"Must":  "func Must[T any](v T, err error) T { if err != nil { " + live + "." + fail + "(err) }; return v }",
+		"Check": "func Check(err error) { if err != nil { " + live + "." + fail + "(err) } }",
 	} {
 		if !r.names[name] || r.own[name] != nil || r.s.symbols[name] != nil || r.dotted(name) {
 			continue
 		}
-		y := symbol{name: name, kind: funcDecl, source: text, text: "//line must:1:1\n" + text, needs: map[string]string{live: r.s.Live}, uses: map[string]string{live: r.s.Live}, hidden: true}
+		y := symbol{name: name, kind: funcDecl, source: text, text: "//line must:1:1\n" + text, needs: map[string]string{live: path}, uses: map[string]string{live: path}, hidden: true}
 		y.head = y.text
 		r.again(&y)
 	}

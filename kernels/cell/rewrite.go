@@ -135,6 +135,13 @@ func (r *rewriter) parse(p part, prefix, suffix string) (*ast.File, *token.FileS
 		}
 		return nil, nil, e
 	}
+	for _, d := range f.Decls {
+		if f, ok := d.(*ast.FuncDecl); ok && f.Body == nil {
+			e := r.position(p.end)
+			e.Text, e.Incomplete = "a function needs a body, and its { must be on this line", strings.TrimSpace(r.text[p.end:]) == ""
+			return nil, nil, e
+		}
+	}
 	return f, fset, err
 }
 
@@ -203,10 +210,7 @@ func (r *rewriter) readFunc(d *ast.FuncDecl, offset func(token.Pos) int) error {
 			y.name = id.Name + "." + y.name
 		}
 	}
-	switch {
-	case d.Body == nil:
-		return r.errorAt(end, "a function needs a body: { must be on the line of func")
-	case !generic:
+	if !generic {
 		y.body = offset(d.Body.Pos())
 	}
 	if d.Recv == nil && (d.Name.Name == "main" || d.Name.Name == "init") {
@@ -277,7 +281,9 @@ func (r *rewriter) readImport(spec *ast.ImportSpec, from int) error {
 	}
 	switch name {
 	case "_":
-		r.u.blank(path)
+		if !slices.Contains(r.u.blanks, path) {
+			r.u.blanks = append(r.u.blanks, path)
+		}
 	case ".":
 		if !slices.Contains(r.u.dots, path) {
 			r.u.dots = append(r.u.dots, path)
@@ -286,13 +292,6 @@ func (r *rewriter) readImport(spec *ast.ImportSpec, from int) error {
 		r.u.imports[name], r.imported[name] = path, true
 	}
 	return nil
-}
-
-// blank has the unit import a package for what it does when it is loaded.
-func (u *Unit) blank(path string) {
-	if !slices.Contains(u.Imports, path) {
-		u.Imports = append(u.Imports, path)
-	}
 }
 
 func (r *rewriter) add(y *symbol) {

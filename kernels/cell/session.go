@@ -58,13 +58,15 @@ type Session struct {
 	gone    map[string]string // why a name is there no longer
 	cells   int
 	docs    docs
+	export  bool // cells become a program, without package live
 }
 
 // symbol is a declaration that lives on. Methods are named "T.m".
 type symbol struct {
 	name   string
 	kind   kind
-	source string // of the declaration, as it was written, with its comment
+	source string // of the declaration, as it was written
+	doc    string // the comment above it
 	text   string // of the whole declaration, as it is compiled
 	head   string // what stands for it in later cells
 	// uses are the names in head, for packages with their paths; needs are those
@@ -117,6 +119,7 @@ type Unit struct {
 	Warnings []*Error
 
 	session *Session
+	blanks  []string // paths that it imports for what they do when loaded
 	symbols map[string]*symbol
 	imports map[string]string
 	dots    []string

@@ -6,7 +6,6 @@ import (
 	"go/scanner"
 	"go/token"
 	"slices"
-	"strings"
 )
 
 // kind says what a part of a cell is.
@@ -45,7 +44,8 @@ func split(name, text string) ([]part, error) {
 	)
 	s.Init(file, []byte(text), func(pos token.Position, msg string) {
 		if first == nil {
-			first = &Error{Name: name, Line: pos.Line, Column: pos.Column, Text: msg}
+			first = &Error{Name: name, Line: pos.Line, Column: pos.Column, Text: msg,
+				Incomplete: msg == "raw string literal not terminated" || msg == "comment not terminated"}
 		}
 	}, 0)
 	for {
@@ -86,10 +86,30 @@ func split(name, text string) ([]part, error) {
 		}
 	}
 	if depth > 0 {
-		p := file.Position(file.Pos(len(strings.TrimRight(text, " \t\r\n"))))
-		return nil, &Error{Name: name, Line: p.Line, Column: p.Column, Text: "the cell ends inside a bracket", Incomplete: true}
+		at := open(text)[0]
+		p := file.Position(file.Pos(at))
+		return nil, &Error{Name: name, Line: p.Line, Column: p.Column, Text: text[at:at+1] + " is not closed", Incomplete: true}
 	}
 	return parts, nil
+}
+
+// open are the offsets of the brackets that are not closed in a text, which may
+// end anywhere.
+func open(text string) (stack []int) {
+	var s scanner.Scanner
+	file := token.NewFileSet().AddFile("", -1, len(text))
+	s.Init(file, []byte(text), func(token.Position, string) {}, 0)
+	for {
+		pos, tok, _ := s.Scan()
+		switch tok {
+		case token.EOF:
+			return stack
+		case token.LPAREN, token.LBRACE, token.LBRACK:
+			stack = append(stack, file.Offset(pos))
+		case token.RPAREN, token.RBRACE, token.RBRACK:
+			stack = stack[:max(0, len(stack)-1)]
+		}
+	}
 }
 
 // header reports whether a semicolon after the text is one of those in the head

@@ -4,6 +4,7 @@ package loader
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 )
 
@@ -56,6 +57,10 @@ func (m *module) load(a *archive, packages []string, c Cell) (start uintptr, err
 	for _, o := range a.objects {
 		task(o)
 	}
+	types, err := m.methodsAgain(a, c.Declared)
+	if err != nil {
+		return 0, err
+	}
 	for _, step := range []func() error{m.closure, m.place, m.relocateData} {
 		if err := step(); err != nil {
 			return 0, err
@@ -90,10 +95,11 @@ func (m *module) load(a *archive, packages []string, c Cell) (start uintptr, err
 	if err != nil {
 		return 0, err
 	}
-	for name, v := range vars {
-		l.vars[name] = v
-	}
+	maps.Copy(l.vars, vars)
 	l.modules.add(md)
+	if err := m.replaceMethods(types); err != nil {
+		return 0, err
+	}
 	m.remember(run)
 	for _, s := range tasks {
 		b := s.data() // state, number of functions, their addresses
