@@ -1,8 +1,10 @@
-// Package notebook shows camlib's results in the output of a GoNB cell: pictures
-// and trainings that can be watched. An error is printed in one line and ends the
-// cell. Outside a notebook, pictures are not shown and progress is plain lines.
+// Package notebook shows camlib's results in the output of a notebook's cell:
+// pictures and trainings that can be watched. An error ends the cell. Outside a
+// notebook, pictures are not shown and progress is plain lines.
 //
-// Its functions take the two results of a call as they are:
+// The last expression of a cell shows itself, by what this package tells package
+// live about camlib's values. Show is for pictures in the middle of a cell, and takes
+// the two results of a call as they are:
 //
 //	notebook.Show(pair.Draw())
 package notebook
@@ -30,9 +32,9 @@ import (
 // embedded sample and a short training, so that it runs in a minute or two.
 func Quick() bool { return os.Getenv("CAMLAB_QUICK") == "1" }
 
-// Scratch returns a folder for what one cell leaves to the next, for values do not
-// outlive the cell's process. It goes when the kernel does. Outside a notebook it
-// is a folder of the system's temporary one.
+// Scratch returns a folder for files that a notebook needs for as long as its kernel
+// runs, with which it goes. Outside a notebook it is a folder of the system's
+// temporary one.
 func Scratch() string {
 	dir := filepath.Join(cmp.Or(os.Getenv(protocol.GONB_TMP_DIR_ENV), os.TempDir()), "camlab-scratch")
 	Check(os.MkdirAll(dir, 0o700))
