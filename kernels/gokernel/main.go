@@ -5,6 +5,7 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -18,6 +19,10 @@ import (
 
 	"github.com/spf13/pflag"
 
+	programs "github.com/camlab-go/camlab/internal/front"
+	"github.com/camlab-go/camlab/internal/goenv"
+	"github.com/camlab-go/camlab/internal/lock"
+	"github.com/camlab-go/camlab/kernels/compile"
 	"github.com/camlab-go/camlab/kernels/jupyter"
 )
 
@@ -32,6 +37,7 @@ func run(args []string) error {
 	flags := pflag.NewFlagSet("gokernel", pflag.ContinueOnError)
 	file := flags.String("kernel", "", "Jupyter's connection file")
 	cells := flags.String("cells", "", "the folder with what cells are compiled with and run in, made by `camlab setup`")
+	checkout := flags.String("checkout", "", "a checkout of camlab that cells import as it is now, instead of what setup has packed; --cells is then made anew")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {
 			return nil
@@ -44,6 +50,14 @@ func run(args []string) error {
 	connection, err := jupyter.ReadConnection(*file)
 	if err != nil {
 		return err
+	}
+	if err := useFolders(); err != nil {
+		return err
+	}
+	if *checkout != "" {
+		if err := prepare(*cells, *checkout); err != nil {
+			return err
+		}
 	}
 	k, err := newKernel(*cells)
 	if err != nil {
@@ -75,6 +89,44 @@ func run(args []string) error {
 	server.Serve()
 	server.Close()
 	return nil
+}
+
+// useFolders has other folders take the place of those of the environment that cannot
+// be used, such as a TMPDIR in which programs cannot be run.
+func useFolders() error {
+	spare, err := programs.Spare()
+	if err != nil {
+		return err
+	}
+	for _, v := range goenv.Folders(os.Environ(), spare) {
+		name, value, _ := strings.Cut(v, "=")
+		fmt.Fprintf(os.Stderr, "camlab: %s=%s cannot be used, %q takes its place; `camlab doctor` says why\n", name, os.Getenv(name), value)
+		if err := os.Setenv(name, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prepare makes what cells need of a checkout, one kernel after the other.
+func prepare(cells, checkout string) error {
+	parent := cells + ".lock"
+	if err := os.MkdirAll(parent, 0o755); err != nil {
+		return err
+	}
+	for {
+		unlock, err := lock.Dir(parent)
+		if errors.Is(err, lock.ErrHeld) {
+			time.Sleep(200 * time.Millisecond)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		defer unlock()
+		_, err = compile.Prepare(context.Background(), cells, compile.Source{Checkout: checkout}, os.Environ())
+		return err
+	}
 }
 
 // orphaned ends the kernel when the process that has started it is gone.
