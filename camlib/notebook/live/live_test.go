@@ -93,16 +93,16 @@ func TestTables(t *testing.T) {
 		Score float64
 		note  string
 	}
-	rows := []row{{"cat <a>", 0.5, "x"}, {"dog", 12, "y"}}
+	rows := []row{{"cat <a>", 0.5, "x"}, {"dog", 12, "y"}, {"frog", 2.0 / 3, ""}}
 	d, err := live.Data(rows)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := d.Data[protocol.MIMETextPlain], "Name     Score\ncat <a>    0.5\ndog         12"; got != want {
+	if got, want := d.Data[protocol.MIMETextPlain], "Name     Score\ncat <a>      0.5\ndog           12\nfrog     0.66667"; got != want {
 		t.Errorf("text\n%s, want\n%s", got, want)
 	}
 	html, _ := d.Data[protocol.MIMETextHTML].(string)
-	if !strings.Contains(html, "<td>cat &lt;a&gt;</td>") || !strings.Contains(html, `<td style="text-align:right">12</td>`) {
+	if !strings.Contains(html, "<td>cat &lt;a&gt;</td>") || !strings.Contains(html, `<td style="text-align:right">0.66667</td>`) {
 		t.Errorf("html %s", html)
 	}
 	d, err = live.Data(make([]*row, 1000))

@@ -3,6 +3,7 @@ package live
 import (
 	"fmt"
 	"html"
+	"math"
 	"reflect"
 	"strconv"
 	"strings"
@@ -56,14 +57,17 @@ func table(v reflect.Value) (columns []string, rows [][]string, ok bool) {
 	return columns, rows, true
 }
 
-// cell is a value in a line: strings are not quoted.
+// cell is a value in a line: strings are not quoted, and a number with a fraction
+// has five digits that count.
 func cell(v reflect.Value) string {
-	text := ""
-	if s, ok := said(v); ok {
-		text = s
-	} else if v.Kind() == reflect.String {
+	text, ok := said(v)
+	switch {
+	case ok:
+	case v.Kind() == reflect.String:
 		text = v.String()
-	} else {
+	case v.CanFloat() && v.Float() != math.Trunc(v.Float()):
+		text = strconv.FormatFloat(v.Float(), 'g', 5, 64)
+	default:
 		text = (&printer{seen: make(map[visit]bool)}).value(v, maxDepth-2, false)
 	}
 	text = strings.Join(strings.Fields(text), " ")
