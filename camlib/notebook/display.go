@@ -33,8 +33,8 @@ func init() {
 		err := b.Markdown(&w)
 		return []any{markdown(w.String())}, err
 	})
-	live.Show(func(ds images.Dataset) ([]any, error) { return dataset(ds) })
-	live.Show(func(m images.Map) ([]any, error) { return heat(m) })
+	live.Show(dataset)
+	live.Show(heat)
 	live.Show(func(e *score.Evaluation) ([]any, error) { return []any{text(e.String()), e.PerClass}, nil })
 	live.Show(func(e score.Evaluation) ([]any, error) { return []any{text(e.String()), e.PerClass}, nil })
 	live.Show(func(t *tensors.Tensor) ([]any, error) {

@@ -23,6 +23,7 @@ import (
 	"unsafe" // for linkname, too
 
 	"github.com/camlab-go/camlab/internal/cells"
+	"github.com/camlab-go/camlab/internal/plugin"
 	"github.com/camlab-go/camlab/kernels/loader"
 	"github.com/camlab-go/camlab/kernels/wire"
 )
@@ -55,6 +56,7 @@ func main() {
 	// process: let the stack name cells and lines even where GOTRACEBACK is none.
 	debug.SetTraceback("single")
 	cells.Running = true
+	plugin.RunForeign() // a notebook may open any network, at any time
 	cells.Label = profLabel
 	h := &host{interrupts: make(chan os.Signal, 4), stdout: own(os.Stdout), stderr: own(os.Stderr)}
 	cells.GiveUp = h.giveUp

@@ -127,6 +127,10 @@ func TestPicturesAreShown(t *testing.T) {
 	if got := d.Data[protocol.MIMETextPlain]; got != "picture of 192×192 pixels" && !strings.Contains(got.(string), "192") {
 		t.Errorf("a small image is shown as %q, want it enlarged to 192 pixels", got)
 	}
+	png, _ := d.Data[protocol.MIMEImagePNG].([]byte)
+	if d, err = live.Data(png); err != nil || d.Data[protocol.MIMEImagePNG] == nil {
+		t.Errorf("the contents of a PNG file: %v, %v", d, err)
+	}
 	if d, err = live.Data((*image.RGBA)(nil)); err != nil || d.Data[protocol.MIMETextPlain] != "nil" {
 		t.Errorf("a nil image: %v, %v", d, err)
 	}

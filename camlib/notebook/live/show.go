@@ -118,13 +118,16 @@ func send(v any) {
 }
 
 // Data returns the forms in which Jupyter may show a value. A small image is
-// enlarged, each pixel to a square.
+// enlarged, each pixel to a square. The contents of a PNG file are a picture.
 func Data(v any) (*protocol.DisplayData, error) {
 	if img, ok := v.(image.Image); ok && !nilPointer(v) {
 		png, err := pngOf(img)
 		if err != nil {
 			return nil, err
 		}
+		return Picture(png), nil
+	}
+	if png, ok := v.([]byte); ok && bytes.HasPrefix(png, []byte("\x89PNG\r\n\x1a\n")) {
 		return Picture(png), nil
 	}
 	d := &protocol.DisplayData{Data: make(map[protocol.MIMEType]any)}

@@ -1,5 +1,5 @@
 // What JupyterLab 4.6 leaves out of its outputs: an image's alternative text,
-// which the notebook's format keeps in the output's metadata, and printed lines
+// which the notebook's format keeps in the output's metadata, and printed lines and values
 // that stay lines. It is written as the module that JupyterLab's loader expects, so
 // that nothing has to build it.
 (() => {
@@ -7,7 +7,7 @@
   const module = async name => (await Object.values(shared[name])[0].get())();
 
   const style = `
-.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.stdout"] > pre {
+.jp-OutputArea-output:is([data-mime-type="application/vnd.jupyter.stdout"], [data-mime-type="text/plain"]) > pre {
   white-space: pre; word-break: normal; overflow-wrap: normal; overflow-x: auto;
 }`;
 
