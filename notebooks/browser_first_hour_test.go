@@ -81,8 +81,8 @@ func TestNotebookFirstHourInBrowser(t *testing.T) {
 		if !strings.Contains(got.Text, s.text) {
 			t.Errorf("%s: shows %q, want %q", s.what, got.Text, s.text)
 		}
-		if s.text != "" && strings.Count(got.Text, s.text) != 1 && s.fails {
-			t.Errorf("%s: says it %d times, want once: %q", s.what, strings.Count(got.Text, s.text), got.Text)
+		if n := strings.Count(got.Text, s.text); s.text != "" && len(s.text) > 3 && n != 1 {
+			t.Errorf("%s: says it %d times, want once: %q", s.what, n, got.Text)
 		}
 		if fails := slices.Contains(got.Kinds, "error"); fails != s.fails {
 			t.Errorf("%s: an error is %v, want %v: %q", s.what, fails, s.fails, got.Text)
@@ -93,7 +93,8 @@ func TestNotebookFirstHourInBrowser(t *testing.T) {
 		if len(got.Outputs.Pictures) != s.pictures {
 			t.Errorf("%s: %d pictures, want %d", s.what, len(got.Outputs.Pictures), s.pictures)
 		}
-		l.show(i, fmt.Sprintf("first_hour_%02d", i+1))
+		l.do(fmt.Sprintf(`codeCells()[%d].node.scrollIntoView({block: "start"})`, max(0, i-1)))
+		t.Log(l.screenshot(fmt.Sprintf("first_hour_%02d", i+1)))
 	}
 
 	// Tab, in a cell that nobody has run.
