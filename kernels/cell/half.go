@@ -152,7 +152,7 @@ func mended(body string) (string, bool) {
 	for i := len(stack) - 1; i >= 0; i-- {
 		closers.WriteString(map[byte]string{'(': ")", '[': "]", '{': "}"}[body[stack[i]]])
 	}
-	for _, inner := range []string{"", " {}", "()", ":", "{}", "; true {}", "; {}"} {
+	for _, inner := range []string{"", " {}", "()", ":", "{}", "; true {}", "; {}", " = 0"} {
 		for _, outer := range []string{"", " {}", "{}", "()"} {
 			part := body + inner + closers.String() + outer
 			if status, _ := Status(part); status == "complete" {
