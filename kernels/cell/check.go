@@ -67,7 +67,7 @@ func (r *rewriter) source() []byte {
 	}
 	fmt.Fprintf(&b, "func %s() {\n", r.u.Function)
 	for _, st := range r.stmts {
-		fmt.Fprintf(&b, "%s%s%s\n", st.prefix, r.at(st.start), r.text[st.start:st.end])
+		fmt.Fprintf(&b, "%s%s%s%s\n", st.prefix, r.at(st.start), r.text[st.start:st.end], st.suffix)
 	}
 	b.WriteString("}\n")
 	return b.Bytes()

@@ -191,7 +191,7 @@ func (r *rewriter) function(b *bytes.Buffer, kept map[string]bool) {
 			r.assign(b, st, step)
 		case i == len(r.stmts)-1 && r.show(b, st, r.run.Body.List[i], step+"%s("+text+")"):
 		default:
-			fmt.Fprintf(b, "%s%s%s%s\n", r.at(st.start), step, strings.TrimSuffix(st.prefix, "\n"), text)
+			fmt.Fprintf(b, "%s%s%s%s%s\n", r.at(st.start), step, strings.TrimSuffix(st.prefix, "\n"), text, st.suffix)
 		}
 	}
 	if slices.Contains(r.calls, "main") {

@@ -89,9 +89,9 @@ type stmt struct {
 	// vars are the variables that it declares; define is where its := is.
 	vars   []string
 	define int
-	// prefix goes before a last line of several expressions, of which Go's
-	// grammar makes no statement.
-	prefix string
+	// prefix and suffix go around a last line of several expressions, of which
+	// Go's grammar makes no statement.
+	prefix, suffix string
 }
 
 // position is a place in the cell, as an error without its text.
