@@ -183,8 +183,8 @@ func (r *rewriter) function(b *bytes.Buffer, kept map[string]bool) {
 		}
 	}
 	for i, st := range r.stmts {
-		if doc := docBefore(r.text, st.start); doc != "" && r.s.export {
-			fmt.Fprintf(b, "// %s\n", strings.ReplaceAll(doc, "\n", "\n// "))
+		if r.s.export {
+			b.WriteString(commented(docBefore(r.text, st.start)))
 		}
 		switch text := r.edited(st.start, st.end); {
 		case st.kind == varDecl && len(st.vars) > 0 && kept[st.vars[0]]:
