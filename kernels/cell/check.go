@@ -157,6 +157,9 @@ func (r *rewriter) types() error {
 			return
 		}
 		x := &Error{Name: p.Filename, Line: p.Line, Column: p.Column, Text: e.Msg}
+		if strings.Contains(x.Name, "#") { // an import that the cell has not written itself
+			x.Name, x.Line, x.Column = r.u.Name, 1, 0
+		}
 		if seen[*x] { // a variable that declarations see is checked twice
 			return
 		}

@@ -224,6 +224,10 @@ func (r *rewriter) readStmt(p part, last bool) error {
 		st.node = node
 		r.identifiers(node, nil)
 		switch x := node.(type) {
+		case *ast.LabeledStmt:
+			if _, empty := x.Stmt.(*ast.EmptyStmt); empty { // not the label of the next
+				st.suffix = ";"
+			}
 		case *ast.AssignStmt:
 			if x.Tok == token.DEFINE {
 				for _, l := range x.Lhs {

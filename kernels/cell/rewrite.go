@@ -90,7 +90,7 @@ type stmt struct {
 	vars   []string
 	define int
 	// prefix and suffix go around a last line of several expressions, of which
-	// Go's grammar makes no statement.
+	// Go's grammar makes no statement; suffix ends a label without one.
 	prefix, suffix string
 }
 

@@ -64,6 +64,7 @@ func TestCellsRun(t *testing.T) {
 		{"defer at the end, return ends", "defer fmt.Println(\"deferred\")\nif s := 1; s == 1 {\n\tfmt.Println(s)\n\treturn\n}\nfmt.Println(\"not here\")", "1; deferred; 2 steps, 0 loops"},
 		{"goto over a declaration", "goto done\ny := 4\nfmt.Println(y)\ndone:\nfmt.Println(y)", "0; 1 steps, 1 loops"},
 		{"labels", "outer:\n\tfor i := range 3 {\n\t\tfor {\n\t\t\tif i == 1 { break outer }\n\t\t\tcontinue outer\n\t\t}\n\t}\nunused:\nfor range 2 {}", "2 steps, 6 loops"},
+		{"a label of nothing", "goto M\nM:; fmt.Println(1)\nfor range 2 {}\ngoto N\nN:", "1; 4 steps, 2 loops"},
 		{"recover", "func f() (err error) {\n\tdefer func() { err = fmt.Errorf(\"got %v\", recover()) }()\n\tpanic(3)\n}\nf()", "check got 3; 1 steps, 0 loops"},
 		{"several last values", "x := 3\nx, \"a\", nil // all", "value 3 a <nil>; 2 steps, 0 loops"},
 		{"several quiet ones", "x := 3\nx, nil;", "2 steps, 0 loops"},
