@@ -67,7 +67,7 @@ func (r *rewriter) source() []byte {
 	}
 	fmt.Fprintf(&b, "func %s() {\n", r.u.Function)
 	for _, st := range r.stmts {
-		fmt.Fprintf(&b, "%s%s%s\n", st.prefix, r.at(st.start), r.text[st.start:st.end])
+		fmt.Fprintf(&b, "%s%s%s%s\n", st.prefix, r.at(st.start), r.text[st.start:st.end], st.suffix)
 	}
 	b.WriteString("}\n")
 	return b.Bytes()
@@ -157,6 +157,9 @@ func (r *rewriter) types() error {
 			return
 		}
 		x := &Error{Name: p.Filename, Line: p.Line, Column: p.Column, Text: e.Msg}
+		if strings.Contains(x.Name, "#") { // an import that the cell has not written itself
+			x.Name, x.Line, x.Column = r.u.Name, 1, 0
+		}
 		if seen[*x] { // a variable that declarations see is checked twice
 			return
 		}

@@ -6,6 +6,7 @@ import (
 	"go/doc"
 	"go/format"
 	"go/parser"
+	"go/printer"
 	"go/token"
 	"os"
 	"path/filepath"
@@ -205,7 +206,7 @@ func (d *documentation) example(list []*doc.Example) string {
 		return ""
 	}
 	var b strings.Builder
-	if err := format.Node(&b, d.fset, list[0].Code); err != nil {
+	if err := format.Node(&b, d.fset, &printer.CommentedNode{Node: list[0].Code, Comments: list[0].Comments}); err != nil {
 		return ""
 	}
 	code := b.String()

@@ -29,6 +29,7 @@ func TestExplain(t *testing.T) {
 		{"1 + 1\nmodel", "Only the last expression of a cell shows itself"},
 		{"strings.ToUper(text)", "Did you mean ToUpper?"},
 		{"strigns.ToUpper(text)", "Did you mean strings?"},
+		{"mat.NewDense(1)", "Did you mean math?"},
 		{"fmt.Printl(text)", "Did you mean Println?"},
 		{"t.Alpah", "Did you mean Alpha?"},
 		{"Println(3)", "It is in package fmt: fmt.Println"},

@@ -164,11 +164,18 @@ func receiver(d *ast.FuncDecl) string {
 
 // remark is the comment above a declaration in its cell.
 func remark(u *Unit, name string) string {
-	y := u.symbols[name]
-	if y == nil || y.doc == "" {
+	if y := u.symbols[name]; y != nil {
+		return commented(y.doc)
+	}
+	return ""
+}
+
+// commented is a text as a comment; an empty one is none.
+func commented(text string) string {
+	if text == "" {
 		return ""
 	}
-	return "// " + strings.ReplaceAll(y.doc, "\n", "\n// ") + "\n"
+	return "// " + strings.ReplaceAll(text, "\n", "\n// ") + "\n"
 }
 
 func (x *exporter) gen(u *Unit, d *ast.GenDecl, declared map[string]bool, cut func(ast.Node) string) {

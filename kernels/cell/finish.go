@@ -183,15 +183,15 @@ func (r *rewriter) function(b *bytes.Buffer, kept map[string]bool) {
 		}
 	}
 	for i, st := range r.stmts {
-		if doc := docBefore(r.text, st.start); doc != "" && r.s.export {
-			fmt.Fprintf(b, "// %s\n", strings.ReplaceAll(doc, "\n", "\n// "))
+		if r.s.export {
+			b.WriteString(commented(docBefore(r.text, st.start)))
 		}
 		switch text := r.edited(st.start, st.end); {
 		case st.kind == varDecl && len(st.vars) > 0 && kept[st.vars[0]]:
 			r.assign(b, st, step)
 		case i == len(r.stmts)-1 && r.show(b, st, r.run.Body.List[i], step+"%s("+text+")"):
 		default:
-			fmt.Fprintf(b, "%s%s%s%s\n", r.at(st.start), step, strings.TrimSuffix(st.prefix, "\n"), text)
+			fmt.Fprintf(b, "%s%s%s%s%s\n", r.at(st.start), step, strings.TrimSuffix(st.prefix, "\n"), text, st.suffix)
 		}
 	}
 	if slices.Contains(r.calls, "main") {

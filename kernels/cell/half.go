@@ -1,6 +1,7 @@
 package cell
 
 import (
+	"errors"
 	"go/ast"
 	"go/scanner"
 	"go/token"
@@ -116,20 +117,30 @@ func partEnd(rest string, depth int) int {
 // parsable is a text without the parts that Go cannot read, or its declarations
 // alone.
 func parsable(text string, declarations bool) string {
-	parts, err := split("", text)
-	if err != nil {
-		return ""
-	}
 	b := []byte(text)
-	for _, p := range parts {
-		if status, _ := Status(text[p.start:p.end]); status == "complete" && (!declarations || p.kind != statement && p.kind != packageClause) {
-			continue
-		}
-		for i := p.start; i < p.end; i++ {
+	blank := func(from, end int) {
+		for i := from; i < end; i++ {
 			if b[i] != '\n' {
 				b[i] = ' '
 			}
 		}
+	}
+	parts, err := split("", text)
+	for e := new(Error); errors.As(err, &e); parts, err = split("", string(b)) { // without the lines that upset all
+		lines := strings.SplitAfter(string(b), "\n")
+		from := len(strings.Join(lines[:e.Line-1], ""))
+		if end := from + len(lines[e.Line-1]); strings.TrimSpace(string(b[from:end])) != "" {
+			blank(from, end)
+			continue
+		}
+		blank(0, len(b))
+	}
+	text = string(b)
+	for _, p := range parts {
+		if status, _ := Status(text[p.start:p.end]); status == "complete" && (!declarations || p.kind != statement && p.kind != packageClause) {
+			continue
+		}
+		blank(p.start, p.end)
 	}
 	return string(b)
 }
@@ -141,8 +152,8 @@ func mended(body string) (string, bool) {
 	for i := len(stack) - 1; i >= 0; i-- {
 		closers.WriteString(map[byte]string{'(': ")", '[': "]", '{': "}"}[body[stack[i]]])
 	}
-	for _, inner := range []string{"", " {}", "()", ":", "{}", "; true {}", "; {}", " = 0", " int"} {
-		for _, outer := range []string{"", " {}", "{}", " f_() {}", "()", ":", "; true {}"} {
+	for _, inner := range []string{"", " {}", "()", ":", "{}", "; true {}", "; {}", " = 0"} {
+		for _, outer := range []string{"", " {}", "{}", "()"} {
 			part := body + inner + closers.String() + outer
 			if status, _ := Status(part); status == "complete" {
 				return part, true

@@ -211,9 +211,12 @@ func (r *rewriter) helpUndefined(pkg, name string, nodes []ast.Node) string {
 		}
 	}
 	names := r.scope()
-	if r.bases[name] && r.s.Packages != nil {
-		for _, p := range r.s.Packages() {
-			names = append(names, path.Base(p))
+	if r.bases[name] { // before a dot stands a package or a value
+		names = slices.DeleteFunc(names, func(n string) bool { return types.Universe.Lookup(n) != nil })
+		if r.s.Packages != nil {
+			for _, p := range r.s.Packages() {
+				names = append(names, path.Base(p))
+			}
 		}
 	}
 	return strings.TrimSpace(r.meant(name, names))

@@ -14,6 +14,7 @@ func TestInspect(t *testing.T) {
 		want       string
 	}{
 		{"a function of a package", "strings.ToUp|per(\"x\")", 0, "func ToUpper(s string) string\n\nToUpper returns s with all Unicode letters mapped to their upper case.\n\nExample:\n\nfmt.Println(strings.ToUpper(\"Gopher\"))\n// Output:\n// GOPHER"},
+		{"comments in an example", "strings.EqualFold(|", 0, "// true because comparison uses simple case-folding\n"},
 		{"its source", "strings.ToUpper|(\"x\")", 1, "isASCII, hasLower := true, false"},
 		{"the function called", "strings.Repeat(\"x\", |", 0, "func Repeat(s string, count int) string"},
 		{"the function called, a number under the cursor", "strings.Repeat(\"x\", 3|)", 0, "func Repeat("},

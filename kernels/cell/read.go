@@ -206,12 +206,10 @@ func (r *rewriter) readStmt(p part, last bool) error {
 	prefix := "func _() {\n"
 	f, fset, err := r.parse(p, prefix, "\n}")
 	st := stmt{part: p, define: -1}
-	if err != nil && last { // a, b shows both
-		if n := expressions(r.text[p.start:p.end]); n > 1 {
-			st.prefix = "_" + strings.Repeat(", _", n-1) + " =\n"
-			prefix += st.prefix
-			f, fset, err = r.parse(p, prefix, "\n}")
-		}
+	if err != nil && last && expressions(r.text[p.start:p.end]) > 1 { // a, b shows both
+		st.prefix, st.suffix = "_ = []any{\n", "}"
+		prefix += st.prefix
+		f, fset, err = r.parse(p, prefix, st.suffix+"\n}")
 	}
 	if err != nil {
 		return err
@@ -226,6 +224,10 @@ func (r *rewriter) readStmt(p part, last bool) error {
 		st.node = node
 		r.identifiers(node, nil)
 		switch x := node.(type) {
+		case *ast.LabeledStmt:
+			if _, empty := x.Stmt.(*ast.EmptyStmt); empty { // not the label of the next
+				st.suffix = ";"
+			}
 		case *ast.AssignStmt:
 			if x.Tok == token.DEFINE {
 				for _, l := range x.Lhs {

@@ -7,7 +7,6 @@ import (
 	"go/types"
 	"maps"
 	"slices"
-	"strings"
 )
 
 // Rewrite makes a Go package of a cell. The error is an [*Error], or several
@@ -57,6 +56,7 @@ type rewriter struct {
 	s     *Session
 	u     *Unit
 	text  string
+	lines []int              // where lines begin
 	decls []*symbol          // consts, types, functions, in order
 	own   map[string]*symbol // by name; variables too
 	stmts []stmt
@@ -89,15 +89,33 @@ type stmt struct {
 	// vars are the variables that it declares; define is where its := is.
 	vars   []string
 	define int
-	// prefix goes before a last line of several expressions, of which Go's
-	// grammar makes no statement.
-	prefix string
+	// prefix and suffix go around a last line of several expressions, of which
+	// Go's grammar makes no statement; suffix ends a label without one.
+	prefix, suffix string
 }
 
 // position is a place in the cell, as an error without its text.
 func (r *rewriter) position(offset int) *Error {
-	before := r.text[:offset]
-	return &Error{Name: r.u.Name, Line: strings.Count(before, "\n") + 1, Column: offset - strings.LastIndexByte(before, '\n')}
+	line, found := slices.BinarySearch(r.lineStarts(), offset)
+	if !found {
+		line--
+	}
+	return &Error{Name: r.u.Name, Line: line + 1, Column: offset - r.lineStarts()[line] + 1}
+}
+
+// place is the offset of a position.
+func (r *rewriter) place(e *Error) int { return r.lineStarts()[e.Line-1] + e.Column - 1 }
+
+func (r *rewriter) lineStarts() []int {
+	if r.lines == nil {
+		r.lines = []int{0}
+		for i := range len(r.text) {
+			if r.text[i] == '\n' {
+				r.lines = append(r.lines, i+1)
+			}
+		}
+	}
+	return r.lines
 }
 
 func (r *rewriter) errorAt(offset int, text string) *Error {

@@ -14,9 +14,9 @@ import (
 func (r *rewriter) useUnused(kept map[string]bool) {
 	top := make(map[[2]int]bool)
 	for _, node := range r.run.Body.List {
-		for id, obj := range r.info.Defs {
-			if obj != nil && kept[id.Name] && id.Pos() >= node.Pos() && id.Pos() < node.End() && r.declared(node)[id.Name] == obj {
-				p := r.fset.Position(id.Pos())
+		for name, obj := range r.declared(node) {
+			if kept[name] {
+				p := r.fset.Position(obj.Pos())
 				top[[2]int{p.Line, p.Column}] = true
 			}
 		}
@@ -40,15 +40,6 @@ func (r *rewriter) useUnused(kept map[string]bool) {
 		}
 		return false
 	})
-}
-
-// place is the offset of a warning.
-func (r *rewriter) place(e *Error) int {
-	at := 0
-	for range e.Line - 1 {
-		at += strings.IndexByte(r.text[at:], '\n') + 1
-	}
-	return at + e.Column - 1
 }
 
 // usePlace says where and how to use the variable declared at a line and column.
