@@ -85,6 +85,13 @@ type Message struct {
 
 	identities [][]byte
 	header     []byte // as it came
+	received   time.Time
+}
+
+// sent is when the client made the message, by its clock.
+func (m *Message) sent() (time.Time, bool) {
+	t, err := time.Parse(time.RFC3339Nano, m.Header.Date)
+	return t, err == nil
 }
 
 var delimiter = []byte("<IDS|MSG>")
@@ -113,7 +120,7 @@ func Decode(key string, frames [][]byte) (*Message, error) {
 		if key != "" && !hmac.Equal(rest[0], sign(key, rest[1:5])) {
 			return nil, errors.New("wrong signature")
 		}
-		m := &Message{identities: frames[:i], header: rest[1], Parent: rest[2], Content: rest[4]}
+		m := &Message{received: time.Now(), identities: frames[:i], header: rest[1], Parent: rest[2], Content: rest[4]}
 		if err := json.Unmarshal(rest[1], &m.Header); err != nil {
 			return nil, fmt.Errorf("header: %w", err)
 		}
@@ -122,15 +129,20 @@ func Decode(key string, frames [][]byte) (*Message, error) {
 	return nil, errors.New("no delimiter")
 }
 
+// NewHeader is that of a new message.
+func NewHeader(session, kind string) Header {
+	return Header{newID(), session, "camlab", time.Now().UTC().Format("2006-01-02T15:04:05.000000Z"), kind, Version}
+}
+
 // Encode makes the frames of a message. Its parent is a header, or nil.
-func Encode(key, session string, identities [][]byte, kind string, parent []byte, content any) ([][]byte, error) {
-	header, err := json.Marshal(Header{newID(), session, "camlab", time.Now().UTC().Format("2006-01-02T15:04:05.000000Z"), kind, Version})
+func Encode(key string, identities [][]byte, h Header, parent []byte, content any) ([][]byte, error) {
+	header, err := json.Marshal(h)
 	if err != nil {
 		return nil, err
 	}
 	body, err := json.Marshal(content)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", kind, err)
+		return nil, fmt.Errorf("%s: %w", h.Type, err)
 	}
 	if parent == nil {
 		parent = []byte("{}")

@@ -27,6 +27,8 @@ type Server struct {
 	asked   chan *Message // other requests that may take a while
 	replies chan *Message // of the stdin channel
 	count   int
+	failed  *Message      // the last cell, if it failed
+	took    time.Duration // from its arrival to its reply
 
 	mu      sync.Mutex // held while a status is published
 	running *Message   // the cell that runs
@@ -150,9 +152,9 @@ func (s *Server) echo() {
 
 // reply answers a request.
 func (s *Server) reply(socket zmq4.Socket, m *Message, kind string, content any) {
-	frames, err := Encode(s.connection.Key, s.session, m.identities, kind, m.header, content)
+	frames, err := Encode(s.connection.Key, m.identities, NewHeader(s.session, kind), m.header, content)
 	if err != nil {
-		frames, err = Encode(s.connection.Key, s.session, m.identities, kind, m.header, errorContent(Failure{Name: "kernel", Value: err.Error()}))
+		frames, err = Encode(s.connection.Key, m.identities, NewHeader(s.session, kind), m.header, errorContent(Failure{Name: "kernel", Value: err.Error()}))
 	}
 	if err == nil {
 		s.sending.Lock()
@@ -166,7 +168,7 @@ func (s *Server) reply(socket zmq4.Socket, m *Message, kind string, content any)
 
 // publish sends a message to all clients.
 func (s *Server) publish(kind string, parent []byte, content any) {
-	frames, err := Encode(s.connection.Key, s.session, [][]byte{[]byte("kernel." + s.session + "." + kind)}, kind, parent, content)
+	frames, err := Encode(s.connection.Key, [][]byte{[]byte("kernel." + s.session + "." + kind)}, NewHeader(s.session, kind), parent, content)
 	if err == nil {
 		err = s.iopub.SendMulti(zmq4.NewMsgFrom(frames...))
 	}
