@@ -78,7 +78,7 @@ func (s *Server) unaware(m *Message) bool {
 // abort answers a cell that is not run.
 func (s *Server) abort(m *Message) {
 	s.while(m, func() {
-		s.reply(s.shell, m, "execute_reply", map[string]any{"status": "aborted", "execution_count": s.count})
+		s.reply(s.shell, m, "execute_reply", map[string]any{"status": "aborted"})
 	})
 }
 
