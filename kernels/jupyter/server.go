@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime/debug"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/go-zeromq/zmq4"
@@ -145,7 +146,7 @@ func (s *Server) receive(socket zmq4.Socket, take func(*Message)) {
 func (s *Server) echo() {
 	for s.ctx.Err() == nil {
 		if m, err := s.heartbeat.Recv(); err == nil {
-			_ = s.heartbeat.Send(m) // a client that is gone needs no answer
+			_ = s.heartbeat.Send(m) // the same as in reply
 		}
 	}
 }
@@ -161,7 +162,7 @@ func (s *Server) reply(socket zmq4.Socket, m *Message, kind string, content any)
 		err = socket.Send(zmq4.NewMsgFrom(frames...))
 		s.sending.Unlock()
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) { // a client that is gone needs no answer
 		s.log.Printf("%s: %v", kind, err)
 	}
 }
