@@ -63,7 +63,6 @@ func TestOutput(t *testing.T) {
 		{`_ = "@bytes 3"`, "\uFFFDééé", ""},
 		{`_ = "@eprint panic: only said"`, "", "panic: only said\n"},
 		{`_ = "@args"`, `[]`, ""},
-		{"_ = 1 // \"@no\"", "", ""},
 		{"%% --n=3 'a b'\n_ = \"@args\"", `["--n=3" "a b"]`, ""},
 		{"%args x\n", "", ""},
 		{`_ = "@args"`, `["x"]`, ""},
@@ -235,7 +234,7 @@ func TestInterrupt(t *testing.T) {
 	k, c := begin(t)
 	for _, r := range []struct{ code, seen, want string }{
 		{"_ = \"@wait\"", "waiting", "interrupted: "},
-		{"_ = \"@wait left\"", "waiting", "goes on in the background"},
+		{"_ = \"@wait left\"", "waiting", "%reset ends what goes on"},
 		{"!echo wait; sleep 1000; echo no", "wait", "the command was interrupted"},
 	} {
 		id := c.Begin(r.code)

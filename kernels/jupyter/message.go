@@ -8,7 +8,8 @@
 // It stands on github.com/go-zeromq/zmq4, of which this must be known: a message
 // that goes out at a ROUTER begins with the identity of the peer, and is dropped
 // if that is gone; a PUB sends from a queue of its own, which Close does not wait
-// for; XPUB does not hand on subscriptions, so there is no iopub_welcome.
+// for; XPUB does not hand on subscriptions, so there is no iopub_welcome; a socket
+// takes one new connection after the other, and waits for each one's greeting.
 package jupyter
 
 import (
