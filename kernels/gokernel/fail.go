@@ -62,11 +62,11 @@ func (k *kernel) runFailure(f wire.Failure) *failure {
 	case wire.Panic:
 		head = strings.TrimPrefix(head, "panic: ")
 	case wire.Interrupted:
-		if head == "" {
+		if head == "" || head == "interrupted" {
 			head = "the cell was interrupted"
 		}
 		if f.Left {
-			head += "; it goes on in the background until it comes to a loop or statement of its own (%reset ends it, and all values with it)"
+			head += "; %reset ends what goes on, and all values with it"
 		}
 	case wire.Load:
 		if full, ok := fullDisk(errors.New(f.Text)); ok {

@@ -156,6 +156,10 @@ func do(what, text string, r wire.Request, stdin *bufio.Reader, interrupts chan 
 		gonbui.DisplayHTML(text)
 	case "result":
 		gonbui.SendData(&protocol.DisplayData{Data: map[protocol.MIMEType]any{"text/plain": text}, Metadata: map[string]any{"camlab_result": true}})
+	case "many":
+		for i := range n {
+			gonbui.DisplayHTML(strconv.Itoa(i) + strings.Repeat(" ", 1000))
+		}
 	case "update":
 		gonbui.UpdateHTML("an id", text)
 	case "sync":

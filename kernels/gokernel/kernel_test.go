@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/camlab-go/camlab/kernels/jupyter"
 	"github.com/camlab-go/camlab/kernels/jupyter/jupytertest"
@@ -137,6 +138,9 @@ func TestDisplay(t *testing.T) {
 	if want := []string{"display_data text/html: <b>", "display_data text/html: 1", "update_display_data text/html: 2", "execute_result text/plain: 42"}; !slices.Equal(got.Shown, want) {
 		t.Errorf("shown %q, want %q", got.Shown, want)
 	}
+	if got := c.Run("_ = \"@many 300\""); len(got.Shown) != 300 {
+		t.Errorf("%d displays before the end of the cell, want 300", len(got.Shown))
+	}
 	got = c.Run("%help")
 	if len(got.Shown) != 2 || !strings.Contains(strings.Join(got.Shown, ""), "%%writefile") {
 		t.Errorf("%%help: %q", got.Shown)
@@ -210,7 +214,13 @@ func TestDeath(t *testing.T) {
 func TestDeathBetweenCells(t *testing.T) {
 	k, c := begin(t)
 	c.Run("w := 1\n_ = \"@later_exit\"")
-	<-k.running().dead
+	old := k.running()
+	<-old.dead
+	for end := time.Now().Add(jupytertest.Patience); k.running() == nil || k.running() == old; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("no other process is started")
+		}
+	}
 	got := c.Run("_ = \"@print here\"")
 	if got.Stdout != "here" || !strings.Contains(got.Stderr, "exit status 3") || !strings.Contains(got.Stderr, "Lost with it: w.") {
 		t.Errorf("%+v", got)
@@ -224,7 +234,7 @@ func TestInterrupt(t *testing.T) {
 	k, c := begin(t)
 	for _, r := range []struct{ code, seen, want string }{
 		{"_ = \"@wait\"", "waiting", "interrupted: "},
-		{"_ = \"@wait left\"", "waiting", "goes on in the background"},
+		{"_ = \"@wait left\"", "waiting", "%reset ends what goes on"},
 		{"!echo wait; sleep 1000; echo no", "wait", "the command was interrupted"},
 	} {
 		id := c.Begin(r.code)

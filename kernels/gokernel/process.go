@@ -109,6 +109,9 @@ func start(c compiler, dir, temp string, env []string, out func() *output, front
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", filepath.Base(path), err)
 	}
+	// When memory runs out it is to be ended, and not the kernel; no harm where the
+	// system has no such file.
+	_ = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", p.cmd.Process.Pid), []byte("500"), 0)
 	go p.stdout.copy(p.outPipe)
 	go p.stderr.copy(p.errPipe)
 	go p.display.serve()

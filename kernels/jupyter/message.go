@@ -8,7 +8,8 @@
 // It stands on github.com/go-zeromq/zmq4, of which this must be known: a message
 // that goes out at a ROUTER begins with the identity of the peer, and is dropped
 // if that is gone; a PUB sends from a queue of its own, which Close does not wait
-// for; XPUB does not hand on subscriptions, so there is no iopub_welcome.
+// for; XPUB does not hand on subscriptions, so there is no iopub_welcome; a socket
+// takes one new connection after the other, and waits for each one's greeting.
 package jupyter
 
 import (
@@ -85,6 +86,13 @@ type Message struct {
 
 	identities [][]byte
 	header     []byte // as it came
+	received   time.Time
+}
+
+// sent is when the client made the message, by its clock.
+func (m *Message) sent() (time.Time, bool) {
+	t, err := time.Parse(time.RFC3339Nano, m.Header.Date)
+	return t, err == nil
 }
 
 var delimiter = []byte("<IDS|MSG>")
@@ -113,7 +121,7 @@ func Decode(key string, frames [][]byte) (*Message, error) {
 		if key != "" && !hmac.Equal(rest[0], sign(key, rest[1:5])) {
 			return nil, errors.New("wrong signature")
 		}
-		m := &Message{identities: frames[:i], header: rest[1], Parent: rest[2], Content: rest[4]}
+		m := &Message{received: time.Now(), identities: frames[:i], header: rest[1], Parent: rest[2], Content: rest[4]}
 		if err := json.Unmarshal(rest[1], &m.Header); err != nil {
 			return nil, fmt.Errorf("header: %w", err)
 		}
@@ -122,15 +130,20 @@ func Decode(key string, frames [][]byte) (*Message, error) {
 	return nil, errors.New("no delimiter")
 }
 
+// NewHeader is that of a new message.
+func NewHeader(session, kind string) Header {
+	return Header{newID(), session, "camlab", time.Now().UTC().Format("2006-01-02T15:04:05.000000Z"), kind, Version}
+}
+
 // Encode makes the frames of a message. Its parent is a header, or nil.
-func Encode(key, session string, identities [][]byte, kind string, parent []byte, content any) ([][]byte, error) {
-	header, err := json.Marshal(Header{newID(), session, "camlab", time.Now().UTC().Format("2006-01-02T15:04:05.000000Z"), kind, Version})
+func Encode(key string, identities [][]byte, h Header, parent []byte, content any) ([][]byte, error) {
+	header, err := json.Marshal(h)
 	if err != nil {
 		return nil, err
 	}
 	body, err := json.Marshal(content)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", kind, err)
+		return nil, fmt.Errorf("%s: %w", h.Type, err)
 	}
 	if parent == nil {
 		parent = []byte("{}")

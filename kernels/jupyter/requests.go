@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/go-zeromq/zmq4"
 )
@@ -16,6 +17,10 @@ func (s *Server) execute(m *Message) {
 		s.while(m, func() {
 			s.reply(s.shell, m, "execute_reply", errorContent(Failure{Name: "protocol", Value: fmt.Sprintf("execute_request: %v", err)}))
 		})
+		return
+	}
+	if s.unaware(m) {
+		s.abort(m)
 		return
 	}
 	x.Output = &Output{server: s, parent: m, silent: x.Silent}
@@ -30,11 +35,13 @@ func (s *Server) execute(m *Message) {
 	x.Count = s.count
 	x.Output.Publish("execute_input", map[string]any{"code": x.Code, "execution_count": x.Count})
 	r := s.try(x)
+	s.failed = nil
 	content := map[string]any{"status": "ok"}
 	var wait []*Message
 	if r.Failure != nil {
 		content = errorContent(*r.Failure)
-		if x.StopOnError { // a client that had seen the reply would not be among these
+		if x.StopOnError {
+			s.failed = m
 			for len(s.cells) > 0 {
 				wait = append(wait, <-s.cells)
 			}
@@ -45,16 +52,34 @@ func (s *Server) execute(m *Message) {
 	if r.Payload == nil {
 		content["payload"] = []any{}
 	}
+	s.took = time.Since(m.received)
 	s.reply(s.shell, m, "execute_reply", content)
 	s.mu.Lock()
 	s.running = nil
 	s.status(m, "idle")
 	s.mu.Unlock()
 	for _, m := range wait {
-		s.while(m, func() {
-			s.reply(s.shell, m, "execute_reply", map[string]any{"status": "aborted", "execution_count": s.count})
-		})
+		s.abort(m)
 	}
+}
+
+// unaware reports whether a client sent a request before it can have known that the
+// cell before it failed, as with Run All: some of its cells may arrive late. Each
+// duration is by one clock, its or ours; browsers count milliseconds.
+func (s *Server) unaware(m *Message) bool {
+	if s.failed == nil || m.Header.Session != s.failed.Header.Session {
+		return false
+	}
+	first, ok := s.failed.sent()
+	then, ok2 := m.sent()
+	return ok && ok2 && then.Sub(first) < s.took-2*time.Millisecond
+}
+
+// abort answers a cell that is not run.
+func (s *Server) abort(m *Message) {
+	s.while(m, func() {
+		s.reply(s.shell, m, "execute_reply", map[string]any{"status": "aborted"})
+	})
 }
 
 // try runs a cell. A fault of the kernel's own becomes the cell's error.

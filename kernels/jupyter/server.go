@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime/debug"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/go-zeromq/zmq4"
@@ -27,6 +28,8 @@ type Server struct {
 	asked   chan *Message // other requests that may take a while
 	replies chan *Message // of the stdin channel
 	count   int
+	failed  *Message      // the last cell, if it failed
+	took    time.Duration // from its arrival to its reply
 
 	mu      sync.Mutex // held while a status is published
 	running *Message   // the cell that runs
@@ -143,30 +146,30 @@ func (s *Server) receive(socket zmq4.Socket, take func(*Message)) {
 func (s *Server) echo() {
 	for s.ctx.Err() == nil {
 		if m, err := s.heartbeat.Recv(); err == nil {
-			_ = s.heartbeat.Send(m) // a client that is gone needs no answer
+			_ = s.heartbeat.Send(m) // the same as in reply
 		}
 	}
 }
 
 // reply answers a request.
 func (s *Server) reply(socket zmq4.Socket, m *Message, kind string, content any) {
-	frames, err := Encode(s.connection.Key, s.session, m.identities, kind, m.header, content)
+	frames, err := Encode(s.connection.Key, m.identities, NewHeader(s.session, kind), m.header, content)
 	if err != nil {
-		frames, err = Encode(s.connection.Key, s.session, m.identities, kind, m.header, errorContent(Failure{Name: "kernel", Value: err.Error()}))
+		frames, err = Encode(s.connection.Key, m.identities, NewHeader(s.session, kind), m.header, errorContent(Failure{Name: "kernel", Value: err.Error()}))
 	}
 	if err == nil {
 		s.sending.Lock()
 		err = socket.Send(zmq4.NewMsgFrom(frames...))
 		s.sending.Unlock()
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) { // a client that is gone needs no answer
 		s.log.Printf("%s: %v", kind, err)
 	}
 }
 
 // publish sends a message to all clients.
 func (s *Server) publish(kind string, parent []byte, content any) {
-	frames, err := Encode(s.connection.Key, s.session, [][]byte{[]byte("kernel." + s.session + "." + kind)}, kind, parent, content)
+	frames, err := Encode(s.connection.Key, [][]byte{[]byte("kernel." + s.session + "." + kind)}, NewHeader(s.session, kind), parent, content)
 	if err == nil {
 		err = s.iopub.SendMulti(zmq4.NewMsgFrom(frames...))
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/go-zeromq/zmq4"
 
@@ -158,6 +159,33 @@ func TestInterruptAndAbort(t *testing.T) {
 	}
 }
 
+// A cell that was sent before its client can have known of an error is not run,
+// even if it comes late.
+func TestLateAbort(t *testing.T) {
+	e := &echo{interrupt: make(chan struct{})}
+	c, _ := connect(t, e)
+	at := time.Now()
+	send := func(code string, after time.Duration) (id string) {
+		h := jupyter.NewHeader("session", "execute_request")
+		h.Date = at.Add(after).Format(time.RFC3339Nano)
+		c.SendAs(c.Shell, h, map[string]any{"code": code})
+		return h.ID
+	}
+	id := send("wait", 0)
+	published(c, "waiting")
+	time.Sleep(50 * time.Millisecond)
+	e.interrupt <- struct{}{}
+	c.Reply(c.Shell, id)
+	for _, r := range []struct {
+		after time.Duration
+		want  string
+	}{{20 * time.Millisecond, "aborted"}, {time.Hour, "ok"}, {20 * time.Millisecond, "ok"}} {
+		if _, got := c.Reply(c.Shell, send("show", r.after)); got["status"] != r.want {
+			t.Errorf("sent after %s: %v, want %s", r.after, got["status"], r.want)
+		}
+	}
+}
+
 // A front-end is told that the kernel is busy after all when something else is
 // answered while a cell runs.
 func TestBusyAgain(t *testing.T) {
@@ -214,13 +242,13 @@ func TestInput(t *testing.T) {
 
 func TestMalformed(t *testing.T) {
 	c, _ := connect(t, &echo{})
-	good, err := jupyter.Encode("secret", "s", nil, "kernel_info_request", nil, map[string]any{})
+	good, err := jupyter.Encode("secret", nil, jupyter.NewHeader("s", "kernel_info_request"), nil, map[string]any{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	forged := slices.Clone(good)
 	forged[5] = []byte(`{"x":1}`)
-	number, err := jupyter.Encode("secret", "s", nil, "kernel_info_request", nil, 7)
+	number, err := jupyter.Encode("secret", nil, jupyter.NewHeader("s", "kernel_info_request"), nil, 7)
 	if err != nil {
 		t.Fatal(err)
 	}
