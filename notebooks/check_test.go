@@ -66,7 +66,7 @@ func session(t *testing.T) *gocells.Session {
 	return &gocells.Session{
 		Importer: importer.ForCompiler(token.NewFileSet(), "gc", open),
 		Live:     kernels.ModulePath + "/camlib/notebook/live",
-		Find: func(name string) (string, bool) {
+		Find: func(name string, _ ...string) (string, bool) {
 			if len(names[name]) == 0 {
 				return "", false
 			}

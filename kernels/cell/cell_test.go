@@ -55,7 +55,7 @@ func start(t *testing.T) *notebook {
 	}
 	n := &notebook{T: t, dir: t.TempDir()}
 	n.Importer = importer.ForCompiler(token.NewFileSet(), "gc", open)
-	n.Find = func(name string) (string, bool) {
+	n.Find = func(name string, _ ...string) (string, bool) {
 		for _, path := range []string{name, "math/" + name, "image/" + name, "encoding/" + name} {
 			if files[path] != "" {
 				return path, true

@@ -288,6 +288,7 @@ func (r *rewriter) identifiers(n ast.Node, set map[string]bool) {
 		case *ast.SelectorExpr:
 			if id, ok := x.X.(*ast.Ident); ok {
 				r.bases[id.Name] = true
+				r.selected[id.Name] = append(r.selected[id.Name], x.Sel.Name)
 			}
 		}
 		return true

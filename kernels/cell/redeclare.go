@@ -60,7 +60,7 @@ func (r *rewriter) redeclare() error {
 	}
 	for name := range r.bases {
 		if own := r.own[name]; r.u.imports[name] == "" && s.symbols[name] == nil && (own == nil || own.kind == varDecl) && s.Find != nil {
-			if path, ok := s.Find(name); ok {
+			if path, ok := s.Find(name, r.selected[name]...); ok {
 				r.u.imports[name] = path
 			}
 		}

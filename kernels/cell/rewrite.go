@@ -38,7 +38,7 @@ func (s *Session) rewriter(text string, changed map[string]bool) *rewriter {
 		s: s, changed: changed,
 		u: &Unit{Name: fmt.Sprintf("cell[%d]", s.cells), Number: s.cells, Function: fmt.Sprintf("run%d", s.cells), session: s,
 			symbols: make(map[string]*symbol), imports: maps.Clone(s.imports), dots: slices.Clone(s.dots)},
-		own: make(map[string]*symbol), names: make(map[string]bool), inner: make(map[string]bool), bases: make(map[string]bool), imported: make(map[string]bool),
+		own: make(map[string]*symbol), names: make(map[string]bool), inner: make(map[string]bool), bases: make(map[string]bool), selected: make(map[string][]string), imported: make(map[string]bool),
 	}
 	if r.u.imports == nil {
 		r.u.imports = make(map[string]string)
@@ -63,6 +63,8 @@ type rewriter struct {
 	names map[string]bool // identifiers of the cell
 	inner map[string]bool // identifiers in its declarations
 	bases map[string]bool // identifiers before a dot
+	// selected are the identifiers behind it, by those before.
+	selected map[string][]string
 	// imported are the names of the packages that the cell itself imports.
 	imported map[string]bool
 	calls    []string // functions that run without being called: init, main

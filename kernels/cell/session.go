@@ -39,9 +39,9 @@ const PackagePath = "cell"
 type Session struct {
 	// Importer finds the packages that cells import.
 	Importer types.Importer
-	// Find names the path of a package that a cell uses without importing it;
-	// nil finds none.
-	Find func(name string) (path string, ok bool)
+	// Find names the path of a package that a cell uses without importing it, as
+	// the package of these names; nil finds none.
+	Find func(name string, uses ...string) (path string, ok bool)
 	// Packages lists the paths that cells may import; nil lists none.
 	Packages func() []string
 	// Dir is the folder of a package's source, or empty; nil knows none.

@@ -55,7 +55,7 @@ func open(t *testing.T) (c *Compiler, said *[]string) {
 
 func TestCellsAreCompiled(t *testing.T) {
 	c, _ := open(t)
-	s := cell.Session{Importer: c.Importer(), Find: func(name string) (string, bool) { return c.Find(name) }}
+	s := cell.Session{Importer: c.Importer(), Find: c.Find}
 	for _, text := range []string{`x := camlib.PureGo`, `fmt.Println(x, strings.ToUpper("a"))`} {
 		u, err := s.Rewrite(text)
 		if err != nil {

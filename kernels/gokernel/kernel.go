@@ -83,7 +83,7 @@ func newKernel(cells string) (*kernel, error) {
 		return nil, err
 	}
 	k.session = &cell.Session{Importer: k.compiler.Importer(), Packages: k.compiler.Packages, Dir: k.compiler.Dir, Live: live,
-		Find: func(name string) (string, bool) { return k.compiler.Find(name) }}
+		Find: k.compiler.Find}
 	k.current.Store(&output{ctx: context.Background()})
 	k.front = &front{addresses: make(map[string]bool), deliver: func(v *protocol.CommValue) {
 		if p := k.running(); p != nil {

@@ -161,7 +161,7 @@ func open(t testing.TB, env ...string) *kernel {
 		}
 		return nil, fmt.Errorf("no package %s", p)
 	})
-	k.session.Find = func(name string) (string, bool) { p, ok := b.names[name]; return p, ok }
+	k.session.Find = func(name string, _ ...string) (string, bool) { p, ok := b.names[name]; return p, ok }
 	k.session.Live = module + "camlib/notebook/live"
 	requestsIn, requests := pipe(t)
 	replies, repliesOut := pipe(t)
