@@ -74,6 +74,9 @@ func useText() {
 	open = func(_, work string, _ func(string)) (compiler, error) { return textCompiler{work}, nil }
 }
 
+// slow is what host prints late.
+var slow string
+
 // host is a real cell process as the kernel sees it, but does not load Go: it does
 // what the cell's strings say that begin with @.
 func host() {
@@ -127,6 +130,11 @@ func host() {
 		}
 		_, _ = replies.Write(append(b, '\n'))
 		if r.Op == wire.Run {
+			if slow != "" { // the end of what is printed comes behind the reply
+				time.Sleep(20 * time.Millisecond)
+				fmt.Print(slow)
+				slow = ""
+			}
 			os.Stdout.WriteString(wire.Mark(r.ID))
 			os.Stderr.WriteString(wire.Mark(r.ID))
 		}
@@ -140,6 +148,8 @@ func do(what, text string, r wire.Request, stdin *bufio.Reader, interrupts chan 
 		fmt.Print(text)
 	case "bytes":
 		os.Stdout.WriteString("\xff" + strings.Repeat("é", n))
+	case "slow":
+		slow = text
 	case "eprint":
 		fmt.Fprintln(os.Stderr, text)
 	case "later":

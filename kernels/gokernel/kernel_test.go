@@ -60,6 +60,7 @@ func TestOutput(t *testing.T) {
 	for _, r := range []struct{ code, stdout, stderr string }{
 		{`_ = "@print hello"`, "hello", ""},
 		{"_ = \"@print a\"\n_ = \"@eprint b\"", "a", "b\n"},
+		{`_ = "@slow end"`, "end", ""},
 		{`_ = "@bytes 3"`, "\uFFFDééé", ""},
 		{`_ = "@eprint panic: only said"`, "", "panic: only said\n"},
 		{`_ = "@args"`, `[]`, ""},
