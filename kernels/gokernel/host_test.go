@@ -43,10 +43,8 @@ func TestMain(m *testing.M) {
 		return
 	}
 	code := m.Run()
-	if !testing.Short() {
-		if dir, _ := prepared(); dir != "" {
-			os.RemoveAll(dir)
-		}
+	if preparedDir != "" {
+		os.RemoveAll(preparedDir)
 	}
 	os.Exit(code)
 }

@@ -15,6 +15,8 @@ import (
 	"github.com/camlab-go/camlab/kernels/jupyter/jupytertest"
 )
 
+var preparedDir string
+
 // prepared is what `camlab setup` makes, of this checkout, made once.
 var prepared = sync.OnceValues(func() (string, error) {
 	root, err := filepath.Abs("../..")
@@ -25,6 +27,7 @@ var prepared = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	preparedDir = dir
 	_, err = compile.Prepare(context.Background(), dir, compile.Source{Checkout: root}, os.Environ())
 	return dir, err
 })
