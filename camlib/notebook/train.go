@@ -18,6 +18,7 @@ import (
 	"github.com/camlab-go/camlab/camlib/figure/curve"
 	"github.com/camlab-go/camlab/camlib/images"
 	"github.com/camlab-go/camlab/camlib/network"
+	"github.com/camlab-go/camlab/camlib/notebook/live"
 	"github.com/camlab-go/camlab/camlib/train"
 	"github.com/camlab-go/camlab/camlib/train/progress"
 )
@@ -28,7 +29,9 @@ import (
 //
 // Interrupting the cell saves the checkpoint and says how to go on. What XLA is
 // doing cannot be interrupted: when it compiles or computes for longer than
-// [Grace] after that, the cell ends with the last checkpoint as it is.
+// [Grace] after that, the cell ends with the last checkpoint as it is. Where the
+// process of the cells stays, XLA goes on behind the cell, and the checkpoint is
+// saved when it has come to the end.
 func Train(backend compute.Backend, n *network.Network, trainSet, testSet images.Dataset, config train.Config) *train.History {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -43,6 +46,9 @@ func Train(backend compute.Backend, n *network.Network, trainSet, testSet images
 			cancel()
 		case <-done:
 			return
+		}
+		if live.Running() {
+			return // the process stays: XLA ends what it does, then the checkpoint is saved
 		}
 		select {
 		case <-time.After(Grace):

@@ -105,7 +105,7 @@ func TestManyCells(t *testing.T) {
 	k := open(t, "GOGC=10")
 	k.ok("type N struct{ next *N; b []byte }\nvar root *N\nvar spin atomic.Int64\ndone := make(chan bool)\ngo func() { for { spin.Add(1) } }()\nfor range 3 { go func() { for { select { case <-done: return; default: }; var l *N; for i := range 100 { l = &N{l, make([]byte, i)} }; root = l } }() }", "")
 	k.ok("f := func() string { return \"\" }", "")
-	const n = 60
+	const n = 20
 	for i := range n {
 		k.ok(fmt.Sprintf("v%d := map[string]*N{\"a\": {b: []byte(\"%d,\")}}\ng%d := f\nf = func() string { return g%d() + string(v%d[\"a\"].b) }", i, i, i, i, i), "")
 	}

@@ -66,7 +66,7 @@ func TestGoroutines(t *testing.T) {
 func TestFatalErrorsNameTheCell(t *testing.T) {
 	for name, c := range map[string][2]string{
 		"map":      {"m := map[int]int{}\nfor range 4 {\n\tgo func() { for i := 0; ; i++ {\n\t\tm[i%9] = i\n\t} }()\n}\nselect {}", "cell[1]:4 "},
-		"overflow": {"func f(n int) int {\n\treturn f(n+1) + 1\n}\nf(0)", "cell[1]:2 "},
+		"overflow": {"import \"runtime/debug\"\ndebug.SetMaxStack(1 << 20)\nfunc f(n int) int {\n\treturn f(n+1) + 1\n}\nf(0)", "cell[1]:4 "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := open(t, "GOTRACEBACK=none", "GOMAXPROCS=4").run(c[0])

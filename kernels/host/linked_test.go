@@ -6,6 +6,8 @@ import (
 	"flag"
 	"fmt"
 	"go/types"
+	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -44,6 +46,23 @@ func TestEverythingExported(t *testing.T) {
 		}
 	}
 	t.Logf("%d names of %d packages, %d packages fail", count, len(packages), failed)
+}
+
+// TestImports checks that the host links all of camlib: `go generate` writes imports.go.
+func TestImports(t *testing.T) {
+	text, err := os.ReadFile("imports.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("go", "list", module+"camlib/...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for p := range strings.FieldsSeq(string(out)) {
+		if !slices.Contains(strings.Split(p, "/"), "internal") && !strings.Contains(string(text), "\t_ \""+p+"\"\n") {
+			t.Errorf("imports.go lacks %s", p)
+		}
+	}
 }
 
 // everything is a cell that refers to all functions, variables and types of a

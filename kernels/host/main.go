@@ -50,6 +50,8 @@ func main() {
 	// A panic of a goroutine that is not a cell's, or a fatal error, ends the
 	// process: let the stack name cells and lines even where GOTRACEBACK is none.
 	debug.SetTraceback("single")
+	// A function that calls itself without end is such an error: let it come soon.
+	debug.SetMaxStack(256 << 20)
 	cells.Running = true
 	cells.Label = profLabel
 	h := &host{interrupts: make(chan os.Signal, 4), stdout: own(os.Stdout), stderr: own(os.Stderr)}
