@@ -25,8 +25,8 @@ const goVersion = "go1.26"
 
 // hostFlags keep in the program what cells may need: the linker leaves out maps
 // that nothing in the program uses otherwise, and the initialization of a map
-// runs once.
-const hostFlags = "-ldflags=-pruneweakmap=false"
+// runs once. Debugging tables are of no use.
+const hostFlags = "-ldflags=-w -pruneweakmap=false"
 
 // ErrUnsupported says that cells cannot be loaded into a running program here.
 var ErrUnsupported = errors.New("want Go 1.26 on linux/amd64")

@@ -171,7 +171,8 @@ func (m *magic) writeFile(l line, args []string) error {
 	return nil
 }
 
-// question shows help for a name, as a page and under the cell.
+// question shows help for a name under the cell: a page, the protocol's payload, is
+// not in a notebook that is executed by a program.
 func (m *magic) question(l line, _ []string) error {
 	name := strings.TrimLeft(l.args, "?")
 	data := m.kernel.inspect(name, len(name), len(l.args)-len(name)-1)
@@ -179,7 +180,6 @@ func (m *magic) question(l line, _ []string) error {
 		return usage("%s: no help for this name; it must have been declared or imported in a cell that has run", name)
 	}
 	m.out.Display(data, nil, "", false)
-	m.reply.Payload = append(m.reply.Payload, map[string]any{"source": "page", "data": data, "start": 0})
 	return nil
 }
 

@@ -46,8 +46,6 @@ type Execution struct {
 type Reply struct {
 	// Failure is why it failed, nil if it did not.
 	Failure *Failure
-	// Payload are those of the protocol, such as a page of help.
-	Payload []any
 	// UserExpressions are the answers to the request's.
 	UserExpressions map[string]any
 }

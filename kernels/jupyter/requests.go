@@ -48,10 +48,7 @@ func (s *Server) execute(m *Message) {
 		}
 	}
 	content["execution_count"] = x.Count
-	content["payload"], content["user_expressions"] = r.Payload, orEmpty(r.UserExpressions)
-	if r.Payload == nil {
-		content["payload"] = []any{}
-	}
+	content["payload"], content["user_expressions"] = []any{}, orEmpty(r.UserExpressions)
 	s.took = time.Since(m.received)
 	s.reply(s.shell, m, "execute_reply", content)
 	s.mu.Lock()

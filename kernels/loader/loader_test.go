@@ -120,8 +120,15 @@ func TestCutArchives(t *testing.T) {
 			t.Fatalf("%d of %d bytes: no error", n, len(b))
 		}
 	}
-	if _, err := parseArchive(b, "p"); err != nil {
-		t.Error(err)
+	a, err := parseArchive(b, "p")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := a.objects[0]
+	for n := range o.off[blkEnd] {
+		if _, err := newObject(o.b[:n], "p"); err == nil {
+			t.Fatalf("object of %d of %d bytes: no error", n, len(o.b))
+		}
 	}
 }
 
