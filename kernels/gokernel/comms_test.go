@@ -99,6 +99,9 @@ func TestPageLoadedAnew(t *testing.T) {
 		return m.Header.Type == "display_data" && strings.Contains(string(m.Content), "gonb_comm")
 	})
 	c.Reply(c.Shell, id)
+	if _, got := c.Ask("comm_info_request", map[string]any{}); len(got["comms"].(map[string]any)) > 0 {
+		t.Errorf("the page that is gone is still spoken to: %v", got)
+	}
 }
 
 func TestPlain(t *testing.T) {
