@@ -77,12 +77,19 @@ func (r *rewriter) anew() map[string]bool {
 		switch {
 		case old == nil || old.pending:
 		case r.same(y):
+		case r.rebodied(y): // whose callers are compiled again
+			_, method, _ := strings.Cut(name, ".")
+			for caller, f := range s.symbols {
+				if f.kind == funcDecl && caller != name && identifiersOf(f.source)[method] {
+					anew[caller] = true
+				}
+			}
 		case y.kind != varDecl || old.kind != varDecl || r.changed[name]:
 			anew[name] = true
 		}
 	}
 	for name, y := range r.own { // a new method makes a new type
-		if t, _, ok := strings.Cut(name, "."); ok && s.symbols[t] != nil && !s.symbols[t].pending && !r.same(y) {
+		if t, _, ok := strings.Cut(name, "."); ok && s.symbols[t] != nil && !s.symbols[t].pending && !r.same(y) && !r.rebodied(y) {
 			anew[t] = true
 		}
 	}
@@ -116,6 +123,15 @@ func (r *rewriter) same(y *symbol) bool {
 		}
 	}
 	return true
+}
+
+// rebodied reports whether a method of the cell is one that lives on, with another
+// body: the loader gives it to the values that are there. (Methods of generic types
+// are compiled into their users.)
+func (r *rewriter) rebodied(y *symbol) bool {
+	old := r.s.symbols[y.name]
+	return strings.Contains(y.name, ".") && old != nil && !old.pending && old.body > 0 && y.body > 0 &&
+		signature(old.source) == signature(r.text[y.from:y.end])
 }
 
 // again has a declaration of an earlier cell compiled with this one.

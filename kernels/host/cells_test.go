@@ -25,14 +25,14 @@ func TestCells(t *testing.T) {
 }
 
 func values(k *kernel) {
-	k.ok("type point struct{ x, y float64 }\np := point{3, 4}\nfunc (p point) norm() float64 { return math.Hypot(p.x, p.y) }\np", "{x:3 y:4}")
+	k.ok("type point struct{ x, y float64 }\np := point{3, 4}\nfunc (p point) norm() float64 { return math.Hypot(p.x, p.y) }\np", "point{x: 3, y: 4}")
 	k.ok("q := &p\nq.x = 6\nfmt.Println(q.norm(), p.norm())", "7.211102550927979 7.211102550927979")
 	k.ok("counter := 0\nnext := func() int { counter++; return counter }", "")
 	k.ok("next()", "1")
 	k.ok("next() + counter", "4")
 	k.ok("xs := []int{1, 2}", "")
 	k.fails("\nxs[5]", wire.Panic, "index out of range [5] with length 2", "cell.run7 cell[7]:2")
-	k.ok("xs = append(xs, 3)\nxs", "[1 2 3]")
+	k.ok("xs = append(xs, 3)\nxs", "[]int{1, 2, 3}")
 	k.ok("results := make(chan string)\ngo func() { defer close(results); for i := range 3 { results <- fmt.Sprint(i) } }()", "")
 	k.ok("outer:\nfor { select { case s, ok := <-results: if !ok { break outer }; fmt.Println(\"got\", s); case <-time.After(time.Minute): break outer } }", "got 0\ngot 1\ngot 2")
 	k.ok("var wg sync.WaitGroup\nvar mu sync.Mutex\ntotal := 0\nfor i := range 100 { wg.Go(func() { mu.Lock(); defer mu.Unlock(); total += i }) }\nwg.Wait()\ntotal", "4950")
@@ -76,15 +76,15 @@ func redeclared(k *kernel) {
 }
 
 func generics(k *kernel) {
-	k.ok("func Map[T, U any](xs []T, f func(T) U) (ys []U) {\n\tfor _, x := range xs { ys = append(ys, f(x)) }\n\treturn\n}\nnames := Map([]int{1, 2}, func(i int) string { return fmt.Sprint(\"n\", i) })\nnames", "[n1 n2]")
-	k.ok("Map(names, func(s string) int { return len(s) })", "[2 2]")
+	k.ok("func Map[T, U any](xs []T, f func(T) U) (ys []U) {\n\tfor _, x := range xs { ys = append(ys, f(x)) }\n\treturn\n}\nnames := Map([]int{1, 2}, func(i int) string { return fmt.Sprint(\"n\", i) })\nnames", "[]string{\"n1\", \"n2\"}")
+	k.ok("Map(names, func(s string) int { return len(s) })", "[]int{2, 2}")
 	k.ok("const (\n\tRed = iota\n\tGreen\n)\ntype Color int\nfunc (c Color) String() string { return [...]string{\"red\", \"green\"}[c] }\nColor(Green)", "green")
 	k.ok("type List[T any] struct { head *node[T]; n int }\ntype node[T any] struct { v T; next *node[T] }\nfunc (l *List[T]) Add(v T) { l.head = &node[T]{v, l.head}; l.n++ }\nfunc (l *List[T]) All() iter.Seq[T] { return func(yield func(T) bool) { for n := l.head; n != nil; n = n.next { if !yield(n.v) { return } } } }\nvar l List[Color]\nl.Add(Red); l.Add(Green)", "")
-	k.ok("for c := range l.All() { fmt.Println(c) }\nslices.Collect(l.All())", "green\nred\n[green red]")
+	k.ok("for c := range l.All() { fmt.Println(c) }\nslices.Collect(l.All())", "green\nred\n[]Color{green, red}")
 	k.ok("type Tree struct { L, R *Tree; V any }\nt := &Tree{V: l}\nt.V.(List[Color]).n", "2")
 	k.ok("next, stop := iter.Pull(l.All())\nv, ok := next()\nfmt.Println(v, ok)\nstop()", "green true")
-	k.ok("var ls List[map[string]Color]\nls.Add(map[string]Color{\"a\": Green})\nls.head.v", "map[a:green]")
-	k.ok("slices.SortFunc(names, func(a, b string) int { return cmp.Compare(b, a) })\nnames", "[n2 n1]")
+	k.ok("var ls List[map[string]Color]\nls.Add(map[string]Color{\"a\": Green})\nls.head.v", "map[string]Color{\"a\": green}")
+	k.ok("slices.SortFunc(names, func(a, b string) int { return cmp.Compare(b, a) })\nnames", "[]string{\"n2\", \"n1\"}")
 }
 
 func libraries(k *kernel) {

@@ -14,6 +14,7 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -296,7 +297,11 @@ func (k *kernel) ok(text, want string) {
 	if r.Reply == nil || r.Failure != nil {
 		k.t.Fatalf("%s\nfails: %s\n%s", text, failure(r), r.stderr)
 	}
-	if got := strings.TrimSpace(r.stdout); got != strings.TrimSpace(want) {
+	got := strings.TrimSpace(r.stdout)
+	if plain, err := strconv.Unquote(got); err == nil {
+		got = plain
+	}
+	if got != strings.TrimSpace(want) {
 		k.t.Fatalf("%s\nprints\n%s\nwant\n%s", text, got, want)
 	}
 }

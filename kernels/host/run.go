@@ -51,8 +51,7 @@ func (h *host) run(q *wire.Request, reply *wire.Reply) {
 	}
 	reply.Loaded = true
 	prepare(q.Args, q.Flags)
-	r := start(q.Cell, q.Function, f)
-	h.setCurrent(r)
+	r := h.start(q.Cell, q.Function, f)
 	defer h.setCurrent(nil)
 	select {
 	case <-r.done:
@@ -81,12 +80,13 @@ func (h *host) run(q *wire.Request, reply *wire.Reply) {
 }
 
 // start runs a cell in a goroutine.
-func start(name, function string, f func()) *run {
+func (h *host) start(name, function string, f func()) *run {
 	r := &run{name: name, done: make(chan struct{}), givenUp: make(chan error, 1)}
 	r.Cell, _ = strconv.Atoi(strings.TrimLeft(function, "run"))
 	ready := make(chan struct{})
 	go pprof.Do(context.Background(), pprof.Labels("cell", name), func(context.Context) {
 		r.Label, r.goroutine = profLabel(), goroutine()
+		h.setCurrent(r)
 		close(ready)
 		r.do(f)
 	})
