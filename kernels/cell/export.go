@@ -227,7 +227,7 @@ func (x *exporter) statements(u *Unit, body *ast.BlockStmt, text string) {
 	if apart {
 		text = "func() {\n" + text + "\n}()\n"
 	}
-	fmt.Fprintf(&x.main, "\n// %s\n%s", u.Name, text)
+	fmt.Fprintf(&x.main, "\n// %s\n%s", u.Name, strings.TrimLeft(text, "\n"))
 }
 
 // program puts all together.

@@ -39,6 +39,10 @@ func TestExport(t *testing.T) {
 			"var s Stack[int]\ns.Push(3)\nunused:\nfor i := range 3 {\n\ty := i\n\tif i == 1 {\n\t\tbreak\n\t}\n}\nMap(s.items, strconv.Itoa)",
 			"count := 0\ninc := func() int { count++; return count }\ninc()\ninc()", "",
 		}, "[3]\n2\n", ""},
+		{"composite literals and pictures", []string{
+			"type maker struct{ n int }\nfunc (m maker) Make() (image.Image, error) { return image.NewGray(image.Rect(0, 0, m.n, 2)), nil }",
+			"maker{n: 3}.Make()", "image.NewGray(image.Rect(0, 0, 1, 1))",
+		}, "picture (3,2)\npicture (1,1)\n", "if v1, err := (maker{n: 3}.Make()); err != nil {"},
 		{"exits stay", []string{"fmt.Println(1)\nif len(os.Args) > 5 { os.Exit(3) }"}, "1\n", "os.Exit(3)"},
 	} {
 		out, err := n.Export(row.cells)

@@ -150,6 +150,7 @@ func (r *rewriter) show(b *bytes.Buffer, st stmt, node ast.Stmt, text string) bo
 		return false
 	}
 	call, values := "Value", 1
+	var all []types.Type // of the values, if there is one expression
 	if x, ok := node.(*ast.ExprStmt); ok {
 		t := r.info.Types[x.X]
 		if t.IsVoid() || t.Type == nil {
@@ -160,9 +161,14 @@ func (r *rewriter) show(b *bytes.Buffer, st stmt, node ast.Stmt, text string) bo
 			text = step + "%s(" + strconv.Quote(t.Value.ExactString()) + ")"
 		}
 		last := t.Type
+		all = []types.Type{last}
 		if tuple, ok := t.Type.(*types.Tuple); ok {
 			values = tuple.Len()
 			last = tuple.At(values - 1).Type()
+			all = nil
+			for v := range tuple.Variables() {
+				all = append(all, v.Type())
+			}
 		}
 		fails := types.Identical(last, types.Universe.Lookup("error").Type())
 		switch {
@@ -186,7 +192,7 @@ func (r *rewriter) show(b *bytes.Buffer, st stmt, node ast.Stmt, text string) bo
 		return false
 	}
 	if r.s.export {
-		r.print(b, call, values, text[len("%s("):len(text)-1])
+		r.print(b, call, values, all, text[len("%s("):len(text)-1])
 		return true
 	}
 	name := r.s.alias(r.s.Live, "live") + "." + call
@@ -194,13 +200,16 @@ func (r *rewriter) show(b *bytes.Buffer, st stmt, node ast.Stmt, text string) bo
 	return true
 }
 
-// print is what show is in a program of its own.
-func (r *rewriter) print(b *bytes.Buffer, call string, values int, x string) {
+// print is what show is in a program of its own. Of a picture it prints the size.
+func (r *rewriter) print(b *bytes.Buffer, call string, values int, all []types.Type, x string) {
 	println := r.s.alias("fmt", "fmt") + ".Println"
 	if call == "Value" || call == "Quiet" && values == 1 {
-		if call == "Quiet" {
+		switch {
+		case call == "Quiet":
 			fmt.Fprintf(b, "_ = %s\n", x)
-		} else {
+		case len(all) == 1 && isPicture(all[0]):
+			fmt.Fprintf(b, "%s(\"picture\", (%s).Bounds().Size())\n", println, x)
+		default:
 			fmt.Fprintf(b, "%s(%s)\n", println, x)
 		}
 		return
@@ -211,11 +220,26 @@ func (r *rewriter) print(b *bytes.Buffer, call string, values int, x string) {
 			names[i] = "_"
 		}
 	}
+	if strings.Contains(x, "{") { // a composite literal in the head of an if
+		x = "(" + x + ")"
+	}
 	fmt.Fprintf(b, "if %s := %s; err != nil {\n%s.Fatal(err)\n}", strings.Join(append(names, "err"), ", "), x, r.s.alias("log", "log"))
 	if call == "Pair" {
+		for i := range names {
+			if isPicture(all[i]) {
+				names[i] = `"picture", ` + names[i] + ".Bounds().Size()"
+			}
+		}
 		fmt.Fprintf(b, " else {\n%s(%s)\n}", println, strings.Join(names, ", "))
 	}
 	b.WriteString("\n")
+}
+
+// isPicture reports whether a type is an image of package image.
+func isPicture(t types.Type) bool {
+	m, _, _ := types.LookupFieldOrMethod(t, true, nil, "Bounds")
+	f, ok := m.(*types.Func)
+	return ok && f.Signature().Results().Len() == 1 && f.Signature().Results().At(0).Type().String() == "image.Rectangle"
 }
 
 // isStatement reports whether Go takes an expression as a statement.

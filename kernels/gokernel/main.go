@@ -37,11 +37,20 @@ func run(args []string) error {
 	flags := pflag.NewFlagSet("gokernel", pflag.ContinueOnError)
 	file := flags.String("kernel", "", "Jupyter's connection file")
 	cells := flags.String("cells", "", "the folder with what cells are compiled with and run in, made by `camlab setup`")
+	notebook := flags.String("export", "", "write a notebook's cells as a Go program to standard output, and end")
 	checkout := flags.String("checkout", "", "a checkout of camlab that cells import as it is now, instead of what setup has packed; --cells is then made anew")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {
 			return nil
 		}
+		return err
+	}
+	if *notebook != "" && *cells != "" {
+		program, err := export(*cells, *notebook)
+		if err != nil {
+			return err
+		}
+		_, err = os.Stdout.Write(program)
 		return err
 	}
 	if *file == "" || *cells == "" {
