@@ -2,6 +2,7 @@ package cell
 
 import (
 	"go/ast"
+	"go/doc/comment"
 	"go/token"
 	"go/types"
 	"strings"
@@ -236,7 +237,15 @@ func (p *page) text(text string) {
 func (p *page) doc(d *documentation, text string) {
 	if strings.TrimSpace(text) != "" {
 		p.gap()
-		p.markdown.Write(d.Markdown(text))
+		printer := d.Printer()
+		printer.DocLinkURL = func(link *comment.DocLink) string {
+			if link.ImportPath == "" { // another name of the package: ?name shows it
+				return ""
+			}
+			return link.DefaultURL("https://pkg.go.dev")
+		}
+		printer.HeadingID = func(*comment.Heading) string { return "" }
+		p.markdown.Write(printer.Markdown(d.Parser().Parse(text)))
 		p.plain.Write(d.Text(text))
 	}
 }

@@ -175,9 +175,17 @@ func (m *magic) writeFile(l line, args []string) error {
 // not in a notebook that is executed by a program.
 func (m *magic) question(l line, _ []string) error {
 	name := strings.TrimLeft(l.args, "?")
-	data := m.kernel.inspect(name, len(name), len(l.args)-len(name)-1)
+	detail := len(l.args) - len(name) - 1
+	data := m.kernel.inspect(name, len(name), detail)
+	if data == nil { // a package, which nothing but a dot tells
+		data = m.kernel.inspect(name+".X", len(name), detail)
+	}
+	if i := strings.LastIndexByte(name, '.'); data == nil && i > 0 { // a method of a type, by a pointer
+		text := "new(" + name[:i] + ")" + name[i:]
+		data = m.kernel.inspect(text, len(text), detail)
+	}
 	if data == nil {
-		return usage("%s: no help for this name; it must have been declared or imported in a cell that has run", name)
+		return usage("%s: no help for this name: it is not declared in a cell that has run, nor is it a package or in one", name)
 	}
 	m.out.Display(data, nil, "", false)
 	return nil
