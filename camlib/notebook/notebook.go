@@ -32,9 +32,8 @@ import (
 // embedded sample and a short training, so that it runs in a minute or two.
 func Quick() bool { return os.Getenv("CAMLAB_QUICK") == "1" }
 
-// Scratch returns a folder for files that a notebook needs for as long as its kernel
-// runs, with which it goes. Outside a notebook it is a folder of the system's
-// temporary one.
+// Scratch returns a folder for files that a notebook makes on its way. It goes when
+// the kernel does. Outside a notebook it is a folder of the system's temporary one.
 func Scratch() string {
 	dir := filepath.Join(cmp.Or(os.Getenv(protocol.GONB_TMP_DIR_ENV), os.TempDir()), "camlab-scratch")
 	Check(os.MkdirAll(dir, 0o700))
