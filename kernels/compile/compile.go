@@ -179,7 +179,7 @@ func (c *Compiler) name(path string) {
 	if c.names == nil {
 		c.names = make(map[string][]string)
 	}
-	list := append(c.names[p.Name], path)
+	list := slices.Concat(c.names[p.Name], []string{path})
 	slices.SortFunc(list, func(a, b string) int {
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 	})

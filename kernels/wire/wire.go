@@ -24,8 +24,9 @@ const (
 	Run Op = "run"
 	// Values asks for variables in words.
 	Values Op = "values"
-	// Chdir and Setenv change the process's folder and environment.
-	Chdir  Op = "chdir"
+	// Chdir changes the process's folder.
+	Chdir Op = "chdir"
+	// Setenv changes the process's environment.
 	Setenv Op = "setenv"
 )
 
@@ -73,6 +74,7 @@ type Reply struct {
 // Kind says what kind of failure there was.
 type Kind string
 
+// Kinds of failure.
 const (
 	Panic       Kind = "panic"       // the cell panicked
 	Error       Kind = "error"       // a last expression, Must or Check had an error
