@@ -27,7 +27,7 @@ func (b *browser) at(address string) func(*jupyter.Message) bool {
 	}
 }
 
-func TestComms(t *testing.T) {
+func TestConcurrentComms(t *testing.T) {
 	_, c := begin(t)
 	var b browser
 	id := c.Begin("_ = \"@listen /here\"")

@@ -130,8 +130,8 @@ func TestInterrupt(t *testing.T) {
 	k.ok("for range 3 { live.Loop() }\nwake <- true\n<-ended\nn", "2")
 }
 
-// TestDisplays has what a cell displays arrive before the reply.
-func TestDisplays(t *testing.T) {
+// TestConcurrentDisplays has what a cell displays arrive before the reply.
+func TestConcurrentDisplays(t *testing.T) {
 	dir := t.TempDir()
 	var files [2]*os.File
 	for i, name := range []string{"pipe", "back"} {
@@ -261,7 +261,7 @@ go func() { for i := 0; ; i++ { m[fmt.Sprint(i%7)] = i } }()`, "")
 	}
 }
 
-func TestBadArchives(t *testing.T) {
+func TestConcurrentBadArchives(t *testing.T) {
 	k := open(t)
 	k.ok("x := 5\nfunc f() int { return x }", "")
 	u, q := k.compile("y := f() + x\ntype T struct{ a []string }\nvar i fmt.Stringer = time.Duration(y)\nfmt.Println(i, T{})")

@@ -129,7 +129,7 @@ func TestCell(t *testing.T) {
 }
 
 // Control is answered while a cell runs; an error aborts the cells that wait.
-func TestInterruptAndAbort(t *testing.T) {
+func TestConcurrentInterruptAndAbort(t *testing.T) {
 	e := &echo{interrupt: make(chan struct{})}
 	c, _ := connect(t, e)
 	ids := []string{c.Begin("wait"), c.Begin("show"), c.Begin("show")}
@@ -188,7 +188,7 @@ func TestLateAbort(t *testing.T) {
 
 // A front-end is told that the kernel is busy after all when something else is
 // answered while a cell runs.
-func TestBusyAgain(t *testing.T) {
+func TestConcurrentBusyAgain(t *testing.T) {
 	e := &echo{interrupt: make(chan struct{})}
 	c, _ := connect(t, e)
 	cell := c.Begin("wait")
