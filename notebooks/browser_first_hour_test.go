@@ -113,6 +113,13 @@ func TestNotebookFirstHourInBrowser(t *testing.T) {
 	}
 	t.Log(l.screenshot("first_hour_tab"))
 	l.press(kb.Escape)
+
+	// The launcher offers the notebooks to begin with.
+	l.do(`jupyterapp.commands.execute("launcher:create").then(() => undefined)`)
+	l.is("the launcher's cards", `[...document.querySelectorAll(".jp-LauncherCard-label")].some(e => e.innerText.trim() === "Start here")`)
+	t.Log(l.screenshot("first_hour_launcher"))
+	l.do(`[...document.querySelectorAll(".jp-LauncherCard")].find(e => e.innerText.trim() === "Start here").click()`)
+	l.is("00_start_here.ipynb to open", `[...jupyterapp.shell.widgets("main")].some(w => w.context?.path === "00_start_here.ipynb")`)
 }
 
 // TestNotebookRunAllStopsInBrowser: what comes after a cell that fails is not run.
