@@ -212,7 +212,7 @@ func (s *setup) goParts(ctx context.Context) error {
 		name string
 		run  func(context.Context) (string, bool, error)
 	}
-	parts := []part{{"camlab and its kernel", s.programs}, {"cells", s.cells}}
+	parts := []part{{"camlab", s.programs}, {"cells", s.cells}}
 	if err := compile.Supported(ctx, goenv.Environ(s.spare())); s.opts.GoNB || errors.Is(err, compile.ErrUnsupported) {
 		parts = append(parts, part{"GoNB", s.gonbPrograms}, part{"build cache", s.warm})
 	}

@@ -108,38 +108,43 @@ func (s *setup) packStep() (string, bool, error) {
 
 // programs builds the programs that come out of this module's own go.mod.
 func (s *setup) programs(ctx context.Context) (string, bool, error) {
-	paths := []string{s.Bin("camlab"), s.KernelBin(kernelProgram)}
-	if s.fresh("programs", s.goVer+" "+s.report.Version, paths...) {
+	if s.fresh("programs", s.goVer+" "+s.report.Version, s.Bin("camlab")) {
 		return "up to date", false, nil
 	}
-	s.say("camlab and its kernel", "compiling, GoMLX included")
+	s.say("camlab", "compiling, GoMLX included")
 	if err := os.MkdirAll(s.Bin(""), 0o755); err != nil {
 		return "", false, err
 	}
 	if err := s.build(ctx, s.Bin("camlab"), "./cmd/camlab"); err != nil {
 		return "", false, err
 	}
-	if err := s.build(ctx, s.KernelBin(kernelProgram), "./kernels/"+kernelProgram); err != nil {
-		return "", false, err
-	}
-	return s.Bin("camlab") + ", " + kernelProgram, true, s.setStamp("programs", s.goVer+" "+s.report.Version)
+	return s.Bin("camlab"), true, s.setStamp("programs", s.goVer+" "+s.report.Version)
 }
 
-// cells makes what the kernel needs to run cells in one process.
+// cells makes the kernel that runs cells in one process, and what it needs.
 func (s *setup) cells(ctx context.Context) (string, bool, error) {
 	vars, err := s.Vars()
 	if err != nil {
 		return "", false, err
 	}
+	env := s.kernelEnv(vars)
+	if err := compile.Supported(ctx, env); errors.Is(err, compile.ErrUnsupported) {
+		return "each is a program of its own, run by GoNB: " + err.Error(), false, os.RemoveAll(s.CellsDir()) // of another Go
+	}
 	s.say("cells", "compiling what they run in")
-	changed, err := compile.Prepare(ctx, s.CellsDir(), compile.Source{Version: s.report.Version}, s.kernelEnv(vars))
-	switch {
-	case errors.Is(err, compile.ErrUnsupported):
-		return "each is a program of its own, run by GoNB: " + err.Error(), false, nil
-	case err != nil:
-		return "", false, err
-	case !changed:
-		return "up to date", false, nil
+	want, built := s.goVer+" "+s.report.Version, false
+	if !s.fresh(kernelProgram, want, s.KernelBin(kernelProgram)) {
+		if err := s.build(ctx, s.KernelBin(kernelProgram), "./kernels/"+kernelProgram); err != nil {
+			return "", false, err
+		}
+		if err := s.setStamp(kernelProgram, want); err != nil {
+			return "", false, err
+		}
+		built = true
+	}
+	changed, err := compile.Prepare(ctx, s.CellsDir(), compile.Source{Version: s.report.Version}, env)
+	if err != nil || !changed && !built {
+		return "up to date", false, err
 	}
 	return "they stay in one process: values live on", true, nil
 }
