@@ -85,7 +85,7 @@ func TestKernelsCommand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.MkdirAll(env.Bin(""), 0o755); err != nil {
+	if err := os.MkdirAll(env.KernelBin(""), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(env.KernelBin("gonb"), nil, 0o755); err != nil {
