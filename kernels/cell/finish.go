@@ -158,7 +158,7 @@ func (r *rewriter) variable(y *symbol) {
 		}
 	})
 	old := r.s.symbols[y.name]
-	same := old != nil && old.kind == varDecl && old.head == y.head && !slices.Contains(r.u.Dropped, y.name)
+	same := old != nil && old.kind == varDecl && old.head == y.head && !r.remade[y.name]
 	if old != nil && !same {
 		r.changed[y.name] = true
 	}

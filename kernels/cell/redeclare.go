@@ -12,7 +12,8 @@ import (
 // redeclare finds what of earlier cells is carried, declared again or dropped.
 func (r *rewriter) redeclare() error {
 	s := r.s
-	anew := r.anew()
+	anew, remade := r.anew()
+	r.remade = remade
 	// What is as it was is not declared again, unless it has changed with another.
 	for name, y := range r.own {
 		if y.kind != varDecl && !anew[name] && r.same(y) {
@@ -24,7 +25,9 @@ func (r *rewriter) redeclare() error {
 		switch old := s.symbols[name]; {
 		case old == nil || r.own[name] != nil:
 		case old.kind == varDecl:
-			r.u.Dropped = append(r.u.Dropped, name)
+			if remade[name] {
+				r.u.Dropped = append(r.u.Dropped, name)
+			}
 		default:
 			r.again(old)
 		}
@@ -68,10 +71,12 @@ func (r *rewriter) redeclare() error {
 	return nil
 }
 
-// anew are the names that do not mean what they did.
-func (r *rewriter) anew() map[string]bool {
+// anew are the names that do not mean what they did; remade are those of them
+// whose values are made otherwise. A type that has a method more is anew, and its
+// values stay.
+func (r *rewriter) anew() (anew, remade map[string]bool) {
 	s := r.s
-	anew := make(map[string]bool)
+	anew, remade = make(map[string]bool), make(map[string]bool)
 	for name, y := range r.own {
 		old := s.symbols[name]
 		switch {
@@ -85,7 +90,7 @@ func (r *rewriter) anew() map[string]bool {
 				}
 			}
 		case y.kind != varDecl || old.kind != varDecl || r.changed[name]:
-			anew[name] = true
+			anew[name], remade[name] = true, true
 		}
 	}
 	for name, y := range r.own { // a new method makes a new type
@@ -93,7 +98,14 @@ func (r *rewriter) anew() map[string]bool {
 			anew[t] = true
 		}
 	}
-	for changed := len(anew) > 0; changed; {
+	s.spread(anew)
+	s.spread(remade)
+	return anew, remade
+}
+
+// spread adds the names that use those of a set.
+func (s *Session) spread(set map[string]bool) {
+	for changed := len(set) > 0; changed; {
 		changed = false
 		for name, y := range s.symbols {
 			words := y.uses
@@ -101,13 +113,12 @@ func (r *rewriter) anew() map[string]bool {
 				words = y.needs // functions call what is declared last
 			}
 			for word := range words {
-				if anew[word] && !anew[name] {
-					anew[name], changed = true, true
+				if set[word] && !set[name] {
+					set[name], changed = true, true
 				}
 			}
 		}
 	}
-	return anew
 }
 
 // same reports whether a declaration of the cell is one that lives on.
