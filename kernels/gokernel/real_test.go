@@ -72,6 +72,13 @@ func TestGoCells(t *testing.T) {
 			t.Errorf("%s\nstdout %q\nstderr %q\nshown %s\nerror %s", r.code, got.Stdout, got.Stderr, shown, got.Error)
 		}
 	}
+	if got := c.Run("Must(strconv.Atoi(\"no\"))"); strings.Contains(got.Error, "in libraries") || !strings.Contains(got.Error, "line 1") {
+		t.Errorf("Must is in the trace: %s", got.Error)
+	}
+	c.Run("y := 1\nkept := 2\n%rm y")
+	if got := c.Run("%whos"); strings.Contains(strings.Join(got.Shown, ""), "y  ") || !strings.Contains(strings.Join(got.Shown, ""), "kept  ") {
+		t.Errorf("%%whos after %%rm: %q", got.Shown)
+	}
 	id := c.Begin("fmt.Print(\"begun\")\nfor { x++ }")
 	c.Until(func(m *jupyter.Message) bool { return m.Header.Type == "stream" })
 	k.Interrupt()
