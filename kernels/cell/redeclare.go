@@ -37,6 +37,15 @@ func (r *rewriter) redeclare() error {
 	todo := slices.Collect(maps.Keys(r.names))
 	for _, y := range r.own {
 		todo = append(todo, slices.Collect(maps.Keys(y.needs))...)
+		if t, _, _ := strings.Cut(y.name, "."); r.rebodied(y) { // what embeds the type may have its method
+			made := map[string]bool{t: true}
+			s.spread(made)
+			for name := range made {
+				if other := s.symbols[name]; other != nil && other.kind == typeDecl {
+					todo = append(todo, name)
+				}
+			}
+		}
 	}
 	for len(todo) > 0 {
 		name := todo[0]
@@ -141,7 +150,7 @@ func (r *rewriter) same(y *symbol) bool {
 // are compiled into their users.)
 func (r *rewriter) rebodied(y *symbol) bool {
 	old := r.s.symbols[y.name]
-	return strings.Contains(y.name, ".") && old != nil && !old.pending && old.body > 0 && y.body > 0 &&
+	return strings.Contains(y.name, ".") && !y.again && old != nil && !old.pending && old.body > 0 && y.body > 0 &&
 		signature(old.source) == signature(r.text[y.from:y.end])
 }
 

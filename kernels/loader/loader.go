@@ -245,7 +245,8 @@ func (l *Loader) forget(declared []string) forgotten {
 	for _, n := range declared {
 		t, method, isMethod := strings.Cut(n, ".")
 		for _, k := range l.mentions[t] {
-			if !isMethod || belongs(k, l.cell+"."+t+"."+method) || belongs(k, l.cell+".(*"+t+")."+method) {
+			if !isMethod || belongs(k, l.cell+"."+t+"."+method) || belongs(k, l.cell+".(*"+t+")."+method) ||
+				strings.Contains(k, "..dict.") { // of a generic function, which may call the method
 				drop(k)
 			}
 		}
