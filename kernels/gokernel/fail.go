@@ -62,6 +62,9 @@ func (k *kernel) runFailure(f wire.Failure) *failure {
 	switch f.Kind {
 	case wire.Panic:
 		head = strings.TrimPrefix(head, "panic: ")
+		if strings.HasSuffix(head, "(types from different scopes)") {
+			head += "\nThe value is older than the type's last declaration: make it anew."
+		}
 	case wire.Interrupted:
 		if head == "" || head == "interrupted" {
 			head = "the cell was interrupted"

@@ -79,6 +79,10 @@ func TestGoCells(t *testing.T) {
 	if got := c.Run("%whos"); strings.Contains(strings.Join(got.Shown, ""), "y  ") || !strings.Contains(strings.Join(got.Shown, ""), "kept  ") {
 		t.Errorf("%%whos after %%rm: %q", got.Shown)
 	}
+	c.Run("type old struct{ n int }\nvar box any = old{}")
+	if got := c.Run("type old struct{ m int }\nbox.(old)"); !strings.Contains(got.Error, "older than the type's last declaration") {
+		t.Errorf("a value of an old type: %s", got.Error)
+	}
 	id := c.Begin("fmt.Print(\"begun\")\nfor { x++ }")
 	c.Until(func(m *jupyter.Message) bool { return m.Header.Type == "stream" })
 	k.Interrupt()
@@ -90,6 +94,11 @@ func TestGoCells(t *testing.T) {
 	}
 	if _, got := c.Ask("complete_request", map[string]any{"code": "%time\np.", "cursor_pos": 8}); len(got["matches"].([]any)) != 2 {
 		t.Errorf("completion: %v", got)
+	}
+	for code, want := range map[string]int{"!ls p": 0, "%cd p": 0, "?strings.ToU": 2, "??strings.ToU": 2} {
+		if _, got := c.Ask("complete_request", map[string]any{"code": code, "cursor_pos": len(code)}); len(got["matches"].([]any)) != want {
+			t.Errorf("completion of %s: %v, want %d", code, got, want)
+		}
 	}
 	if _, got := c.Ask("inspect_request", map[string]any{"code": "strings.ToUpper", "cursor_pos": 12}); got["found"] != true {
 		t.Errorf("help: %v", got)
