@@ -79,9 +79,9 @@ func TestGoCells(t *testing.T) {
 	if got := c.Run("%whos"); strings.Contains(strings.Join(got.Shown, ""), "y  ") || !strings.Contains(strings.Join(got.Shown, ""), "kept  ") {
 		t.Errorf("%%whos after %%rm: %q", got.Shown)
 	}
-	c.Run("type old struct{ n int }\nvar box any = old{}")
-	if got := c.Run("type old struct{ m int }\nbox.(old)"); !strings.Contains(got.Error, "older than the type's last declaration") {
-		t.Errorf("a value of an old type: %s", got.Error)
+	c.Run("type old struct{ n int }\nvar box any = old{}\na, b := old{}, []old{}")
+	if got := c.Run("type old struct{ m int }\nbox.(old)"); !strings.Contains(got.Error, "older than the type's last declaration") || got.Stderr != "gone with the type that this cell declares anew: a, b\n" {
+		t.Errorf("a value of an old type: %s\n%s", got.Error, got.Stderr)
 	}
 	id := c.Begin("fmt.Print(\"begun\")\nfor { x++ }")
 	c.Until(func(m *jupyter.Message) bool { return m.Header.Type == "stream" })
