@@ -62,6 +62,9 @@ func TestGoCells(t *testing.T) {
 		{"y := undefined", "", "", "undefined: undefined"},
 		{"for {\n\tx++\n\tif x > 100 { break }\n}\nfmt.Print(x)", "101", "", ""},
 		{"gonbui.DisplayHTML(\"<b>\")\ngonbui.IsNotebook", "", "true", ""},
+		{"img := image.NewGray(image.Rect(0, 0, 2, 2))\nnotebook.Show(img)", "", "image/png", ""},
+		{"notebook.Show(figure.Describe(img, \"gray\"))", "", "gray", ""},
+		{"notebook.Show(img, errors.New(\"no picture\"))", "", "", "no picture"},
 		{"%whos x", "", "101", ""},
 		{"func Test() { panic(\"in a function\") }\nTest()", "", "", "in Test"},
 		{"os.Getenv(\"GONB_VERSION\") != \"\"", "", "true", ""},
@@ -76,7 +79,7 @@ func TestGoCells(t *testing.T) {
 		t.Errorf("Must is in the trace: %s", got.Error)
 	}
 	c.Run("y := 1\nkept := 2\n%rm y")
-	if got := c.Run("%whos"); strings.Contains(strings.Join(got.Shown, ""), "y  ") || !strings.Contains(strings.Join(got.Shown, ""), "kept  ") {
+	if got := c.Run("%whos"); strings.Contains(strings.Join(got.Shown, ""), "<td>y</td>") || !strings.Contains(strings.Join(got.Shown, ""), "<td>kept</td>") {
 		t.Errorf("%%whos after %%rm: %q", got.Shown)
 	}
 	c.Run("type old struct{ n int }\nvar box any = old{}\na, b := old{}, []old{}")

@@ -107,6 +107,13 @@ func generics(k *kernel) {
 	k.ok("type Tree struct { L, R *Tree; V any }\nt := &Tree{V: l}\nt.V.(List[Color]).n", "2")
 	k.ok("next, stop := iter.Pull(l.All())\nv, ok := next()\nfmt.Println(v, ok)\nstop()", "green true")
 	k.ok("var ls List[map[string]Color]\nls.Add(map[string]Color{\"a\": Green})\nls.head.v", "map[string]Color{\"a\": green}")
+	// with another body a generic function has another dictionary, for the same types too
+	k.ok("func kind[T any](x T) string { return fmt.Sprintf(\"%T\", x) }\nkind(1)", "int")
+	k.ok("func kind[T any](x T) string { return fmt.Sprintf(\"%T %T\", []T{x}, map[string]T{}) }\nkind(1)", "[]int map[string]int")
+	k.ok("func (l *List[T]) Len() int { return l.head.len() }\nfunc (n *node[T]) len() int { if n == nil { return 0 }; return 1 + n.next.len() }\nvar li List[int]\nli.Add(4); li.Add(5)\nfmt.Println(li.Len(), l.Len(), ls.Len())", "2 2 1")
+	k.ok("type Tree[T cmp.Ordered] struct { l, r *Tree[T]; v T }\nfunc (t *Tree[T]) Insert(v T) *Tree[T] { if t == nil { return &Tree[T]{v: v} }; if v < t.v { t.l = t.l.Insert(v) } else { t.r = t.r.Insert(v) }; return t }\nvar tr *Tree[string]\nfor _, s := range []string{\"d\", \"a\", \"c\"} { tr = tr.Insert(s) }", "")
+	k.ok("func (t *Tree[T]) Len() int { if t == nil { return 0 }; return 1 + t.l.Len() + t.r.Len() }\ntr.Len()", "3")
+	k.ok("func (l *List[T]) Last() []T { return append([]T{l.head.v}, make([]T, l.Len())...) }\nli.Last()", "[]int{5, 0, 0}")
 	k.ok("slices.SortFunc(names, func(a, b string) int { return cmp.Compare(b, a) })\nnames", "[]string{\"n2\", \"n1\"}")
 }
 

@@ -287,7 +287,7 @@ func (l *Loader) names(symbol string) []string {
 			at = from // another package
 			continue
 		}
-		from += len(symbol[from:]) - len(strings.TrimLeft(symbol[from:], "(*"))
+		from += len(symbol[from:]) - len(strings.TrimLeft(strings.TrimPrefix(symbol[from:], ".dict."), "(*"))
 		end := from
 		for end < len(symbol) && letter(symbol[end]) {
 			end++

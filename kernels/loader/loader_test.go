@@ -156,13 +156,14 @@ func TestBuiltins(t *testing.T) {
 func TestNames(t *testing.T) {
 	l := &Loader{cell: "cell"}
 	for symbol, want := range map[string]string{
-		"cell.x":                          "x",
-		"cell.x·f":                        "x",
-		"cell.Dog.Sound-fm·f":             "Dog",
-		"cell.(*Dog).Sound":               "Dog",
-		"cell.Dog.Sound<1>":               "Dog",
-		"type:map[string]*cell.T":         "T",
-		"cell.Map[go.shape.int,cell.Key]": "Map Key",
+		"cell.x":                                       "x",
+		"cell.x·f":                                     "x",
+		"cell.Dog.Sound-fm·f":                          "Dog",
+		"cell..dict.Map[int,cell.Key]":                 "Map Key",
+		"cell.(*Dog).Sound":                            "Dog",
+		"cell.Dog.Sound<1>":                            "Dog",
+		"type:map[string]*cell.T":                      "T",
+		"cell.Map[go.shape.int,cell.Key]":              "Map Key",
 		"type:func(cell.A, mycell.B, a/cell.C) cell.Ä": "A Ä",
 		"go:itab.*cell.T,fmt.Stringer":                 "T",
 		"type:struct { x.cell.Y int }":                 "",
