@@ -56,7 +56,7 @@ func open(t *testing.T) (c *Compiler, said *[]string) {
 func TestCellsAreCompiled(t *testing.T) {
 	c, _ := open(t)
 	s := cell.Session{Importer: c.Importer(), Find: c.Find}
-	for _, text := range []string{`x := camlib.PureGo`, `fmt.Println(x, strings.ToUpper("a"))`, `unsafe.Sizeof(x)`} {
+	for _, text := range []string{`x := camlib.PureGo`, `fmt.Println(x, strings.ToUpper("a"))`, `size := unsafe.Sizeof(x)`} {
 		u, err := s.Rewrite(text)
 		if err != nil {
 			t.Fatal(err)

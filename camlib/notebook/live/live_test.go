@@ -23,7 +23,7 @@ type node struct {
 	next *node
 }
 
-type formatter struct{ n int }
+type formatter struct{}
 
 func (formatter) Format(s fmt.State, verb rune) { fmt.Fprintf(s, "%c", verb) }
 
