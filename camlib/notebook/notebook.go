@@ -12,6 +12,7 @@ package notebook
 import (
 	"cmp"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"html"
 	"image"
@@ -62,10 +63,11 @@ func Must[T any](v T, err error) T {
 }
 
 // Show displays a picture with its alternative text, or ends the cell as [Check]
-// does. Pictures of package figure bring a text that says what they show; for
-// others give one with [ShowAlt].
-func Show(img image.Image, err error) {
-	Check(err)
+// does: it takes a picture, or what a function returns that makes one. Pictures of
+// package figure bring a text that says what they show; for others give one with
+// [ShowAlt].
+func Show(img image.Image, errs ...error) {
+	Check(errors.Join(errs...))
 	ShowPNG(figure.PNGBytes(img))
 }
 

@@ -36,7 +36,10 @@ func TestWhatIsTheSameIsNotCompiledAgain(t *testing.T) {
 	equal(t, "its callers: declared", u.Declared, []string{"T.Get", "twice"})
 	u = n.run("func (t T) Get() (n int) { return t.a }")
 	equal(t, "a method with another signature: declared", u.Declared, []string{"T", "T.Get", "mk", "twice"})
-	equal(t, "a method with another signature: dropped", u.Dropped, []string{"v"})
+	equal(t, "a method with another signature: dropped", u.Dropped, nil)
+	n.run("type in struct{ T }\ntype Out struct{ *in; n int }")
+	u = n.run("func (t T) Get() (n int) { return 3 }")
+	equal(t, "types that have the method by embedding: declared", u.Declared, []string{"Out.Get", "T.Get", "in.Get", "twice"})
 	u = n.run("import rand \"math/rand/v2\"\nfunc roll() int { return rand.Int() }")
 	equal(t, "an import changed", u.Declared, []string{"roll"})
 }

@@ -275,7 +275,9 @@ func TestErrorsNameTheLineOfTheCell(t *testing.T) {
 		{"a := 1 +", "cell[8]:1:9: expected operand"},
 		{"import \"C\"", "cell[9]:1:8: import \"C\" does not work in a cell"},
 		{"}", "cell[10]:1:1: unexpected }"},
-		{"f, err := os.Open(\"x\")\nmodel := f.Nme()", "cell[11]:2:12: f.Nme undefined"},
+		{"x := 1\n string := \"a\"", "cell[11]:2:2: string is one of Go's types, which this would hide"},
+		{"type error int", "cell[12]:1:6: error is one of Go's types"},
+		{"f, err := os.Open(\"x\")\nmodel := f.Nme()", "cell[13]:2:12: f.Nme undefined"},
 	} {
 		if got := n.fails(row.text); !strings.HasPrefix(got, row.want) {
 			t.Errorf("%s\nsays %q, want %q", row.text, got, row.want)

@@ -55,22 +55,54 @@ func (r *rewriter) source() []byte {
 			fmt.Fprintf(&b, "%s%s\n", r.at(d.from), r.text[d.from:d.end])
 		}
 	}
-	for _, st := range r.stmts {
-		if !slices.ContainsFunc(st.vars, func(v string) bool { return r.inner[v] }) { // declarations see these
-			continue
-		}
-		if st.kind == varDecl {
-			fmt.Fprintf(&b, "%s%s\n", r.at(st.start), r.text[st.start:st.end])
-		} else {
-			fmt.Fprintf(&b, "var (\n%s%s %s\n)\n", r.at(st.start), r.text[st.start:st.define], r.text[st.define+1:st.end])
-		}
-	}
+	r.seen(&b)
 	fmt.Fprintf(&b, "func %s() {\n", r.u.Function)
 	for _, st := range r.stmts {
 		fmt.Fprintf(&b, "%s%s%s%s\n", st.prefix, r.at(st.start), r.text[st.start:st.end], st.suffix)
 	}
 	b.WriteString("}\n")
 	return b.Bytes()
+}
+
+// seen writes the variables of the cell that declarations see, and those of which
+// they are made, as the package's; each where it is declared first.
+func (r *rewriter) seen(b *bytes.Buffer) {
+	inner := func(v string) bool { return r.inner[v] }
+	for _, st := range slices.Backward(r.stmts) {
+		if slices.ContainsFunc(st.vars, inner) {
+			ast.Inspect(st.node, func(n ast.Node) bool {
+				if id, ok := n.(*ast.Ident); ok && r.own[id.Name] != nil && r.own[id.Name].kind == varDecl {
+					r.inner[id.Name] = true
+				}
+				return true
+			})
+		}
+	}
+	written := make(map[string]bool)
+	for _, st := range r.stmts {
+		if !slices.ContainsFunc(st.vars, func(v string) bool { return inner(v) && !written[v] }) {
+			continue
+		}
+		if st.kind == varDecl {
+			fmt.Fprintf(b, "%s%s\n", r.at(st.start), r.text[st.start:st.end])
+		} else {
+			b.WriteString("var (")
+			for i, l := range st.node.(*ast.AssignStmt).Lhs {
+				if i > 0 {
+					b.WriteByte(',')
+				}
+				if id, ok := l.(*ast.Ident); ok && inner(id.Name) && !written[id.Name] {
+					fmt.Fprintf(b, "\n%s%s", r.at(st.offset(id.Pos())), id.Name)
+				} else {
+					b.WriteString("\n_")
+				}
+			}
+			fmt.Fprintf(b, " =\n%s%s\n)\n", r.at(st.define+2), r.text[st.define+2:st.end])
+		}
+		for _, v := range st.vars {
+			written[v] = true
+		}
+	}
 }
 
 // outdated drops declarations of earlier cells that a type declared again, or a

@@ -38,7 +38,7 @@ func TestExplain(t *testing.T) {
 		{"strings.Builder{}.buf", "Only names that begin with a capital letter are seen"},
 		{"import \"x/y\"", "x/y"},
 		{"import \"rand\"", `Did you mean "math/rand"?`},
-		{"import \"github.com/x/y\"", "!go get github.com/x/y"},
+		{"import \"github.com/x/y\"", "!*go get github.com/x/y"},
 		{"var f float64 = model", "Go converts no numbers by itself: float64(model)"},
 		{"1.5 * model", "Go converts no numbers by itself"},
 		{"text + 1", "fmt.Sprint(x)"},
@@ -78,6 +78,13 @@ func TestExplainOtherLanguages(t *testing.T) {
 		{"if model > 2\n{\n}", "{ must be on the line of if."},
 		{"func f()\n{\n}", "{ must be on the line of func."},
 		{"while model < 2:", "for model < 2 {"},
+		{"while model < 2 { model++ }", "for model < 2 {\n"},
+		{"for x in xs { fmt.Println(x) }", "for _, x := range xs {\n"},
+		{"for x in xs[0:1]: print(x)", "for _, x := range xs[0:1] {\n"},
+		{"print(f\"{model}\")", "fmt.Sprintf"},
+		{"xs[-2]", "xs[len(xs)-2]"},
+		{"xs is not None", "xs != nil"},
+		{"xs is None", "xs == nil"},
 		{"True", "Go's form: true"},
 		{"x := None", "Go's form: nil"},
 		{"2 ** 3", "math.Pow"},
@@ -102,7 +109,7 @@ func TestExplainOtherLanguages(t *testing.T) {
 			t.Errorf("%s: no error", row.text)
 			continue
 		}
-		if got := n.Explain(row.text, err); !strings.Contains(got, row.want) {
+		if got := n.Explain(row.text, err); !strings.Contains(got+"\n", row.want) {
 			t.Errorf("%s\nsays\n%s\nwant\n%s", row.text, got, row.want)
 		}
 	}

@@ -70,6 +70,7 @@ func (r *rewriter) finish() error {
 		r.u.Declared = append(r.u.Declared, name)
 		r.u.symbols[name] = y
 	}
+	r.promoted()
 	texts := make(map[string]bool)
 	for _, d := range r.decls {
 		if !d.again && !texts[d.text] {
@@ -80,6 +81,25 @@ func (r *rewriter) finish() error {
 	r.function(&b, kept)
 	r.assemble(b.Bytes())
 	return nil
+}
+
+// promoted has the methods declared that types of earlier cells have by embedding
+// one whose method has another body now.
+func (r *rewriter) promoted() {
+	for _, y := range r.own {
+		t, method, _ := strings.Cut(y.name, ".")
+		if !r.rebodied(y) {
+			continue
+		}
+		for name, c := range r.carried {
+			if obj, ok := r.pkg.Scope().Lookup(name).(*types.TypeName); ok && c.kind == typeDecl && name != t {
+				sel := types.NewMethodSet(types.NewPointer(obj.Type())).Lookup(r.pkg, method)
+				if sel != nil && len(sel.Index()) > 1 && !slices.Contains(r.u.Declared, name+"."+method) {
+					r.u.Declared = append(r.u.Declared, name+"."+method)
+				}
+			}
+		}
+	}
 }
 
 // variables has variables become the package's, those whose types have names.
@@ -158,7 +178,7 @@ func (r *rewriter) variable(y *symbol) {
 		}
 	})
 	old := r.s.symbols[y.name]
-	same := old != nil && old.kind == varDecl && old.head == y.head && !slices.Contains(r.u.Dropped, y.name)
+	same := old != nil && old.kind == varDecl && old.head == y.head && !r.remade[y.name]
 	if old != nil && !same {
 		r.changed[y.name] = true
 	}

@@ -285,7 +285,7 @@ func (r *rewriter) helpImport(p string) string {
 		return fmt.Sprintf("Did you mean %q?", other)
 	}
 	if strings.Contains(strings.Split(p, "/")[0], ".") {
-		return "If the path is right, get its module: a line !go get " + p + " in a cell of its own."
+		return "If the path is right, get its module: a line !*go get " + p + " in a cell of its own."
 	}
 	return "The standard library has no such package; others have a path that begins with a host, such as github.com."
 }

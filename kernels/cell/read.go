@@ -7,6 +7,7 @@ import (
 	"go/parser"
 	"go/scanner"
 	"go/token"
+	"go/types"
 	"slices"
 	"strconv"
 	"strings"
@@ -65,10 +66,29 @@ func (r *rewriter) read() error {
 			wrong = append(wrong, err)
 		}
 	}
+	for _, st := range r.stmts {
+		for _, name := range st.vars {
+			wrong = append(wrong, r.hides(name, st.start))
+		}
+	}
+	for _, d := range r.decls {
+		wrong = append(wrong, r.hides(d.name, d.from))
+	}
 	for r.names[r.u.Function] {
 		r.u.Function += "_"
 	}
 	return errors.Join(wrong...)
+}
+
+// hides is the error of a name that would hide one of Go's types from all cells,
+// whose variables are declared by their types' names; else nil.
+func (r *rewriter) hides(name string, at int) error {
+	if _, ok := types.Universe.Lookup(name).(*types.TypeName); !ok {
+		return nil
+	}
+	e := r.errorAt(at, name+" is one of Go's types, which this would hide from later cells")
+	e.Help = "Use another name."
+	return e
 }
 
 func (r *rewriter) readDecl(p part) error {

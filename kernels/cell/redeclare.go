@@ -12,7 +12,8 @@ import (
 // redeclare finds what of earlier cells is carried, declared again or dropped.
 func (r *rewriter) redeclare() error {
 	s := r.s
-	anew := r.anew()
+	anew, remade := r.anew()
+	r.remade = remade
 	// What is as it was is not declared again, unless it has changed with another.
 	for name, y := range r.own {
 		if y.kind != varDecl && !anew[name] && r.same(y) {
@@ -24,7 +25,9 @@ func (r *rewriter) redeclare() error {
 		switch old := s.symbols[name]; {
 		case old == nil || r.own[name] != nil:
 		case old.kind == varDecl:
-			r.u.Dropped = append(r.u.Dropped, name)
+			if remade[name] {
+				r.u.Dropped = append(r.u.Dropped, name)
+			}
 		default:
 			r.again(old)
 		}
@@ -34,6 +37,15 @@ func (r *rewriter) redeclare() error {
 	todo := slices.Collect(maps.Keys(r.names))
 	for _, y := range r.own {
 		todo = append(todo, slices.Collect(maps.Keys(y.needs))...)
+		if t, _, _ := strings.Cut(y.name, "."); r.rebodied(y) { // what embeds the type may have its method
+			made := map[string]bool{t: true}
+			s.spread(made)
+			for name := range made {
+				if other := s.symbols[name]; other != nil && other.kind == typeDecl {
+					todo = append(todo, name)
+				}
+			}
+		}
 	}
 	for len(todo) > 0 {
 		name := todo[0]
@@ -68,10 +80,12 @@ func (r *rewriter) redeclare() error {
 	return nil
 }
 
-// anew are the names that do not mean what they did.
-func (r *rewriter) anew() map[string]bool {
+// anew are the names that do not mean what they did; remade are those of them
+// whose values are made otherwise. A type that has a method more is anew, and its
+// values stay.
+func (r *rewriter) anew() (anew, remade map[string]bool) {
 	s := r.s
-	anew := make(map[string]bool)
+	anew, remade = make(map[string]bool), make(map[string]bool)
 	for name, y := range r.own {
 		old := s.symbols[name]
 		switch {
@@ -85,7 +99,7 @@ func (r *rewriter) anew() map[string]bool {
 				}
 			}
 		case y.kind != varDecl || old.kind != varDecl || r.changed[name]:
-			anew[name] = true
+			anew[name], remade[name] = true, true
 		}
 	}
 	for name, y := range r.own { // a new method makes a new type
@@ -93,7 +107,14 @@ func (r *rewriter) anew() map[string]bool {
 			anew[t] = true
 		}
 	}
-	for changed := len(anew) > 0; changed; {
+	s.spread(anew)
+	s.spread(remade)
+	return anew, remade
+}
+
+// spread adds the names that use those of a set.
+func (s *Session) spread(set map[string]bool) {
+	for changed := len(set) > 0; changed; {
 		changed = false
 		for name, y := range s.symbols {
 			words := y.uses
@@ -101,13 +122,12 @@ func (r *rewriter) anew() map[string]bool {
 				words = y.needs // functions call what is declared last
 			}
 			for word := range words {
-				if anew[word] && !anew[name] {
-					anew[name], changed = true, true
+				if set[word] && !set[name] {
+					set[name], changed = true, true
 				}
 			}
 		}
 	}
-	return anew
 }
 
 // same reports whether a declaration of the cell is one that lives on.
@@ -130,7 +150,7 @@ func (r *rewriter) same(y *symbol) bool {
 // are compiled into their users.)
 func (r *rewriter) rebodied(y *symbol) bool {
 	old := r.s.symbols[y.name]
-	return strings.Contains(y.name, ".") && old != nil && !old.pending && old.body > 0 && y.body > 0 &&
+	return strings.Contains(y.name, ".") && !y.again && old != nil && !old.pending && old.body > 0 && y.body > 0 &&
 		signature(old.source) == signature(r.text[y.from:y.end])
 }
 

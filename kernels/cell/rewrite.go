@@ -71,6 +71,9 @@ type rewriter struct {
 	// changed are variables that get another type.
 	changed map[string]bool
 
+	// remade are names whose values are made otherwise than they were.
+	remade map[string]bool
+
 	carried map[string]*symbol
 	fset    *token.FileSet
 	info    *types.Info

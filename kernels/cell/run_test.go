@@ -85,6 +85,9 @@ func TestCellsRun(t *testing.T) {
 		{"a variable named like its package", "strings := strings.Fields(\"a b\")\nstrings", "value [a b]; 2 steps, 0 loops"},
 		{"comma ok, embedding, iota", "type E int\nconst (\n\tA E = iota + 1\n\tB\n)\ntype in struct{ n int }\nfunc (i *in) Inc() { i.n++ }\ntype out struct{ in; E }\no := &out{E: B}\no.Inc()\nm := map[E]int{B: o.n}\nv, ok := m[o.E]\nv, ok", "value 1 true; 5 steps, 0 loops"},
 		{"a line end in a raw string", "x := `a\r\nb`\r\nlen(x)\r\n", "value 3; 2 steps, 0 loops"},
+		{"variables of one name that functions see", "func load() error { _, err := os.Open(\"/\"); return err }\nx, err := strconv.Atoi(\"1\")\ny, err := strconv.Atoi(\"2\")\nx, y, err, load()", "value 1 2 <nil> <nil>; 3 steps, 0 loops"},
+		{"a function sees what is made of others", "k := \"a\"\nm := map[string]int{k: 1}\nfunc f() int { return m[\"a\"] }\nf()", "value 1; 3 steps, 0 loops"},
+		{"var, then :=", "var e error\nfunc g() error { return e }\na, e := strconv.Atoi(\"7\")\na, g()", "value 7 <nil>; 3 steps, 0 loops"},
 		{"quiet", "3 + 4;", "1 steps, 0 loops"},
 		{"a range over a function", "func seq(yield func(int) bool) { _ = yield(1) && yield(2) }\nfor v := range seq { fmt.Println(v) }", "1; 2; 1 steps, 2 loops"},
 	}

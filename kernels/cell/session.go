@@ -19,7 +19,8 @@
 // so that functions of earlier cells see its new value. A function, or a
 // variable of another type, that is declared again makes the functions that
 // mention it be compiled anew. A type that is declared again with another text
-// is a new type; variables of the old one are gone: Unit.Dropped lists them.
+// is a new type; variables of the old one are gone: Unit.Dropped lists them. With
+// another method a type is new, too, but its variables stay.
 package cell
 
 import (

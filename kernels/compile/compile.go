@@ -158,6 +158,9 @@ func (c *Compiler) Find(name string, uses ...string) (path string, ok bool) {
 	c.mu.Lock()
 	paths := slices.Clone(c.names[name])
 	c.mu.Unlock()
+	if name == "unsafe" { // which is compiled nowhere
+		return name, true
+	}
 	for _, path := range paths {
 		pkg, err := c.importPackage(path)
 		if err == nil && !slices.ContainsFunc(uses, func(n string) bool { return pkg.Scope().Lookup(n) == nil }) {
@@ -259,11 +262,10 @@ func (c *Compiler) Compile(ctx context.Context, u *cell.Unit) (archive string, p
 	fail := func(err error) (string, map[string]string, error) {
 		return "", nil, fmt.Errorf("compile: %s: %w", u.Name, err)
 	}
-	for _, path := range u.Imports {
-		if path != "unsafe" {
-			if err := c.provide(path); err != nil {
-				return fail(err)
-			}
+	files := slices.DeleteFunc(slices.Clone(u.Imports), func(path string) bool { return path == "unsafe" }) // which has none
+	for _, path := range files {
+		if err := c.provide(path); err != nil {
+			return fail(err)
 		}
 	}
 	dir, err := os.MkdirTemp(c.work, ".cell-")
@@ -273,7 +275,7 @@ func (c *Compiler) Compile(ctx context.Context, u *cell.Unit) (archive string, p
 	defer os.RemoveAll(dir)
 	var cfg bytes.Buffer
 	c.mu.Lock()
-	for _, path := range u.Imports {
+	for _, path := range files {
 		fmt.Fprintf(&cfg, "packagefile %s=%s\n", path, c.packages[path].Export)
 	}
 	c.mu.Unlock()

@@ -56,7 +56,7 @@ func open(t *testing.T) (c *Compiler, said *[]string) {
 func TestCellsAreCompiled(t *testing.T) {
 	c, _ := open(t)
 	s := cell.Session{Importer: c.Importer(), Find: c.Find}
-	for _, text := range []string{`x := camlib.PureGo`, `fmt.Println(x, strings.ToUpper("a"))`} {
+	for _, text := range []string{`x := camlib.PureGo`, `fmt.Println(x, strings.ToUpper("a"))`, `size := unsafe.Sizeof(x)`} {
 		u, err := s.Rewrite(text)
 		if err != nil {
 			t.Fatal(err)
@@ -94,6 +94,7 @@ func TestPackagesAreFoundByTheirNames(t *testing.T) {
 		{"graph", []string{"ReduceAllSum"}, "github.com/gomlx/gomlx/core/graph"},
 		{"graph", nil, "github.com/gomlx/gomlx/core/graph"},
 		{"template", nil, "html/template"},
+		{"unsafe", []string{"Sizeof"}, "unsafe"},
 		{"nosuch", nil, ""},
 	} {
 		if got, ok := c.Find(row.name, row.uses...); got != row.want || ok != (row.want != "") {

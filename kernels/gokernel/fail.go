@@ -41,6 +41,7 @@ const (
 
 	libraryFrames = 4  // of a trace that are shown
 	cellFrames    = 12 // the same
+	lostNames     = 30 // of variables
 )
 
 func compileFailure(text string) *failure {
@@ -61,6 +62,9 @@ func (k *kernel) runFailure(f wire.Failure) *failure {
 	switch f.Kind {
 	case wire.Panic:
 		head = strings.TrimPrefix(head, "panic: ")
+		if strings.HasSuffix(head, "(types from different scopes)") {
+			head += "\nThe value is older than the type's last declaration: make it anew."
+		}
 	case wire.Interrupted:
 		if head == "" || head == "interrupted" {
 			head = "the cell was interrupted"
@@ -88,7 +92,7 @@ func (k *kernel) trace(frames []wire.Frame) string {
 	var b, rest strings.Builder
 	cells, libraries := 0, 0
 	for i, f := range frames {
-		if i > 0 && f == frames[i-1] { // calls itself
+		if i > 0 && f == frames[i-1] || f.File == "must" { // calls itself; Must, Check
 			continue
 		}
 		name := f.Function[strings.LastIndexByte(f.Function, '/')+1:]
@@ -159,7 +163,11 @@ func (k *kernel) deathFailure(state *os.ProcessState, crash string, lost []strin
 	}
 	b.WriteString("\nAnother has been started. ")
 	if len(lost) > 0 {
-		fmt.Fprintf(&b, "Lost with it: %s. ", strings.Join(lost, ", "))
+		more := ""
+		if n := len(lost) - lostNames; n > 0 {
+			lost, more = lost[:lostNames], fmt.Sprintf(" and %d more", n)
+		}
+		fmt.Fprintf(&b, "Lost with it: %s%s. ", strings.Join(lost, ", "), more)
 	}
 	b.WriteString("Types, constants and functions are still known.")
 	return &failure{"process ended", value, b.String()}

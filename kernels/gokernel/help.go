@@ -45,6 +45,9 @@ func (k *kernel) Complete(code string, cursor int) jupyter.Completion {
 		return c
 	}
 	c := jupyter.Completion{Start: cursor, End: cursor}
+	if strings.ContainsAny(code[begin:min(begin+1, cursor)], "!%") && goOf(code)[begin] == ' ' { // a command's arguments are no Go
+		return c
+	}
 	if got := k.session.Complete(goOf(code), cursor); got != nil {
 		c.Start, c.End = got.Start, got.End
 		for _, item := range got.Items {
@@ -76,12 +79,17 @@ func (k *kernel) IsComplete(code string) (status, indent string) {
 	return cell.Status(c.text)
 }
 
-// goOf is a cell without the lines for the kernel; offsets in it are the cell's.
+// goOf is a cell without the lines for the kernel, but for the names that they ask
+// help for; offsets in it are the cell's.
 func goOf(code string) string {
 	lines, blank := strings.Split(code, "\n"), strings.Split(parseCell(code).text, "\n")
 	for i := range lines {
 		if i >= len(blank) || blank[i] == "" {
-			lines[i] = strings.Repeat(" ", len(lines[i]))
+			name := strings.TrimLeft(lines[i], "?")
+			if name == lines[i] {
+				name = ""
+			}
+			lines[i] = strings.Repeat(" ", len(lines[i])-len(name)) + name
 		}
 	}
 	return strings.Join(lines, "\n")

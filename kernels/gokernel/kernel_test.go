@@ -180,6 +180,22 @@ func TestLate(t *testing.T) {
 	})
 }
 
+// noHost is a compiler whose program is not there.
+type noHost struct{ textCompiler }
+
+func (noHost) Host() string { return "/nonexistent/host" }
+
+func TestNoHost(t *testing.T) {
+	temp := t.TempDir()
+	p, err := start(noHost{}, temp, temp, nil, func() *output { return nil }, nil)
+	if p != nil || err == nil || !strings.Contains(err.Error(), "starting host: ") {
+		t.Errorf("started %v, %v", p, err)
+	}
+	if left, err := filepath.Glob(filepath.Join(temp, "*")); err != nil || len(left) > 0 {
+		t.Errorf("left %v, %v", left, err)
+	}
+}
+
 func TestDeath(t *testing.T) {
 	_, c := begin(t)
 	for _, r := range []struct {

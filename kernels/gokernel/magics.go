@@ -96,6 +96,7 @@ func (m *magic) whos(_ line, args []string) error {
 	if err != nil {
 		return err
 	}
+	values = slices.DeleteFunc(values, func(v wire.Value) bool { return m.kernel.session.TypeOf(v.Name) == nil }) // gone, but not from the process
 	var missing []string
 	for _, name := range args {
 		if !slices.ContainsFunc(values, func(v wire.Value) bool { return v.Name == name }) {

@@ -49,6 +49,7 @@ func start(c compiler, dir, temp string, env []string, out func() *output, front
 	path := c.Host()
 	p = &process{replies: make(chan wire.Reply, 1), marks: make(chan int, 64), known: make(map[string]bool), dead: make(chan struct{})}
 	var ours, theirs []*os.File
+	made := p // returns with an error make p nil
 	defer func() {
 		for _, f := range theirs {
 			f.Close()
@@ -57,8 +58,8 @@ func start(c compiler, dir, temp string, env []string, out func() *output, front
 			for _, f := range ours {
 				f.Close()
 			}
-			if p.display != nil {
-				p.display.close()
+			if made.display != nil {
+				made.display.close()
 			}
 		}
 	}()

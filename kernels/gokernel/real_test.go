@@ -65,6 +65,9 @@ func TestGoCells(t *testing.T) {
 		{"?images", "", "Package images", ""},
 		{"?camlib.Model.Explain", "", "Explain makes one map", ""},
 		{"??cell.nothing", "", "", "no help"},
+		{"img := image.NewGray(image.Rect(0, 0, 2, 2))\nnotebook.Show(img)", "", "image/png", ""},
+		{"notebook.Show(figure.Describe(img, \"gray\"))", "", "gray", ""},
+		{"notebook.Show(img, errors.New(\"no picture\"))", "", "", "no picture"},
 		{"%whos x", "", "101", ""},
 		{"func Test() { panic(\"in a function\") }\nTest()", "", "", "in Test"},
 		{"os.Getenv(\"GONB_VERSION\") != \"\"", "", "true", ""},
@@ -74,6 +77,17 @@ func TestGoCells(t *testing.T) {
 		if got.Stdout != r.stdout || !strings.Contains(shown, r.shown) || !strings.Contains(got.Error, r.failure) || (r.failure == "") != (got.Error == "") {
 			t.Errorf("%s\nstdout %q\nstderr %q\nshown %s\nerror %s", r.code, got.Stdout, got.Stderr, shown, got.Error)
 		}
+	}
+	if got := c.Run("Must(strconv.Atoi(\"no\"))"); strings.Contains(got.Error, "in libraries") || !strings.Contains(got.Error, "line 1") {
+		t.Errorf("Must is in the trace: %s", got.Error)
+	}
+	c.Run("y := 1\nkept := 2\n%rm y")
+	if got := c.Run("%whos"); strings.Contains(strings.Join(got.Shown, ""), "<td>y</td>") || !strings.Contains(strings.Join(got.Shown, ""), "<td>kept</td>") {
+		t.Errorf("%%whos after %%rm: %q", got.Shown)
+	}
+	c.Run("type old struct{ n int }\nvar box any = old{}\na, b := old{}, []old{}")
+	if got := c.Run("type old struct{ m int }\nbox.(old)"); !strings.Contains(got.Error, "older than the type's last declaration") || got.Stderr != "gone with the type that this cell declares anew: a, b\n" {
+		t.Errorf("a value of an old type: %s\n%s", got.Error, got.Stderr)
 	}
 	id := c.Begin("fmt.Print(\"begun\")\nfor { x++ }")
 	c.Until(func(m *jupyter.Message) bool { return m.Header.Type == "stream" })
@@ -86,6 +100,11 @@ func TestGoCells(t *testing.T) {
 	}
 	if _, got := c.Ask("complete_request", map[string]any{"code": "%time\np.", "cursor_pos": 8}); len(got["matches"].([]any)) != 2 {
 		t.Errorf("completion: %v", got)
+	}
+	for code, want := range map[string]int{"!ls p": 0, "%cd p": 0, "?strings.ToU": 2, "??strings.ToU": 2} {
+		if _, got := c.Ask("complete_request", map[string]any{"code": code, "cursor_pos": len(code)}); len(got["matches"].([]any)) != want {
+			t.Errorf("completion of %s: %v, want %d", code, got, want)
+		}
 	}
 	if _, got := c.Ask("inspect_request", map[string]any{"code": "strings.ToUpper", "cursor_pos": 12}); got["found"] != true {
 		t.Errorf("help: %v", got)

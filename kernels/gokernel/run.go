@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -80,6 +81,9 @@ func (k *kernel) run(ctx context.Context, out *output, text string, args []strin
 	for _, w := range b.unit.Warnings {
 		out.Stream("stderr", fmt.Sprintf("warning: %s, line %d: %s\n", w.Name, w.Line, w.Text))
 	}
+	if gone := slices.DeleteFunc(slices.Clone(b.unit.Dropped), func(n string) bool { return k.session.TypeOf(n) == nil }); len(gone) > 0 {
+		out.Stream("stderr", fmt.Sprintf("gone with the type that this cell declares anew: %s\n", strings.Join(gone, ", ")))
+	}
 	<-starting
 	p, err := k.alive()
 	if err != nil {
@@ -123,6 +127,12 @@ func (k *kernel) run(ctx context.Context, out *output, text string, args []strin
 // warm starts the process before the first cell.
 func (k *kernel) warm() {
 	defer survive("starting the cell process")
+	k.mu.Lock()
+	closed := k.closed
+	k.mu.Unlock()
+	if closed { // its end is ours
+		return
+	}
 	if _, err := k.alive(); err != nil {
 		fmt.Fprintf(os.Stderr, "camlab: %v\n", err) // the first cell says it to the reader
 	}

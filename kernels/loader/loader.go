@@ -245,7 +245,8 @@ func (l *Loader) forget(declared []string) forgotten {
 	for _, n := range declared {
 		t, method, isMethod := strings.Cut(n, ".")
 		for _, k := range l.mentions[t] {
-			if !isMethod || strings.HasPrefix(k, l.cell+"."+t+"."+method) || strings.HasPrefix(k, l.cell+".(*"+t+")."+method) {
+			if !isMethod || belongs(k, l.cell+"."+t+"."+method) || belongs(k, l.cell+".(*"+t+")."+method) ||
+				strings.Contains(k, "..dict.") { // of a generic function, which may call the method
 				drop(k)
 			}
 		}
@@ -255,6 +256,13 @@ func (l *Loader) forget(declared []string) forgotten {
 		}
 	}
 	return old
+}
+
+// belongs reports whether a key is that of a function or of what is made for it:
+// cell.T.Get-fm for cell.T.Get, not cell.T.GetAll.
+func belongs(key, function string) bool {
+	rest, ok := strings.CutPrefix(key, function)
+	return ok && (rest == "" || strings.IndexAny(rest, "<·-.[") == 0)
 }
 
 func (l *Loader) remember(old forgotten) {
@@ -279,12 +287,13 @@ func (l *Loader) names(symbol string) []string {
 			at = from // another package
 			continue
 		}
-		from += len(symbol[from:]) - len(strings.TrimLeft(symbol[from:], "(*"))
+		from += len(symbol[from:]) - len(strings.TrimLeft(strings.TrimPrefix(symbol[from:], ".dict."), "(*"))
 		end := from
 		for end < len(symbol) && letter(symbol[end]) {
 			end++
 		}
-		if name := symbol[from:end]; name != "" && !slices.Contains(list, name) {
+		name, _, _ := strings.Cut(symbol[from:end], "·") // f·f is where the value f points
+		if name != "" && !slices.Contains(list, name) {
 			list = append(list, name)
 		}
 		at = end

@@ -157,6 +157,9 @@ func TestNames(t *testing.T) {
 	l := &Loader{cell: "cell"}
 	for symbol, want := range map[string]string{
 		"cell.x":                                       "x",
+		"cell.x·f":                                     "x",
+		"cell.Dog.Sound-fm·f":                          "Dog",
+		"cell..dict.Map[int,cell.Key]":                 "Map Key",
 		"cell.(*Dog).Sound":                            "Dog",
 		"cell.Dog.Sound<1>":                            "Dog",
 		"type:map[string]*cell.T":                      "T",

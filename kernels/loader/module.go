@@ -33,6 +33,9 @@ func (m *module) load(a *archive, packages []string, c Cell) (start uintptr, err
 		for i := range o.numDefs() {
 			s := symbol{o, i}
 			name := s.name()
+			if v, ok := l.vars[strings.TrimPrefix(name, l.cell+".")]; ok && s.writable() && l.isCarried(name) && typeAt(v.typ).Size() != uintptr(s.size()) {
+				return 0, fmt.Errorf("loader: %s: variable %s has %d bytes, want %d as an earlier cell declared it", c.Archive, name, s.size(), typeAt(v.typ).Size())
+			}
 			if !s.dupok() && !l.isCarried(name) && (s.text() || s.writable() || strings.HasPrefix(name, "type:")) {
 				m.want(s)
 			}

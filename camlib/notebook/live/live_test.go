@@ -2,6 +2,7 @@ package live_test
 
 import (
 	"errors"
+	"fmt"
 	"image"
 	"image/color"
 	"strings"
@@ -21,6 +22,10 @@ type node struct {
 	name string
 	next *node
 }
+
+type formatter struct{}
+
+func (formatter) Format(s fmt.State, verb rune) { fmt.Fprintf(s, "%c", verb) }
 
 type broken struct{ p *int }
 
@@ -56,6 +61,7 @@ func TestText(t *testing.T) {
 		{"a value that holds itself", loop, `&live_test.node{name: "a", next: &live_test.node{…}}`},
 		{"a Stringer", 1500 * time.Millisecond, "1.5s"},
 		{"Stringers inside", []time.Duration{1, 2000}, "[]time.Duration{1ns, 2µs}"},
+		{"a Formatter alone", formatter{}, "v"},
 		{"an error", errors.New("no"), "no"},
 		{"a String that panics", broken{}, "live_test.broken{p: nil}"},
 		{"a function", strings.ToUpper, "func(string) string"},

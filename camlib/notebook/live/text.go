@@ -174,6 +174,8 @@ func said(v reflect.Value) (text string, ok bool) {
 		text = x.Error()
 	case fmt.Stringer:
 		text = x.String()
+	case fmt.Formatter: // such as gonum's mat.Formatted
+		text = fmt.Sprintf("%v", x)
 	default:
 		return "", false
 	}
