@@ -42,6 +42,7 @@ type Compiler struct {
 	importer  types.Importer
 
 	mu       sync.Mutex
+	ctx      context.Context // of Within
 	packages map[string]Package
 	names    map[string][]string // import paths by package name, the likeliest first
 	added    map[string]string   // files of packages since the last call of Compile
@@ -64,7 +65,7 @@ func Open(ctx context.Context, dir, work string, env []string, say func(line str
 			return nil, fmt.Errorf("compile: %w", err)
 		}
 	}
-	c := &Compiler{AutoGet: true, say: say, dir: dir, work: work, env: env, compiler: s.Compiler,
+	c := &Compiler{ctx: context.Background(), AutoGet: true, say: say, dir: dir, work: work, env: env, compiler: s.Compiler,
 		packages: s.Packages, added: make(map[string]string)}
 	if path := s.missing(); path != "" {
 		c.say("compiling " + path + " again, Go's build cache has lost it")
@@ -117,6 +118,14 @@ func (c *Compiler) importPackage(path string) (*types.Package, error) {
 		return nil, err
 	}
 	return c.importer.Import(path)
+}
+
+// Within has the go commands for what is imported from now on end with ctx: a
+// [types.Importer] takes none.
+func (c *Compiler) Within(ctx context.Context) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ctx = ctx
 }
 
 // open reads the object code of a package, for its types.
@@ -215,6 +224,7 @@ func importable(path string, p Package) bool {
 func (c *Compiler) provide(path string) error {
 	c.mu.Lock()
 	p, ok := c.packages[path]
+	ctx := c.ctx
 	c.mu.Unlock()
 	if ok {
 		if !importable(path, p) {
@@ -222,7 +232,6 @@ func (c *Compiler) provide(path string) error {
 		}
 		return nil
 	}
-	ctx := context.Background()
 	c.say("compiling " + path)
 	found, err := list(ctx, c.work, c.env, path)
 	if err != nil && c.AutoGet && strings.Contains(err.Error(), "no required module provides package") {

@@ -12,6 +12,7 @@ import (
 // compiler is what the kernel needs of [compile.Compiler].
 type compiler interface {
 	Importer() types.Importer
+	Within(ctx context.Context)
 	Find(name string, uses ...string) (path string, ok bool)
 	Packages() []string
 	Dir(path string) string

@@ -55,6 +55,7 @@ type textCompiler struct{ dir string }
 func (textCompiler) Importer() types.Importer {
 	return importer.ForCompiler(token.NewFileSet(), "source", nil)
 }
+func (textCompiler) Within(context.Context)                {}
 func (textCompiler) Find(string, ...string) (string, bool) { return "", false }
 func (textCompiler) Packages() []string                    { return nil }
 func (textCompiler) Dir(string) string                     { return "" }
@@ -194,6 +195,11 @@ func do(what, text string, r wire.Request, stdin *bufio.Reader, interrupts chan 
 		fmt.Print("waiting")
 		<-interrupts
 		return &wire.Failure{Kind: wire.Interrupted, Left: text == "left"}
+	case "stop":
+		fmt.Print("stopping")
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		<-interrupts
+		return &wire.Failure{Kind: wire.Interrupted}
 	case "fail":
 		return &wire.Failure{Kind: wire.Panic, Text: "index out of range", Trace: []wire.Frame{{Function: "sort.Slice", File: "/go/sort.go", Line: 7},
 			{Function: "cell.f", File: r.Cell, Line: 2}, {Function: "cell.run1", File: r.Cell, Line: 1}}}

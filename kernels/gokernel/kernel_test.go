@@ -236,6 +236,7 @@ func TestInterrupt(t *testing.T) {
 	for _, r := range []struct{ code, seen, want string }{
 		{"_ = \"@wait\"", "waiting", "interrupted: "},
 		{"_ = \"@wait left\"", "waiting", "%reset ends what goes on"},
+		{"_ = \"@stop\"", "stopping", "interrupted: "},
 		{"!echo wait; sleep 1000; echo no", "wait", "the command was interrupted"},
 	} {
 		id := c.Begin(r.code)

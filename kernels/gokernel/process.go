@@ -205,8 +205,14 @@ func (p *process) ask(r wire.Request) (wire.Reply, error) {
 	return reply, nil
 }
 
-// signal sends a signal to the process and to what it has started, as a terminal
-// does.
+// interrupt has the process and what it has started end what they do, as a terminal
+// does, even where they have been stopped.
+func (p *process) interrupt() {
+	p.signal(syscall.SIGINT)
+	p.signal(syscall.SIGCONT)
+}
+
+// signal sends a signal to the process and to what it has started.
 func (p *process) signal(s syscall.Signal) {
 	select {
 	case <-p.dead:

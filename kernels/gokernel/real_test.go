@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -119,5 +121,33 @@ func TestGoCellsThatEndTheProcess(t *testing.T) {
 		if got := c.Run("fmt.Print(T{1})\nkeep := T{7}"); got.Stdout != "{1}" || got.Error != "" {
 			t.Errorf("after it: %+v", got)
 		}
+	}
+	if got := c.Run("_ = syscall.Close(4)"); !strings.Contains(got.Error, "process ended") || !strings.Contains(got.Stderr, "a cell has closed a file that the kernel speaks through") {
+		t.Errorf("a cell that closes the file of replies: %+v", got)
+	}
+}
+
+// A proxy of modules that does not answer holds up neither an interrupt nor the cell
+// after it.
+func TestInterruptWhileAModuleIsFetched(t *testing.T) {
+	asked := make(chan struct{})
+	ended := make(chan struct{})
+	var once sync.Once
+	proxy := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		once.Do(func() { close(asked) })
+		<-ended
+	}))
+	t.Cleanup(proxy.Close)
+	t.Cleanup(func() { close(ended) }) // first
+	t.Setenv("GOPROXY", proxy.URL)
+	k, c := real(t)
+	id := c.Begin("import \"example.com/none\"\nnone.F()")
+	<-asked
+	k.Interrupt()
+	if got := c.End(id); !strings.Contains(got.Error, "interrupted: ") || !strings.Contains(got.Stderr, "compiling example.com/none") {
+		t.Errorf("interrupted: %+v", got)
+	}
+	if got := c.Run("fmt.Print(1)"); got.Stdout != "1" || got.Error != "" {
+		t.Errorf("after it: %+v", got)
 	}
 }

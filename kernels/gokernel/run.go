@@ -7,7 +7,6 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
-	"syscall"
 
 	"github.com/camlab-go/camlab/kernels/cell"
 	"github.com/camlab-go/camlab/kernels/wire"
@@ -42,6 +41,8 @@ func (k *kernel) build(ctx context.Context, out *output, text string) built {
 		}
 		k.number = max(k.number+1, out.count)
 		k.session.SetNumber(k.number)
+		k.compiler.Within(ctx)
+		defer k.compiler.Within(context.Background())
 		if b.unit, b.err = k.session.Rewrite(text); b.err == nil {
 			b.archive, _, b.err = k.compiler.Compile(ctx, b.unit)
 		}
@@ -95,7 +96,7 @@ func (k *kernel) run(ctx context.Context, out *output, text string, args []strin
 			fresh[path] = file
 		}
 	}
-	k.doing(func() { p.signal(syscall.SIGINT) })
+	k.doing(p.interrupt)
 	defer k.doing(nil)
 	if ctx.Err() != nil { // since it was built
 		return &failure{name: "interrupted", value: "before the cell ran", text: "interrupted before the cell ran"}
