@@ -39,6 +39,7 @@ type Compiler struct {
 	say       func(line string)
 	env       []string
 	compiler  string
+	module    map[string][]byte // go.mod and go.sum, as they were
 	importer  types.Importer
 
 	mu       sync.Mutex
@@ -56,17 +57,16 @@ func Open(ctx context.Context, dir, work string, env []string, say func(line str
 	if err != nil {
 		return nil, fmt.Errorf("compile: %s: %w; run `camlab setup`", dir, err)
 	}
+	c := &Compiler{ctx: context.Background(), AutoGet: true, say: say, dir: dir, work: work, env: env, compiler: s.Compiler,
+		packages: s.Packages, added: make(map[string]string), module: make(map[string][]byte)}
 	for _, name := range []string{"go.mod", "go.sum"} {
-		text, err := os.ReadFile(filepath.Join(dir, name))
-		if err == nil {
-			err = os.WriteFile(filepath.Join(work, name), text, 0o644)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("compile: %w", err)
+		if c.module[name], err = os.ReadFile(filepath.Join(dir, name)); err != nil {
+			return nil, fmt.Errorf("compile: %w; run `camlab setup`", err)
 		}
 	}
-	c := &Compiler{ctx: context.Background(), AutoGet: true, say: say, dir: dir, work: work, env: env, compiler: s.Compiler,
-		packages: s.Packages, added: make(map[string]string)}
+	if err := c.makeModule(); err != nil {
+		return nil, fmt.Errorf("compile: %w", err)
+	}
 	if path := s.missing(); path != "" {
 		c.say("compiling " + path + " again, Go's build cache has lost it")
 		again, err := list(ctx, work, env, slices.Sorted(maps.Keys(s.Packages))...)
@@ -80,6 +80,25 @@ func Open(ctx context.Context, dir, work string, env []string, say func(line str
 	}
 	c.importer = importer.ForCompiler(token.NewFileSet(), "gc", c.open)
 	return c, nil
+}
+
+// makeModule makes the session's folder a module, also where it has been taken away
+// since: programs that tidy up folders of temporary files do.
+func (c *Compiler) makeModule() error {
+	if _, err := os.Stat(filepath.Join(c.work, "go.mod")); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(c.work, 0o700); err != nil {
+		return err
+	}
+	for _, name := range []string{"go.sum", "go.mod"} {
+		file := filepath.Join(c.work, name)
+		if err := os.WriteFile(file, c.module[name], 0o644); err != nil {
+			_ = os.Remove(file) // half of it
+			return err
+		}
+	}
+	return nil
 }
 
 // Host is the program in which the cells run, in a folder made by Prepare.
@@ -226,13 +245,20 @@ func (c *Compiler) provide(path string) error {
 	p, ok := c.packages[path]
 	ctx := c.ctx
 	c.mu.Unlock()
-	if ok {
-		if !importable(path, p) {
-			return fmt.Errorf("package %s is not for others to import", path)
-		}
+	if ok && !importable(path, p) {
+		return fmt.Errorf("package %s is not for others to import", path)
+	}
+	if _, err := os.Stat(p.Export); ok && err == nil {
 		return nil
 	}
-	c.say("compiling " + path)
+	if err := c.makeModule(); err != nil {
+		return err
+	}
+	if ok {
+		c.say("compiling " + path + " again, Go's build cache has lost it")
+	} else {
+		c.say("compiling " + path)
+	}
 	found, err := list(ctx, c.work, c.env, path)
 	if err != nil && c.AutoGet && strings.Contains(err.Error(), "no required module provides package") {
 		c.say("go get " + path)
@@ -254,6 +280,7 @@ func (c *Compiler) provide(path string) error {
 			if filepath.Base(old.Export) != filepath.Base(p.Export) {
 				return fmt.Errorf("package %s needs another version of %s than the one that the kernel has; restore the session's go.mod, or restart the kernel", path, other)
 			}
+			c.packages[other] = p
 			continue
 		}
 		c.packages[other], c.added[other] = p, p.Export
@@ -274,6 +301,9 @@ func (c *Compiler) Compile(ctx context.Context, u *cell.Unit) (archive string, p
 				return fail(err)
 			}
 		}
+	}
+	if err := c.makeModule(); err != nil {
+		return fail(err)
 	}
 	dir, err := os.MkdirTemp(c.work, ".cell-")
 	if err != nil {
@@ -308,6 +338,9 @@ func (c *Compiler) Compile(ctx context.Context, u *cell.Unit) (archive string, p
 		}
 		if len(out) > 0 {
 			err = errors.New(strings.TrimSpace(string(out)))
+		}
+		if errors.Is(err, os.ErrNotExist) || strings.Contains(string(out), "object is [go object ") {
+			err = fmt.Errorf("%w: Go is not where or what it was when `camlab setup` ran: run that again, then restart the kernel", err)
 		}
 		return fail(err)
 	}

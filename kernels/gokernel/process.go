@@ -45,9 +45,9 @@ type process struct {
 
 // start starts the cell process that the compiler names, in a folder and with
 // variables; named pipes lie in temp.
-func start(c compiler, dir, temp string, env []string, out func() *output, front *front) (p *process, err error) {
+func start(c compiler, dir, temp string, env []string, out func() *output, front *front) (_ *process, err error) {
 	path := c.Host()
-	p = &process{replies: make(chan wire.Reply, 1), marks: make(chan int, 64), known: make(map[string]bool), dead: make(chan struct{})}
+	p := &process{replies: make(chan wire.Reply, 1), marks: make(chan int, 64), known: make(map[string]bool), dead: make(chan struct{})}
 	var ours, theirs []*os.File
 	defer func() {
 		for _, f := range theirs {
@@ -92,10 +92,18 @@ func start(c compiler, dir, temp string, env []string, out func() *output, front
 		}
 	}
 	p.stdout, p.stderr = newStream("stdout", out, mark), newStream("stderr", out, mark)
+	if err := os.MkdirAll(temp, 0o700); err != nil { // someone may have tidied up
+		return nil, err
+	}
 	pipes, err := os.MkdirTemp(temp, "pipes")
 	if err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			os.RemoveAll(pipes)
+		}
+	}()
 	p.stdin, p.requests = files[0][0], files[wire.RequestFile][0]
 	if p.display, err = newDisplay(pipes, p, out, front); err != nil {
 		return nil, err

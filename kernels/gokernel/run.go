@@ -150,6 +150,9 @@ func (k *kernel) alive() (*process, error) {
 			return nil, &failure{name: "disk full", value: full, text: full}
 		}
 		text := fmt.Sprintf("the process in which cells run cannot be started: %v; `camlab doctor` may know more", err)
+		if _, gone := os.Stat(k.compiler.Host()); errors.Is(gone, os.ErrNotExist) {
+			text = fmt.Sprintf("the program in which cells run is gone: %v; run `camlab setup`, then the cell again", gone)
+		}
 		return nil, &failure{name: "kernel", value: text, text: text}
 	}
 	k.mu.Lock()
