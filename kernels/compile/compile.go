@@ -8,11 +8,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"go/importer"
-	"go/token"
 	"go/types"
 	"io"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -38,74 +35,16 @@ type Compiler struct {
 	dir, work string
 	say       func(line string)
 	env       []string
-	compiler  string
-	module    map[string][]byte // go.mod and go.sum, as they were
 	importer  types.Importer
 
 	mu       sync.Mutex
-	ctx      context.Context // of Within
+	ctx      context.Context   // of Within
+	module   map[string][]byte // go.mod and go.sum, as they were
+	compiler string            // the program; empty before Ready
 	packages map[string]Package
 	names    map[string][]string // import paths by package name, the likeliest first
 	added    map[string]string   // files of packages since the last call of Compile
 }
-
-// Open begins a session with a folder made by Prepare. work is the session's own
-// folder: it becomes a Go module that requires camlab, and holds what is compiled.
-// say gets a line about what takes long.
-func Open(ctx context.Context, dir, work string, env []string, say func(line string)) (*Compiler, error) {
-	s, err := readState(dir)
-	if err != nil {
-		return nil, fmt.Errorf("compile: %s: %w; run `camlab setup`", dir, err)
-	}
-	c := &Compiler{ctx: context.Background(), AutoGet: true, say: say, dir: dir, work: work, env: env, compiler: s.Compiler,
-		packages: s.Packages, added: make(map[string]string), module: make(map[string][]byte)}
-	for _, name := range []string{"go.mod", "go.sum"} {
-		if c.module[name], err = os.ReadFile(filepath.Join(dir, name)); err != nil {
-			return nil, fmt.Errorf("compile: %w; run `camlab setup`", err)
-		}
-	}
-	if err := c.makeModule(); err != nil {
-		return nil, fmt.Errorf("compile: %w", err)
-	}
-	if path := s.missing(); path != "" {
-		c.say("compiling " + path + " again, Go's build cache has lost it")
-		again, err := list(ctx, work, env, slices.Sorted(maps.Keys(s.Packages))...)
-		if err != nil {
-			return nil, fmt.Errorf("compile: %w", err)
-		}
-		c.packages = again
-	}
-	for path := range c.packages {
-		c.name(path)
-	}
-	c.importer = importer.ForCompiler(token.NewFileSet(), "gc", c.open)
-	return c, nil
-}
-
-// makeModule makes the session's folder a module, also where it has been taken away
-// since: programs that tidy up folders of temporary files do.
-func (c *Compiler) makeModule() error {
-	if _, err := os.Stat(filepath.Join(c.work, "go.mod")); err == nil {
-		return nil
-	}
-	if err := os.MkdirAll(c.work, 0o700); err != nil {
-		return err
-	}
-	for _, name := range []string{"go.sum", "go.mod"} {
-		file := filepath.Join(c.work, name)
-		if err := os.WriteFile(file, c.module[name], 0o644); err != nil {
-			_ = os.Remove(file) // half of it
-			return err
-		}
-	}
-	return nil
-}
-
-// Host is the program in which the cells run, in a folder made by Prepare.
-func Host(dir string) string { return filepath.Join(dir, hostName) }
-
-// Host is the program in which the cells run.
-func (c *Compiler) Host() string { return Host(c.dir) }
 
 // Files are the files of all compiled packages that are known, by import path.
 func (c *Compiler) Files() map[string]string {
@@ -251,7 +190,7 @@ func (c *Compiler) provide(path string) error {
 	if _, err := os.Stat(p.Export); ok && err == nil {
 		return nil
 	}
-	if err := c.makeModule(); err != nil {
+	if err := c.Ready(); err != nil {
 		return err
 	}
 	if ok {
@@ -292,6 +231,9 @@ func (c *Compiler) provide(path string) error {
 // Compile compiles a cell into a file of the session's folder, which the caller
 // removes. packages are the files of packages that no earlier call has returned.
 func (c *Compiler) Compile(ctx context.Context, u *cell.Unit) (archive string, packages map[string]string, err error) {
+	if err := c.Ready(); err != nil {
+		return "", nil, err
+	}
 	fail := func(err error) (string, map[string]string, error) {
 		return "", nil, fmt.Errorf("compile: %s: %w", u.Name, err)
 	}
@@ -301,9 +243,6 @@ func (c *Compiler) Compile(ctx context.Context, u *cell.Unit) (archive string, p
 				return fail(err)
 			}
 		}
-	}
-	if err := c.makeModule(); err != nil {
-		return fail(err)
 	}
 	dir, err := os.MkdirTemp(c.work, ".cell-")
 	if err != nil {

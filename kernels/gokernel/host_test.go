@@ -55,6 +55,7 @@ type textCompiler struct{ dir string }
 func (textCompiler) Importer() types.Importer {
 	return importer.ForCompiler(token.NewFileSet(), "source", nil)
 }
+func (c textCompiler) Ready() error                        { return os.MkdirAll(c.dir, 0o700) }
 func (textCompiler) Within(context.Context)                {}
 func (textCompiler) Find(string, ...string) (string, bool) { return "", false }
 func (textCompiler) Packages() []string                    { return nil }
@@ -70,7 +71,7 @@ func (c textCompiler) Compile(_ context.Context, u *cell.Unit) (string, map[stri
 // useText has kernels made with a textCompiler.
 func useText() {
 	os.Setenv(hostVariable, "1")
-	open = func(_, work string, _ func(string)) (compiler, error) { return textCompiler{work}, nil }
+	open = func(_, work string, _ func(string)) compiler { return textCompiler{work} }
 }
 
 // slow is what host prints late.

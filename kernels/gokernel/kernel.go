@@ -73,14 +73,9 @@ func newKernel(cells string) (*kernel, error) {
 		return nil, fmt.Errorf("a folder of its own: %w, want TMPDIR to name a folder that can be written", err)
 	}
 	k := &kernel{temp: temp, dir: dir, sources: make(map[string]string), env: make(map[string]string)}
-	work := filepath.Join(temp, "module")
-	if err := os.Mkdir(work, 0o700); err != nil {
-		return nil, err
-	}
-	k.compiler, err = open(cells, work, func(line string) { k.current.Load().Stream("stderr", line+"\n") })
-	if err != nil {
-		os.RemoveAll(temp)
-		return nil, err
+	k.compiler = open(cells, filepath.Join(temp, "module"), func(line string) { k.current.Load().Stream("stderr", line+"\n") })
+	if err := k.compiler.Ready(); err != nil {
+		fmt.Fprintln(os.Stderr, "camlab:", err) // each cell says it to the reader, until it is mended
 	}
 	k.session = &cell.Session{Importer: k.compiler.Importer(), Packages: k.compiler.Packages, Dir: k.compiler.Dir, Live: live,
 		Find: k.compiler.Find}
@@ -260,7 +255,7 @@ func (k *kernel) close() {
 
 // fullDisk says in a sentence that a disk is full, if that is why.
 func fullDisk(err error) (string, bool) {
-	if !errors.Is(err, syscall.ENOSPC) && !strings.Contains(err.Error(), "no space left on device") {
+	if err == nil || !errors.Is(err, syscall.ENOSPC) && !strings.Contains(err.Error(), "no space left on device") {
 		return "", false
 	}
 	return fmt.Sprintf("disk full: %v; make room there (TMPDIR is %s) and run the cell again", err, filepath.Clean(os.TempDir())), true

@@ -151,3 +151,44 @@ func TestInterruptWhileAModuleIsFetched(t *testing.T) {
 		t.Errorf("after it: %+v", got)
 	}
 }
+
+// What the kernel needs may come late, and go while it runs.
+func TestFoldersThatAreGone(t *testing.T) {
+	if _, c := real(t); c.Run("1").Error != "" {
+		t.Fatal("a cell fails")
+	}
+	cells := filepath.Join(t.TempDir(), "cells")
+	there := func() {
+		if err := os.Symlink(preparedDir, cells); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gone := func(dir string) {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k := connectable(t, cells)
+	c := connect(t, k)
+	runs := func(code, want, failure string) {
+		t.Helper()
+		if got := c.Run(code); got.Stdout != want || !strings.Contains(got.Error, failure) || failure == "" && got.Error != "" {
+			t.Errorf("%s prints %q and fails with %q, want %q and %q", code, got.Stdout, got.Error, want, failure)
+		}
+	}
+	runs("x := 1", "", "run `camlab setup`")
+	there()
+	runs("x := 2\nfmt.Print(x)", "2", "")
+	gone(k.temp)
+	runs("fmt.Print(x)", "2", "")
+	gone(k.temp)
+	runs("%reset", "", "")
+	runs("x := 3\nfmt.Print(x)", "3", "")
+	gone(cells)
+	runs("fmt.Print(x)", "3", "")
+	runs("%reset", "", "")
+	runs("x := 4", "", "the program in which cells run is gone")
+	runs("!echo a", "a\n", "")
+	there()
+	runs("x := 5\nfmt.Print(x)", "5", "")
+}

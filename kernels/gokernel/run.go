@@ -43,14 +43,16 @@ func (k *kernel) build(ctx context.Context, out *output, text string) built {
 		k.session.SetNumber(k.number)
 		k.compiler.Within(ctx)
 		defer k.compiler.Within(context.Background())
+		if err := k.compiler.Ready(); err != nil {
+			b.err = failed("kernel", err)
+			return
+		}
 		if b.unit, b.err = k.session.Rewrite(text); b.err == nil {
 			b.archive, _, b.err = k.compiler.Compile(ctx, b.unit)
 		}
-		if b.err != nil && ctx.Err() == nil {
-			if full, ok := fullDisk(b.err); ok {
-				b.err = &failure{name: "disk full", value: full, text: full}
-				return
-			}
+		if _, full := fullDisk(b.err); full {
+			b.err = failed("kernel", b.err)
+		} else if b.err != nil && ctx.Err() == nil {
 			b.err = compileFailure(k.session.Explain(text, b.err))
 		}
 	}()
@@ -146,14 +148,10 @@ func (k *kernel) alive() (*process, error) {
 	}
 	p, err := start(k.compiler, k.folder(), k.temp, k.environment(), k.current.Load, k.front)
 	if err != nil {
-		if full, ok := fullDisk(err); ok {
-			return nil, &failure{name: "disk full", value: full, text: full}
-		}
-		text := fmt.Sprintf("the process in which cells run cannot be started: %v; `camlab doctor` may know more", err)
 		if _, gone := os.Stat(k.compiler.Host()); errors.Is(gone, os.ErrNotExist) {
-			text = fmt.Sprintf("the program in which cells run is gone: %v; run `camlab setup`, then the cell again", gone)
+			return nil, failed("kernel", fmt.Errorf("the program in which cells run is gone: %w; run `camlab setup`, then the cell again", gone))
 		}
-		return nil, &failure{name: "kernel", value: text, text: text}
+		return nil, failed("kernel", fmt.Errorf("the process in which cells run cannot be started: %w; `camlab doctor` may know more", err))
 	}
 	k.mu.Lock()
 	k.process = p
