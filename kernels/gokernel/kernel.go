@@ -42,6 +42,7 @@ type kernel struct {
 	session  *cell.Session
 	front    *front
 	temp     string // folder of this kernel
+	remove   func() // removes it
 
 	current atomic.Pointer[output] // of the cell that runs or ran last
 
@@ -68,11 +69,11 @@ func newKernel(cells string) (*kernel, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the notebook's folder: %w", err)
 	}
-	temp, err := os.MkdirTemp("", "camlab-kernel-")
+	temp, remove, err := makeFolder()
 	if err != nil {
-		return nil, fmt.Errorf("a folder of its own: %w, want TMPDIR to name a folder that can be written", err)
+		return nil, err
 	}
-	k := &kernel{temp: temp, dir: dir, sources: make(map[string]string), env: make(map[string]string)}
+	k := &kernel{temp: temp, remove: remove, dir: dir, sources: make(map[string]string), env: make(map[string]string)}
 	k.compiler = open(cells, filepath.Join(temp, "module"), func(line string) { k.current.Load().Stream("stderr", line+"\n") })
 	if err := k.compiler.Ready(); err != nil {
 		fmt.Fprintln(os.Stderr, "camlab:", err) // each cell says it to the reader, until it is mended
@@ -250,7 +251,7 @@ func (k *kernel) close() {
 		p.kill()
 		<-p.dead
 	}
-	os.RemoveAll(k.temp)
+	k.remove()
 }
 
 // fullDisk says in a sentence that a disk is full, if that is why.
