@@ -50,7 +50,8 @@ type kernel struct {
 	sources  map[string]string // texts of cells, by their names in errors; under mu
 	number   int               // of the last cell
 
-	starting sync.Mutex // held while the process is started
+	starting sync.Mutex   // held while the process is started
+	life     atomic.Int64 // of the session's values: another when a process has ended
 
 	mu      sync.Mutex
 	process *process

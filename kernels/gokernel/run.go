@@ -66,6 +66,29 @@ func (k *kernel) build(ctx context.Context, out *output, text string) built {
 	return built{err: &failure{name: "interrupted", value: "before the cell ran", text: "interrupted before the cell ran"}}
 }
 
+// buildFor builds a cell for the process that it is to run in: one that ends
+// meanwhile takes along the values that the cell was built for.
+func (k *kernel) buildFor(ctx context.Context, out *output, text string, starting <-chan struct{}) (built, *process, error) {
+	for {
+		life := k.life.Load()
+		b := k.build(ctx, out, text)
+		if b.err != nil {
+			return b, nil, b.err
+		}
+		<-starting
+		p, err := k.alive()
+		if err == nil && k.life.Load() == life {
+			return b, p, nil
+		}
+		if b.archive != "" {
+			os.Remove(b.archive)
+		}
+		if err != nil {
+			return b, nil, err
+		}
+	}
+}
+
 // run runs the Go of a cell.
 func (k *kernel) run(ctx context.Context, out *output, text string, args []string) error {
 	starting := make(chan struct{})
@@ -73,20 +96,15 @@ func (k *kernel) run(ctx context.Context, out *output, text string, args []strin
 		defer close(starting)
 		_, _ = k.alive()
 	}()
-	b := k.build(ctx, out, text)
-	if b.err != nil {
-		return b.err
+	b, p, err := k.buildFor(ctx, out, text, starting)
+	if err != nil {
+		return err
 	}
 	if b.archive != "" {
 		defer os.Remove(b.archive)
 	}
 	for _, w := range b.unit.Warnings {
 		out.Stream("stderr", fmt.Sprintf("warning: %s, line %d: %s\n", w.Name, w.Line, w.Text))
-	}
-	<-starting
-	p, err := k.alive()
-	if err != nil {
-		return err
 	}
 	k.mu.Lock()
 	k.sources[b.unit.Name] = text
@@ -200,6 +218,7 @@ func (k *kernel) died(p *process) *failure {
 	first := k.process == p
 	if first {
 		k.process = nil
+		k.life.Add(1)
 	}
 	k.mu.Unlock()
 	if !first { // told already
@@ -210,6 +229,7 @@ func (k *kernel) died(p *process) *failure {
 	p.stderr.end()
 	k.front.forget()
 	lost, _ := k.session.Restart()
+	k.life.Add(1)
 	f := k.deathFailure(p.state, crash, lost)
 	go k.warm()
 	return f
@@ -230,6 +250,7 @@ func (k *kernel) reset() {
 	k.front.forget()
 	k.session.Restart()
 	k.session.Forget()
+	k.life.Add(1)
 	go k.warm()
 }
 
