@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -191,4 +192,67 @@ func TestFoldersThatAreGone(t *testing.T) {
 	runs("!echo a", "a\n", "")
 	there()
 	runs("x := 5\nfmt.Print(x)", "5", "")
+}
+
+// Cells leave neither files nor descriptors, and the process grows by little more than
+// their code.
+func TestManyCells(t *testing.T) {
+	k, c := real(t)
+	cell := func(i int) string {
+		switch i % 10 {
+		case 0:
+			return fmt.Sprintf("type T%d struct{ n int }\nfunc (t T%d) get() int { return t.n }\nv%d := T%d{%d}\nv%d.get()", i, i, i, i, i, i)
+		case 5:
+			return fmt.Sprintf("func f%d(n int) int { return n + %d }\nx = f%d(x) - %d", i, i, i, i)
+		case 7:
+			return "x"
+		}
+		return "x++"
+	}
+	run := func(from, to int) {
+		for i := from; i < to; i++ {
+			if got := c.Run(cell(i)); got.Error != "" {
+				t.Fatalf("cell %d: %s", i, got.Error)
+			}
+		}
+	}
+	count := func() (files int, names string, resident int) {
+		err := filepath.WalkDir(k.temp, func(path string, d os.DirEntry, err error) error {
+			if err == nil && !d.IsDir() {
+				files++
+				names += " " + d.Name()
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, pid := range []int{os.Getpid(), k.running().cmd.Process.Pid} {
+			open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+			if err != nil {
+				t.Fatal(err)
+			}
+			files += len(open)
+		}
+		statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", k.running().cmd.Process.Pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var size, pages int
+		if _, err := fmt.Sscan(string(statm), &size, &pages); err != nil {
+			t.Fatal(err)
+		}
+		return files, names, pages * os.Getpagesize()
+	}
+	c.Run("x := 0")
+	run(1, 100)
+	before, _, small := count()
+	run(100, 300)
+	after, names, big := count()
+	if after > before+4 { // the runtime's own come and go
+		t.Errorf("%d files and descriptors after 100 cells, %d after 300, among them%s", before, after, names)
+	}
+	if grown := (big - small) / 200; grown > 100<<10 {
+		t.Errorf("the process grows by %d bytes a cell, want at most 100 KiB", grown)
+	}
 }

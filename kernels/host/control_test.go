@@ -328,3 +328,16 @@ func TestFiles(t *testing.T) {
 	k.ok("expvar.NewInt(\"n\").String()", "0")
 	k.ok("for _, f := range files {\n\tf.Close()\n}\nlen(files) > 0", "true")
 }
+
+// A cell of a variable that another process has fails, and does not make it anew.
+func TestVariablesOfAnotherProcess(t *testing.T) {
+	k := open(t)
+	k.ok("x := 7", "")
+	_, q := k.compile("x++\nfmt.Println(x)")
+	other := open(t)
+	other.ok("y := 1", "")
+	if r := other.printed(other.ask(q)); r.Reply == nil || r.Loaded || r.Failure == nil || !strings.Contains(r.Failure.Text, "the variable cell.x of an earlier cell is not in this process") {
+		t.Errorf("the reply is %+v, %s", r.Reply, failure(r))
+	}
+	other.ok("y", "1")
+}
