@@ -19,7 +19,10 @@ import (
 	"github.com/camlab-go/camlab/kernels/jupyter"
 )
 
-var errInterrupted = errors.New("interrupted")
+var (
+	errInterrupted = errors.New("interrupted")
+	errClosed      = errors.New("the kernel ends")
+)
 
 // output is where a cell shows things.
 type output struct {
@@ -237,9 +240,15 @@ func (k *kernel) folder() string {
 // Shutdown ends the process and takes the kernel's files away.
 func (k *kernel) Shutdown(bool) { k.close() }
 
+func (k *kernel) isClosed() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.closed
+}
+
 func (k *kernel) close() {
 	k.mu.Lock()
-	p, stop := k.process, k.stop
+	stop := k.stop
 	k.closed = true
 	if k.cancel != nil {
 		k.cancel()
@@ -248,7 +257,12 @@ func (k *kernel) close() {
 	if stop != nil {
 		stop() // a command
 	}
-	if p != nil {
+	// What begins to start or to be compiled makes no files after this.
+	k.starting.Lock()
+	defer k.starting.Unlock()
+	k.building.Lock()
+	defer k.building.Unlock()
+	if p := k.running(); p != nil {
 		p.kill()
 		<-p.dead
 	}

@@ -39,6 +39,10 @@ func (k *kernel) build(ctx context.Context, out *output, text string) built {
 		if ctx.Err() != nil {
 			return
 		}
+		if k.isClosed() {
+			b.err = failed("kernel", errClosed)
+			return
+		}
 		k.number = max(k.number+1, out.count)
 		k.session.SetNumber(k.number)
 		k.compiler.Within(ctx)
@@ -144,7 +148,7 @@ func (k *kernel) run(ctx context.Context, out *output, text string, args []strin
 // warm starts the process before the first cell.
 func (k *kernel) warm() {
 	defer survive("starting the cell process")
-	if _, err := k.alive(); err != nil {
+	if _, err := k.alive(); err != nil && !k.isClosed() {
 		fmt.Fprintf(os.Stderr, "camlab: %v\n", err) // the first cell says it to the reader
 	}
 }
@@ -164,6 +168,9 @@ func (k *kernel) alive() (*process, error) {
 			return p, nil
 		}
 	}
+	if k.isClosed() {
+		return nil, failed("kernel", errClosed)
+	}
 	p, err := start(k.compiler, k.folder(), k.temp, k.environment(), k.current.Load, k.front)
 	if err != nil {
 		if _, gone := os.Stat(k.compiler.Host()); errors.Is(gone, os.ErrNotExist) {
@@ -173,11 +180,7 @@ func (k *kernel) alive() (*process, error) {
 	}
 	k.mu.Lock()
 	k.process = p
-	closed := k.closed
 	k.mu.Unlock()
-	if closed {
-		p.kill()
-	}
 	go k.watch(p)
 	return p, nil
 }
