@@ -146,7 +146,7 @@ func (c *Compiler) name(path string) {
 	if c.names == nil {
 		c.names = make(map[string][]string)
 	}
-	list := append(c.names[p.Name], path)
+	list := append(slices.Clone(c.names[p.Name]), path)
 	slices.SortFunc(list, func(a, b string) int {
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 	})
