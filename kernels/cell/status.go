@@ -28,7 +28,7 @@ func Status(text string) (status, indent string) {
 	case err == nil:
 		return "complete", ""
 	case errors.As(err, &e) && e.Incomplete:
-		return "incomplete", strings.Repeat("\t", max(1, depth(r.text)))
+		return "incomplete", strings.Repeat("    ", max(1, depth(r.text))) // terminals show a tab as ^I
 	}
 	return "invalid", ""
 }

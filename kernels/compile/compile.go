@@ -8,11 +8,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"go/importer"
-	"go/token"
 	"go/types"
 	"io"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -38,54 +35,16 @@ type Compiler struct {
 	dir, work string
 	say       func(line string)
 	env       []string
-	compiler  string
 	importer  types.Importer
 
 	mu       sync.Mutex
+	ctx      context.Context   // of Within
+	module   map[string][]byte // go.mod and go.sum, as they were
+	compiler string            // the program; empty before Ready
 	packages map[string]Package
 	names    map[string][]string // import paths by package name, the likeliest first
 	added    map[string]string   // files of packages since the last call of Compile
 }
-
-// Open begins a session with a folder made by Prepare. work is the session's own
-// folder: it becomes a Go module that requires camlab, and holds what is compiled.
-// say gets a line about what takes long.
-func Open(ctx context.Context, dir, work string, env []string, say func(line string)) (*Compiler, error) {
-	s, err := readState(dir)
-	if err != nil {
-		return nil, fmt.Errorf("compile: %s: %w; run `camlab setup`", dir, err)
-	}
-	for _, name := range []string{"go.mod", "go.sum"} {
-		text, err := os.ReadFile(filepath.Join(dir, name))
-		if err == nil {
-			err = os.WriteFile(filepath.Join(work, name), text, 0o644)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("compile: %w", err)
-		}
-	}
-	c := &Compiler{AutoGet: true, say: say, dir: dir, work: work, env: env, compiler: s.Compiler,
-		packages: s.Packages, added: make(map[string]string)}
-	if path := s.missing(); path != "" {
-		c.say("compiling " + path + " again, Go's build cache has lost it")
-		again, err := list(ctx, work, env, slices.Sorted(maps.Keys(s.Packages))...)
-		if err != nil {
-			return nil, fmt.Errorf("compile: %w", err)
-		}
-		c.packages = again
-	}
-	for path := range c.packages {
-		c.name(path)
-	}
-	c.importer = importer.ForCompiler(token.NewFileSet(), "gc", c.open)
-	return c, nil
-}
-
-// Host is the program in which the cells run, in a folder made by Prepare.
-func Host(dir string) string { return filepath.Join(dir, hostName) }
-
-// Host is the program in which the cells run.
-func (c *Compiler) Host() string { return Host(c.dir) }
 
 // Files are the files of all compiled packages that are known, by import path.
 func (c *Compiler) Files() map[string]string {
@@ -117,6 +76,14 @@ func (c *Compiler) importPackage(path string) (*types.Package, error) {
 		return nil, err
 	}
 	return c.importer.Import(path)
+}
+
+// Within has the go commands for what is imported from now on end with ctx: a
+// [types.Importer] takes none.
+func (c *Compiler) Within(ctx context.Context) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ctx = ctx
 }
 
 // open reads the object code of a package, for its types.
@@ -218,15 +185,22 @@ func importable(path string, p Package) bool {
 func (c *Compiler) provide(path string) error {
 	c.mu.Lock()
 	p, ok := c.packages[path]
+	ctx := c.ctx
 	c.mu.Unlock()
-	if ok {
-		if !importable(path, p) {
-			return fmt.Errorf("package %s is not for others to import", path)
-		}
+	if ok && !importable(path, p) {
+		return fmt.Errorf("package %s is not for others to import", path)
+	}
+	if _, err := os.Stat(p.Export); ok && err == nil {
 		return nil
 	}
-	ctx := context.Background()
-	c.say("compiling " + path)
+	if err := c.Ready(); err != nil {
+		return err
+	}
+	if ok {
+		c.say("compiling " + path + " again, Go's build cache has lost it")
+	} else {
+		c.say("compiling " + path)
+	}
 	found, err := list(ctx, c.work, c.env, path)
 	if err != nil && c.AutoGet && strings.Contains(err.Error(), "no required module provides package") {
 		c.say("go get " + path)
@@ -248,6 +222,7 @@ func (c *Compiler) provide(path string) error {
 			if filepath.Base(old.Export) != filepath.Base(p.Export) {
 				return fmt.Errorf("package %s needs another version of %s than the one that the kernel has; restore the session's go.mod, or restart the kernel", path, other)
 			}
+			c.packages[other] = p
 			continue
 		}
 		c.packages[other], c.added[other] = p, p.Export
@@ -259,6 +234,9 @@ func (c *Compiler) provide(path string) error {
 // Compile compiles a cell into a file of the session's folder, which the caller
 // removes. packages are the files of packages that no earlier call has returned.
 func (c *Compiler) Compile(ctx context.Context, u *cell.Unit) (archive string, packages map[string]string, err error) {
+	if err := c.Ready(); err != nil {
+		return "", nil, err
+	}
 	fail := func(err error) (string, map[string]string, error) {
 		return "", nil, fmt.Errorf("compile: %s: %w", u.Name, err)
 	}
@@ -301,6 +279,9 @@ func (c *Compiler) Compile(ctx context.Context, u *cell.Unit) (archive string, p
 		}
 		if len(out) > 0 {
 			err = errors.New(strings.TrimSpace(string(out)))
+		}
+		if errors.Is(err, os.ErrNotExist) || strings.Contains(string(out), "object is [go object ") {
+			err = fmt.Errorf("%w: Go is not where or what it was when `camlab setup` ran: run that again, then restart the kernel", err)
 		}
 		return fail(err)
 	}

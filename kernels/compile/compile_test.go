@@ -46,8 +46,8 @@ func open(t *testing.T) (c *Compiler, said *[]string) {
 		t.Fatal(err)
 	}
 	said = new([]string)
-	c, err = Open(t.Context(), dir, t.TempDir(), os.Environ(), func(line string) { *said = append(*said, line) })
-	if err != nil {
+	c = Open(dir, t.TempDir(), os.Environ(), func(line string) { *said = append(*said, line) })
+	if err := c.Ready(); err != nil {
 		t.Fatal(err)
 	}
 	return c, said
@@ -150,7 +150,36 @@ func TestCompileErrors(t *testing.T) {
 	if files, _ := os.ReadDir(c.Module()); slices.ContainsFunc(files, func(f os.DirEntry) bool { return strings.HasSuffix(f.Name(), ".a") }) {
 		t.Errorf("a failed compilation leaves %v", files)
 	}
-	if _, err := Open(t.Context(), t.TempDir(), t.TempDir(), os.Environ(), func(string) {}); err == nil || !strings.Contains(err.Error(), "run `camlab setup`") {
+	if err := Open(t.TempDir(), t.TempDir(), os.Environ(), func(string) {}).Ready(); err == nil || !strings.Contains(err.Error(), "run `camlab setup`") {
 		t.Errorf("a folder without anything: %v", err)
+	}
+}
+
+func TestWhatIsGone(t *testing.T) {
+	c, said := open(t)
+	s := cell.Session{Importer: c.Importer(), Find: c.Find}
+	compiles := func(text string) error {
+		u, err := s.Rewrite(text)
+		if err == nil {
+			_, _, err = c.Compile(t.Context(), u)
+		}
+		return err
+	}
+	if err := os.RemoveAll(c.Module()); err != nil {
+		t.Fatal(err)
+	}
+	if err := compiles("fmt.Println()"); err != nil {
+		t.Errorf("without the session's folder: %v", err)
+	}
+	// A file that Go's build cache has lost.
+	p := c.packages["strings"]
+	p.Export = filepath.Join(t.TempDir(), filepath.Base(p.Export))
+	c.packages["strings"] = p
+	if err := compiles("fmt.Println(strings.ToUpper(\"a\"))"); err != nil || !slices.Contains(*said, "compiling strings again, Go's build cache has lost it") {
+		t.Errorf("without the object code of strings: %v, said %q", err, *said)
+	}
+	c.compiler = filepath.Join(t.TempDir(), "compile")
+	if err := compiles("fmt.Println()"); err == nil || !strings.Contains(err.Error(), "when `camlab setup` ran: run that again") {
+		t.Errorf("without Go: %v", err)
 	}
 }

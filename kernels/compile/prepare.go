@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/camlab-go/camlab/internal/atomicfile"
 )
@@ -172,7 +173,11 @@ func goCommand(ctx context.Context, dir string, env []string, args ...string) (s
 	cmd.Dir, cmd.Env = dir, env
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
+	cmd.WaitDelay = time.Second // what it has started may live on
 	out, err := cmd.Output()
+	if ctx.Err() != nil {
+		return "", fmt.Errorf("go %s: %w", args[0], ctx.Err())
+	}
 	if err != nil {
 		return "", fmt.Errorf("go %s: %w: %s", args[0], err, strings.TrimSpace(stderr.String()))
 	}

@@ -11,7 +11,9 @@ import (
 
 // compiler is what the kernel needs of [compile.Compiler].
 type compiler interface {
+	Ready() error
 	Importer() types.Importer
+	Within(ctx context.Context)
 	Find(name string, uses ...string) (path string, ok bool)
 	Packages() []string
 	Dir(path string) string
@@ -23,8 +25,8 @@ type compiler interface {
 
 // open makes the compiler of a session: from a folder that `camlab setup` has made,
 // with a folder of its own. It says what takes long.
-var open = func(cells, work string, say func(line string)) (compiler, error) {
-	return compile.Open(context.Background(), cells, work, os.Environ(), say)
+var open = func(cells, work string, say func(line string)) compiler {
+	return compile.Open(cells, work, os.Environ(), say)
 }
 
 // live is the package that cells call.

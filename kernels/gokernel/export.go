@@ -21,8 +21,8 @@ func export(cells, notebook string) ([]byte, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(work)
-	c, err := open(cells, work, func(line string) { fmt.Fprintln(os.Stderr, line) })
-	if err != nil {
+	c := open(cells, work, func(line string) { fmt.Fprintln(os.Stderr, line) })
+	if err := c.Ready(); err != nil {
 		return nil, err
 	}
 	s := &cell.Session{Importer: c.Importer(), Find: c.Find, Packages: c.Packages}

@@ -26,14 +26,17 @@ func (f *failure) Error() string { return f.value }
 func failureOf(err error) jupyter.Failure {
 	var f *failure
 	if !errors.As(err, &f) {
-		text := err.Error()
-		if full, ok := fullDisk(err); ok {
-			f = &failure{"disk full", full, full}
-		} else {
-			f = &failure{"error", text, text}
-		}
+		f = failed("error", err)
 	}
 	return jupyter.Failure{Name: f.name, Value: f.value, Traceback: strings.Split(strings.TrimRight(f.text, "\n"), "\n")}
+}
+
+// failed is an error that is not the cell's.
+func failed(name string, err error) *failure {
+	if full, ok := fullDisk(err); ok {
+		return &failure{"disk full", full, full}
+	}
+	return &failure{name, err.Error(), err.Error()}
 }
 
 const (

@@ -55,6 +55,8 @@ type textCompiler struct{ dir string }
 func (textCompiler) Importer() types.Importer {
 	return importer.ForCompiler(token.NewFileSet(), "source", nil)
 }
+func (c textCompiler) Ready() error                        { return os.MkdirAll(c.dir, 0o700) }
+func (textCompiler) Within(context.Context)                {}
 func (textCompiler) Find(string, ...string) (string, bool) { return "", false }
 func (textCompiler) Packages() []string                    { return nil }
 func (textCompiler) Dir(string) string                     { return "" }
@@ -62,14 +64,18 @@ func (textCompiler) Files() map[string]string              { return map[string]s
 func (c textCompiler) Module() string                      { return c.dir }
 func (textCompiler) Host() string                          { return must(os.Executable()) }
 func (c textCompiler) Compile(_ context.Context, u *cell.Unit) (string, map[string]string, error) {
+	compiling()
 	path := filepath.Join(c.dir, u.Function+".a")
 	return path, nil, os.WriteFile(path, u.Files[0], 0o600)
 }
 
+// compiling is called while a cell is compiled.
+var compiling = func() {}
+
 // useText has kernels made with a textCompiler.
 func useText() {
 	os.Setenv(hostVariable, "1")
-	open = func(_, work string, _ func(string)) (compiler, error) { return textCompiler{work}, nil }
+	open = func(_, work string, _ func(string)) compiler { return textCompiler{work} }
 }
 
 // slow is what host prints late.
@@ -194,6 +200,11 @@ func do(what, text string, r wire.Request, stdin *bufio.Reader, interrupts chan 
 		fmt.Print("waiting")
 		<-interrupts
 		return &wire.Failure{Kind: wire.Interrupted, Left: text == "left"}
+	case "stop":
+		fmt.Print("stopping")
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		<-interrupts
+		return &wire.Failure{Kind: wire.Interrupted}
 	case "fail":
 		return &wire.Failure{Kind: wire.Panic, Text: "index out of range", Trace: []wire.Frame{{Function: "sort.Slice", File: "/go/sort.go", Line: 7},
 			{Function: "cell.f", File: r.Cell, Line: 2}, {Function: "cell.run1", File: r.Cell, Line: 1}}}

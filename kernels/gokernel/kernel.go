@@ -19,7 +19,10 @@ import (
 	"github.com/camlab-go/camlab/kernels/jupyter"
 )
 
-var errInterrupted = errors.New("interrupted")
+var (
+	errInterrupted = errors.New("interrupted")
+	errClosed      = errors.New("the kernel ends")
+)
 
 // output is where a cell shows things.
 type output struct {
@@ -42,6 +45,7 @@ type kernel struct {
 	session  *cell.Session
 	front    *front
 	temp     string // folder of this kernel
+	remove   func() // removes it
 
 	current atomic.Pointer[output] // of the cell that runs or ran last
 
@@ -49,7 +53,8 @@ type kernel struct {
 	sources  map[string]string // texts of cells, by their names in errors; under mu
 	number   int               // of the last cell
 
-	starting sync.Mutex // held while the process is started
+	starting sync.Mutex   // held while the process is started
+	life     atomic.Int64 // of the session's values: another when a process has ended
 
 	mu      sync.Mutex
 	process *process
@@ -68,19 +73,14 @@ func newKernel(cells string) (*kernel, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the notebook's folder: %w", err)
 	}
-	temp, err := os.MkdirTemp("", "camlab-kernel-")
+	temp, remove, err := makeFolder()
 	if err != nil {
-		return nil, fmt.Errorf("a folder of its own: %w, want TMPDIR to name a folder that can be written", err)
-	}
-	k := &kernel{temp: temp, dir: dir, sources: make(map[string]string), env: make(map[string]string)}
-	work := filepath.Join(temp, "module")
-	if err := os.Mkdir(work, 0o700); err != nil {
 		return nil, err
 	}
-	k.compiler, err = open(cells, work, func(line string) { k.current.Load().Stream("stderr", line+"\n") })
-	if err != nil {
-		os.RemoveAll(temp)
-		return nil, err
+	k := &kernel{temp: temp, remove: remove, dir: dir, sources: make(map[string]string), env: make(map[string]string)}
+	k.compiler = open(cells, filepath.Join(temp, "module"), func(line string) { k.current.Load().Stream("stderr", line+"\n") })
+	if err := k.compiler.Ready(); err != nil {
+		fmt.Fprintln(os.Stderr, "camlab:", err) // each cell says it to the reader, until it is mended
 	}
 	k.session = &cell.Session{Importer: k.compiler.Importer(), Packages: k.compiler.Packages, Dir: k.compiler.Dir, Live: live,
 		Find: k.compiler.Find}
@@ -240,9 +240,15 @@ func (k *kernel) folder() string {
 // Shutdown ends the process and takes the kernel's files away.
 func (k *kernel) Shutdown(bool) { k.close() }
 
+func (k *kernel) isClosed() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.closed
+}
+
 func (k *kernel) close() {
 	k.mu.Lock()
-	p, stop := k.process, k.stop
+	stop := k.stop
 	k.closed = true
 	if k.cancel != nil {
 		k.cancel()
@@ -251,16 +257,21 @@ func (k *kernel) close() {
 	if stop != nil {
 		stop() // a command
 	}
-	if p != nil {
+	// What begins to start or to be compiled makes no files after this.
+	k.starting.Lock()
+	defer k.starting.Unlock()
+	k.building.Lock()
+	defer k.building.Unlock()
+	if p := k.running(); p != nil {
 		p.kill()
 		<-p.dead
 	}
-	os.RemoveAll(k.temp)
+	k.remove()
 }
 
 // fullDisk says in a sentence that a disk is full, if that is why.
 func fullDisk(err error) (string, bool) {
-	if !errors.Is(err, syscall.ENOSPC) && !strings.Contains(err.Error(), "no space left on device") {
+	if err == nil || !errors.Is(err, syscall.ENOSPC) && !strings.Contains(err.Error(), "no space left on device") {
 		return "", false
 	}
 	return fmt.Sprintf("disk full: %v; make room there (TMPDIR is %s) and run the cell again", err, filepath.Clean(os.TempDir())), true

@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -252,6 +254,7 @@ func TestInterrupt(t *testing.T) {
 	for _, r := range []struct{ code, seen, want string }{
 		{"_ = \"@wait\"", "waiting", "interrupted: "},
 		{"_ = \"@wait left\"", "waiting", "%reset ends what goes on"},
+		{"_ = \"@stop\"", "stopping", "interrupted: "},
 		{"!echo wait; sleep 1000; echo no", "wait", "the command was interrupted"},
 	} {
 		id := c.Begin(r.code)
@@ -325,5 +328,27 @@ func TestHistoryAndExpressions(t *testing.T) {
 	}
 	if _, got := c.Ask("complete_request", map[string]any{"code": "x := 1\n%wh", "cursor_pos": 10}); len(got["matches"].([]any)) != 2 {
 		t.Errorf("%v", got)
+	}
+}
+
+// A cell that was read for values of a process that ends before it runs does not run
+// without them.
+func TestTheProcessEndsWhileACellIsCompiled(t *testing.T) {
+	k, c := begin(t)
+	c.Run("x := 1")
+	var once sync.Once
+	compiling = func() {
+		once.Do(func() {
+			p := k.running()
+			p.signal(syscall.SIGKILL)
+			<-p.dead
+		})
+	}
+	t.Cleanup(func() { compiling = func() {} })
+	if got := c.Run("_ = x"); !strings.Contains(got.Error, "x was lost when the process that held it ended") {
+		t.Errorf("a cell of a value that is lost: %+v", got)
+	}
+	if got := c.Run("_ = \"@print lives\""); got.Stdout != "lives" {
+		t.Errorf("after it: %+v", got)
 	}
 }

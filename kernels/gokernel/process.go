@@ -45,9 +45,9 @@ type process struct {
 
 // start starts the cell process that the compiler names, in a folder and with
 // variables; named pipes lie in temp.
-func start(c compiler, dir, temp string, env []string, out func() *output, front *front) (p *process, err error) {
+func start(c compiler, dir, temp string, env []string, out func() *output, front *front) (_ *process, err error) {
 	path := c.Host()
-	p = &process{replies: make(chan wire.Reply, 1), marks: make(chan int, 64), known: make(map[string]bool), dead: make(chan struct{})}
+	p := &process{replies: make(chan wire.Reply, 1), marks: make(chan int, 64), known: make(map[string]bool), dead: make(chan struct{})}
 	var ours, theirs []*os.File
 	made := p // returns with an error make p nil
 	defer func() {
@@ -93,10 +93,18 @@ func start(c compiler, dir, temp string, env []string, out func() *output, front
 		}
 	}
 	p.stdout, p.stderr = newStream("stdout", out, mark), newStream("stderr", out, mark)
+	if err := os.MkdirAll(temp, 0o700); err != nil { // someone may have tidied up
+		return nil, err
+	}
 	pipes, err := os.MkdirTemp(temp, "pipes")
 	if err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			os.RemoveAll(pipes)
+		}
+	}()
 	p.stdin, p.requests = files[0][0], files[wire.RequestFile][0]
 	if p.display, err = newDisplay(pipes, p, out, front); err != nil {
 		return nil, err
@@ -206,8 +214,14 @@ func (p *process) ask(r wire.Request) (wire.Reply, error) {
 	return reply, nil
 }
 
-// signal sends a signal to the process and to what it has started, as a terminal
-// does.
+// interrupt has the process and what it has started end what they do, as a terminal
+// does, even where they have been stopped.
+func (p *process) interrupt() {
+	p.signal(syscall.SIGINT)
+	p.signal(syscall.SIGCONT)
+}
+
+// signal sends a signal to the process and to what it has started.
 func (p *process) signal(s syscall.Signal) {
 	select {
 	case <-p.dead:

@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -141,5 +144,137 @@ func TestGoCellsThatEndTheProcess(t *testing.T) {
 		if got := c.Run("fmt.Print(T{1})\nkeep := T{7}"); got.Stdout != "{1}" || got.Error != "" {
 			t.Errorf("after it: %+v", got)
 		}
+	}
+	if got := c.Run("_ = syscall.Close(4)"); !strings.Contains(got.Error, "process ended") || !strings.Contains(got.Stderr, "a cell has closed a file that the kernel speaks through") {
+		t.Errorf("a cell that closes the file of replies: %+v", got)
+	}
+}
+
+// A proxy of modules that does not answer holds up neither an interrupt nor the cell
+// after it.
+func TestInterruptWhileAModuleIsFetched(t *testing.T) {
+	asked := make(chan struct{})
+	ended := make(chan struct{})
+	var once sync.Once
+	proxy := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		once.Do(func() { close(asked) })
+		<-ended
+	}))
+	t.Cleanup(proxy.Close)
+	t.Cleanup(func() { close(ended) }) // first
+	t.Setenv("GOPROXY", proxy.URL)
+	k, c := real(t)
+	id := c.Begin("import \"example.com/none\"\nnone.F()")
+	<-asked
+	k.Interrupt()
+	if got := c.End(id); !strings.Contains(got.Error, "interrupted: ") || !strings.Contains(got.Stderr, "compiling example.com/none") {
+		t.Errorf("interrupted: %+v", got)
+	}
+	if got := c.Run("fmt.Print(1)"); got.Stdout != "1" || got.Error != "" {
+		t.Errorf("after it: %+v", got)
+	}
+}
+
+// What the kernel needs may come late, and go while it runs.
+func TestFoldersThatAreGone(t *testing.T) {
+	if _, c := real(t); c.Run("1").Error != "" {
+		t.Fatal("a cell fails")
+	}
+	cells := filepath.Join(t.TempDir(), "cells")
+	there := func() {
+		if err := os.Symlink(preparedDir, cells); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gone := func(dir string) {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k := connectable(t, cells)
+	c := connect(t, k)
+	runs := func(code, want, failure string) {
+		t.Helper()
+		if got := c.Run(code); got.Stdout != want || !strings.Contains(got.Error, failure) || failure == "" && got.Error != "" {
+			t.Errorf("%s prints %q and fails with %q, want %q and %q", code, got.Stdout, got.Error, want, failure)
+		}
+	}
+	runs("x := 1", "", "run `camlab setup`")
+	there()
+	runs("x := 2\nfmt.Print(x)", "2", "")
+	gone(k.temp)
+	runs("fmt.Print(x)", "2", "")
+	gone(k.temp)
+	runs("%reset", "", "")
+	runs("x := 3\nfmt.Print(x)", "3", "")
+	gone(cells)
+	runs("fmt.Print(x)", "3", "")
+	runs("%reset", "", "")
+	runs("x := 4", "", "the program in which cells run is gone")
+	runs("!echo a", "a\n", "")
+	there()
+	runs("x := 5\nfmt.Print(x)", "5", "")
+}
+
+// Cells leave neither files nor descriptors, and the process grows by little more than
+// their code.
+func TestManyCells(t *testing.T) {
+	k, c := real(t)
+	cell := func(i int) string {
+		switch i % 10 {
+		case 0:
+			return fmt.Sprintf("type T%d struct{ n int }\nfunc (t T%d) get() int { return t.n }\nv%d := T%d{%d}\nv%d.get()", i, i, i, i, i, i)
+		case 5:
+			return fmt.Sprintf("func f%d(n int) int { return n + %d }\nx = f%d(x) - %d", i, i, i, i)
+		case 7:
+			return "x"
+		}
+		return "x++"
+	}
+	run := func(from, to int) {
+		for i := from; i < to; i++ {
+			if got := c.Run(cell(i)); got.Error != "" {
+				t.Fatalf("cell %d: %s", i, got.Error)
+			}
+		}
+	}
+	count := func() (files int, names string, resident int) {
+		err := filepath.WalkDir(k.temp, func(path string, d os.DirEntry, err error) error {
+			if err == nil && !d.IsDir() {
+				files++
+				names += " " + d.Name()
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, pid := range []int{os.Getpid(), k.running().cmd.Process.Pid} {
+			open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+			if err != nil {
+				t.Fatal(err)
+			}
+			files += len(open)
+		}
+		statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", k.running().cmd.Process.Pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var size, pages int
+		if _, err := fmt.Sscan(string(statm), &size, &pages); err != nil {
+			t.Fatal(err)
+		}
+		return files, names, pages * os.Getpagesize()
+	}
+	c.Run("x := 0")
+	run(1, 100)
+	before, _, small := count()
+	run(100, 300)
+	after, names, big := count()
+	if after > before+4 { // the runtime's own come and go
+		t.Errorf("%d files and descriptors after 100 cells, %d after 300, among them%s", before, after, names)
+	}
+	if grown := (big - small) / 200; grown > 100<<10 {
+		t.Errorf("the process grows by %d bytes a cell, want at most 100 KiB", grown)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/camlab-go/camlab/kernels/cell"
 	"github.com/camlab-go/camlab/kernels/wire"
@@ -41,16 +40,24 @@ func (k *kernel) build(ctx context.Context, out *output, text string) built {
 		if ctx.Err() != nil {
 			return
 		}
+		if k.isClosed() {
+			b.err = failed("kernel", errClosed)
+			return
+		}
 		k.number = max(k.number+1, out.count)
 		k.session.SetNumber(k.number)
+		k.compiler.Within(ctx)
+		defer k.compiler.Within(context.Background())
+		if err := k.compiler.Ready(); err != nil {
+			b.err = failed("kernel", err)
+			return
+		}
 		if b.unit, b.err = k.session.Rewrite(text); b.err == nil {
 			b.archive, _, b.err = k.compiler.Compile(ctx, b.unit)
 		}
-		if b.err != nil && ctx.Err() == nil {
-			if full, ok := fullDisk(b.err); ok {
-				b.err = &failure{name: "disk full", value: full, text: full}
-				return
-			}
+		if _, full := fullDisk(b.err); full {
+			b.err = failed("kernel", b.err)
+		} else if b.err != nil && ctx.Err() == nil {
 			b.err = compileFailure(k.session.Explain(text, b.err))
 		}
 	}()
@@ -64,6 +71,29 @@ func (k *kernel) build(ctx context.Context, out *output, text string) built {
 	return built{err: &failure{name: "interrupted", value: "before the cell ran", text: "interrupted before the cell ran"}}
 }
 
+// buildFor builds a cell for the process that it is to run in: one that ends
+// meanwhile takes along the values that the cell was built for.
+func (k *kernel) buildFor(ctx context.Context, out *output, text string, starting <-chan struct{}) (built, *process, error) {
+	for {
+		life := k.life.Load()
+		b := k.build(ctx, out, text)
+		if b.err != nil {
+			return b, nil, b.err
+		}
+		<-starting
+		p, err := k.alive()
+		if err == nil && k.life.Load() == life {
+			return b, p, nil
+		}
+		if b.archive != "" {
+			os.Remove(b.archive)
+		}
+		if err != nil {
+			return b, nil, err
+		}
+	}
+}
+
 // run runs the Go of a cell.
 func (k *kernel) run(ctx context.Context, out *output, text string, args []string) error {
 	starting := make(chan struct{})
@@ -71,9 +101,9 @@ func (k *kernel) run(ctx context.Context, out *output, text string, args []strin
 		defer close(starting)
 		_, _ = k.alive()
 	}()
-	b := k.build(ctx, out, text)
-	if b.err != nil {
-		return b.err
+	b, p, err := k.buildFor(ctx, out, text, starting)
+	if err != nil {
+		return err
 	}
 	if b.archive != "" {
 		defer os.Remove(b.archive)
@@ -83,11 +113,6 @@ func (k *kernel) run(ctx context.Context, out *output, text string, args []strin
 	}
 	if gone := slices.DeleteFunc(slices.Clone(b.unit.Dropped), func(n string) bool { return k.session.TypeOf(n) == nil }); len(gone) > 0 {
 		out.Stream("stderr", fmt.Sprintf("gone with the type that this cell declares anew: %s\n", strings.Join(gone, ", ")))
-	}
-	<-starting
-	p, err := k.alive()
-	if err != nil {
-		return err
 	}
 	k.mu.Lock()
 	k.sources[b.unit.Name] = text
@@ -99,7 +124,7 @@ func (k *kernel) run(ctx context.Context, out *output, text string, args []strin
 			fresh[path] = file
 		}
 	}
-	k.doing(func() { p.signal(syscall.SIGINT) })
+	k.doing(p.interrupt)
 	defer k.doing(nil)
 	if ctx.Err() != nil { // since it was built
 		return &failure{name: "interrupted", value: "before the cell ran", text: "interrupted before the cell ran"}
@@ -127,13 +152,7 @@ func (k *kernel) run(ctx context.Context, out *output, text string, args []strin
 // warm starts the process before the first cell.
 func (k *kernel) warm() {
 	defer survive("starting the cell process")
-	k.mu.Lock()
-	closed := k.closed
-	k.mu.Unlock()
-	if closed { // its end is ours
-		return
-	}
-	if _, err := k.alive(); err != nil {
+	if _, err := k.alive(); err != nil && !k.isClosed() {
 		fmt.Fprintf(os.Stderr, "camlab: %v\n", err) // the first cell says it to the reader
 	}
 }
@@ -153,21 +172,19 @@ func (k *kernel) alive() (*process, error) {
 			return p, nil
 		}
 	}
+	if k.isClosed() {
+		return nil, failed("kernel", errClosed)
+	}
 	p, err := start(k.compiler, k.folder(), k.temp, k.environment(), k.current.Load, k.front)
 	if err != nil {
-		if full, ok := fullDisk(err); ok {
-			return nil, &failure{name: "disk full", value: full, text: full}
+		if _, gone := os.Stat(k.compiler.Host()); errors.Is(gone, os.ErrNotExist) {
+			return nil, failed("kernel", fmt.Errorf("the program in which cells run is gone: %w; run `camlab setup`, then the cell again", gone))
 		}
-		text := fmt.Sprintf("the process in which cells run cannot be started: %v; `camlab doctor` may know more", err)
-		return nil, &failure{name: "kernel", value: text, text: text}
+		return nil, failed("kernel", fmt.Errorf("the process in which cells run cannot be started: %w; `camlab doctor` may know more", err))
 	}
 	k.mu.Lock()
 	k.process = p
-	closed := k.closed
 	k.mu.Unlock()
-	if closed {
-		p.kill()
-	}
 	go k.watch(p)
 	return p, nil
 }
@@ -208,6 +225,7 @@ func (k *kernel) died(p *process) *failure {
 	first := k.process == p
 	if first {
 		k.process = nil
+		k.life.Add(1)
 	}
 	k.mu.Unlock()
 	if !first { // told already
@@ -218,6 +236,7 @@ func (k *kernel) died(p *process) *failure {
 	p.stderr.end()
 	k.front.forget()
 	lost, _ := k.session.Restart()
+	k.life.Add(1)
 	f := k.deathFailure(p.state, crash, lost)
 	go k.warm()
 	return f
@@ -238,6 +257,7 @@ func (k *kernel) reset() {
 	k.front.forget()
 	k.session.Restart()
 	k.session.Forget()
+	k.life.Add(1)
 	go k.warm()
 }
 

@@ -319,3 +319,25 @@ func TestGiveUp(t *testing.T) {
 	k.ok("n", "1")
 	k.ok("wake <- true; for n == 1 { time.Sleep(time.Millisecond) }\nn", "2")
 }
+
+func TestFiles(t *testing.T) {
+	k := open(t)
+	k.ok("_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 32, Max: 32})", "")
+	k.ok("var files []*os.File\nvar err error\nfor err == nil {\n\tvar f *os.File\n\tif f, err = os.Open(os.DevNull); err == nil {\n\t\tfiles = append(files, f)\n\t}\n}", "")
+	// A cell that mends it runs, and one that needs a package that is not loaded yet.
+	k.ok("expvar.NewInt(\"n\").String()", "0")
+	k.ok("for _, f := range files {\n\tf.Close()\n}\nlen(files) > 0", "true")
+}
+
+// A cell of a variable that another process has fails, and does not make it anew.
+func TestVariablesOfAnotherProcess(t *testing.T) {
+	k := open(t)
+	k.ok("x := 7", "")
+	_, q := k.compile("x++\nfmt.Println(x)")
+	other := open(t)
+	other.ok("y := 1", "")
+	if r := other.printed(other.ask(q)); r.Reply == nil || r.Loaded || r.Failure == nil || !strings.Contains(r.Failure.Text, "the variable cell.x of an earlier cell is not in this process") {
+		t.Errorf("the reply is %+v, %s", r.Reply, failure(r))
+	}
+	other.ok("y", "1")
+}

@@ -14,7 +14,9 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -35,7 +37,10 @@ type host struct {
 	interrupts chan os.Signal
 	// Marks go here: cells may set os.Stdout, or close it.
 	stdout, stderr *os.File
-	left           []*run // that did not end when they were interrupted
+	// spare is closed while a cell is loaded: a cell that can close files runs even
+	// where there are too many of them.
+	spare *os.File
+	left  []*run // that did not end when they were interrupted
 
 	mu      sync.Mutex
 	current *run
@@ -60,7 +65,7 @@ func main() {
 	cells.Running = true
 	plugin.RunForeign() // a notebook may open any network, at any time
 	cells.Label = profLabel
-	h := &host{interrupts: make(chan os.Signal, 4), stdout: own(os.Stdout), stderr: own(os.Stderr)}
+	h := &host{interrupts: make(chan os.Signal, 4), stdout: own(os.Stdout), stderr: own(os.Stderr), spare: own(os.Stderr)}
 	cells.GiveUp = h.giveUp
 	signal.Notify(h.interrupts, os.Interrupt)
 	h.loader, h.loadErr = loader.New(nil)
@@ -70,8 +75,11 @@ func main() {
 		d := json.NewDecoder(requests)
 		for {
 			q := &wire.Request{}
-			if d.Decode(q) != nil {
-				os.Exit(0) // the kernel has closed it, or is gone
+			if err := d.Decode(q); err != nil {
+				if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) { // the kernel has closed it, or is gone
+					os.Exit(0)
+				}
+				h.end(err)
 			}
 			in <- q
 		}
@@ -82,11 +90,16 @@ func main() {
 		case <-h.interrupts: // nothing runs
 		case q := <-in:
 			if err := out.Encode(h.answer(q)); err != nil {
-				fmt.Fprintln(h.stderr, "host: reply:", err)
-				os.Exit(1)
+				h.end(err)
 			}
 		}
 	}
+}
+
+// end ends the process, which cannot speak to the kernel any more.
+func (h *host) end(err error) {
+	fmt.Fprintf(h.stderr, "host: %v: a cell has closed a file that the kernel speaks through (numbers 0 to %d and a few after them)\n", err, wire.ReplyFile)
+	os.Exit(1)
 }
 
 // own is a file as a file of the host's own.
@@ -110,8 +123,7 @@ func (h *host) answer(q *wire.Request) *wire.Reply {
 		deliver()
 		for _, f := range []*os.File{h.stdout, h.stderr} {
 			if _, err := f.WriteString(wire.Mark(q.ID)); err != nil {
-				fmt.Fprintln(h.stderr, "host: mark:", err)
-				os.Exit(1)
+				h.end(err)
 			}
 		}
 	case wire.Values:

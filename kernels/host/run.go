@@ -14,6 +14,7 @@ import (
 	"runtime/pprof"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/janpfeifer/gonb/gonbui"
@@ -44,7 +45,7 @@ func (h *host) run(q *wire.Request, reply *wire.Reply) {
 		return
 	}
 	h.loader.AddPackages(q.Packages)
-	f, err := h.loader.LoadCell(loader.Cell{Package: "cell", Archive: q.Archive, Function: q.Function, Carried: q.Carried, Declared: q.Declared})
+	f, err := h.load(loader.Cell{Package: "cell", Archive: q.Archive, Function: q.Function, Carried: q.Carried, Declared: q.Declared})
 	if err != nil {
 		reply.Failure = &wire.Failure{Kind: wire.Load, Text: err.Error()}
 		return
@@ -77,6 +78,20 @@ func (h *host) run(q *wire.Request, reply *wire.Reply) {
 	case <-h.interrupts:
 		reply.Failure = r.leave()
 	}
+}
+
+// load loads a cell.
+func (h *host) load(c loader.Cell) (func(), error) {
+	_ = h.spare.Close() // there is none where the last one was taken meanwhile
+	f, err := h.loader.LoadCell(c)
+	if errors.Is(err, syscall.EMFILE) {
+		err = fmt.Errorf("%w: cells have opened too many; %%reset ends the process, and closes them", err)
+	}
+	if n, err := syscall.Dup(int(h.stderr.Fd())); err == nil {
+		syscall.CloseOnExec(n)
+		h.spare = os.NewFile(uintptr(n), "spare")
+	}
+	return f, err
 }
 
 // start runs a cell in a goroutine.

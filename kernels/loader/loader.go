@@ -123,7 +123,7 @@ func (l *Loader) lacking(a *archive, list *[]string) error {
 			}
 			if have, ok := l.program.packages[p.path]; ok {
 				if have != p.fingerprint {
-					return fmt.Errorf("loader: %s was compiled for another version of package %s than the program has; build the program again", o.pkg, p.path)
+					return fmt.Errorf("loader: %s was compiled for another version of package %s than the program has; build the program again (`camlab setup`), then restart the kernel", o.pkg, p.path)
 				}
 				continue
 			}
@@ -169,7 +169,7 @@ func (l *Loader) archive(pkg string) (*archive, error) {
 		return nil, err
 	}
 	if have, ok := l.program.packages[pkg]; ok && have != a.objects[0].fingerprint() {
-		return nil, fmt.Errorf("loader: package %s: %s is another version of it than the program has; build the program again", pkg, file)
+		return nil, fmt.Errorf("loader: package %s: %s is another version of it than the program has; build the program again (`camlab setup`), then restart the kernel", pkg, file)
 	}
 	l.archives[pkg] = a
 	return a, nil

@@ -155,6 +155,9 @@ func (m *module) find(o *object, t target) (s symbol, addr uintptr, err error) {
 			return symbol{}, 0, err
 		}
 	}
+	if d.o.pkg == m.l.cell && !d.dupok() && d.writable() && m.l.isCarried(name) {
+		return symbol{}, 0, fmt.Errorf("loader: the variable %s of an earlier cell is not in this process", name)
+	}
 	if private(name, d) {
 		return d, 0, nil
 	}
