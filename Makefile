@@ -14,7 +14,7 @@ LINTER_PKG  := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 NOTEBOOKS   := $(wildcard notebooks/*.ipynb)
 GO_FILES     = $(shell find . -name '*.go' -not -path './.venv/*' -not -path './out/*')
 
-.PHONY: help demo test setup setup-lab format vet lint unit test-alone test-notebooks test-slurm notebooks lab train leaderboard data doctor bench bench-cell image test-image binder release lint-deploy fmt clean
+.PHONY: help demo test setup setup-gonb format vet lint unit test-alone test-notebooks test-slurm notebooks lab train leaderboard data doctor bench bench-cell image test-image binder release lint-deploy fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,11 +34,11 @@ $(CLEAN): $(wildcard kernels/goenv/*.go internal/goenv/goenv.go internal/front/*
 	GOCACHE=$(CURDIR)/.venv/cache/go-build GOPATH=$(CURDIR)/.venv/cache/go TMPDIR=$(CURDIR)/.venv/cache/tmp \
 	go build -buildvcs=false -o $@ ./kernels/goenv
 
-setup: $(CLEAN) ## make or update .venv: JupyterLab, GoNB, XLA plugin, kernels
+setup: $(CLEAN) ## make or update .venv: JupyterLab, XLA plugin, kernels
 	@$(GO) run ./kernels/setup
 
-setup-lab: $(CLEAN) ## setup, and gopls for completion and help (70 to 90 s more, once)
-	@$(GO) run ./kernels/setup -lab
+setup-gonb: $(CLEAN) ## setup, and kernels that run each cell by GoNB, as a program of its own
+	@$(GO) run ./kernels/setup -gonb
 
 format: ## fail on Go code that gofmt would change
 	diff -u <(echo -n) <(gofmt -d $(GO_FILES))
@@ -68,7 +68,7 @@ test-alone: $(CLEAN) ## test as in a bare clone of the last commit: no plugin, n
 	rm -rf out/alone && mkdir -p out && git clone -q . out/alone
 	cd out/alone && env -u PJRT_PLUGIN_LIBRARY_PATH -u CAMLAB_DATA $(abspath $(CLEAN)) go test -timeout 1h -json ./... | $(abspath $(CLEAN)) go run ./internal/skips -expect internal/skips/alone.txt -exact
 
-test-notebooks: setup-lab ## run every notebook in quick mode, and the kernels: completion, faults, edits
+test-notebooks: setup-gonb ## run every notebook in quick mode, and the kernels: completion, faults, edits
 	CAMLAB_TEST_NOTEBOOKS=1 $(GO) test -count=1 -timeout 3h -v -run Notebook ./notebooks ./kernels ./cmd/camlab
 
 test-slurm: setup ## run camlab explain as a Slurm array of 8 on this machine, with a task killed and requeued; needs slurm-wlm and munge
@@ -82,7 +82,7 @@ notebooks: setup ## run every notebook in full and keep the outputs, an hour or 
 		if test -f out/$${name}_docs-picture.png; then cp out/$${name}_docs-picture.png docs/$$name.png; fi; \
 	done
 
-lab: setup-lab ## open JupyterLab on the notebooks, with completion and help
+lab: setup ## open JupyterLab on the notebooks
 	.venv/bin/jupyter lab --notebook-dir=notebooks
 
 train: setup ## train the article's network in full, half an hour or more, and make it the shipped one; goes on where it stopped
@@ -106,7 +106,7 @@ bench: setup ## measure speed beside PyTorch, TensorFlow and JAX into bench/RESU
 	@test -x $(PEERS)/bin/python || { python3 -m venv $(PEERS) && $(PEERS)/bin/pip install -q -r bench/speed/requirements.txt; } || echo "the libraries to compare with cannot be installed; they are left out"
 	$(GO) run ./bench/speed $(if $(ONLY),-only $(ONLY))
 
-bench-cell: setup ## time a cell that shows a heat map, part by part; BEFORE=CHECKOUT compares with that one's kernel
+bench-cell: setup-gonb ## time cells beside GoNB and ipykernel; BEFORE=CHECKOUT compares with that one's kernel too
 	$(GO) run ./bench/cell $(if $(BEFORE),-before $(BEFORE))
 
 image: ## build the container image; TARGET=cuda, ENGINE=podman, IMAGE=NAME, BUILD_FLAGS=... as in docs/docker.md

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image"
 	"slices"
+	"sync"
 
 	"github.com/gomlx/compute"
 
@@ -33,16 +34,34 @@ type Model struct {
 
 // Article returns the article's network with the weights that camlib ships, on
 // the default backend; see [Backend].
+//
+// Like Backend, it returns the same network every time, with the graphs that are
+// compiled already, as long as its weights are those that were shipped. To train
+// on from them take a network of your own, of [article.Pretrained].
 func Article() (*Model, error) {
-	n, err := article.Pretrained()
-	if err != nil {
-		return nil, err
-	}
 	backend, err := Backend("")
 	if err != nil {
 		return nil, err
 	}
-	return New(n, backend)
+	shipped.mu.Lock()
+	defer shipped.mu.Unlock()
+	if m := shipped.model; m == nil || m.Backend != backend || !article.IsPretrained(m.Network) {
+		n, err := article.Pretrained()
+		if err != nil {
+			return nil, err
+		}
+		if shipped.model, err = New(n, backend); err != nil {
+			return nil, err
+		}
+	}
+	m := *shipped.model
+	return &m, nil
+}
+
+// shipped is what Article returns.
+var shipped struct {
+	mu    sync.Mutex
+	model *Model
 }
 
 // New returns a network on a backend, ready to be explained at the layer that it is

@@ -68,8 +68,8 @@ func TestCheckNotebook(t *testing.T) {
 	}
 }
 
-// TestNotebookGate executes notebooks that fail in every way that Jupyter
-// passes over, and sees the gate stop each of them.
+// TestNotebookGate executes notebooks that fail in every way, some of which Jupyter
+// passes over with GoNB's kernels, and sees the gate stop each of them.
 func TestNotebookGate(t *testing.T) {
 	if os.Getenv("CAMLAB_TEST_NOTEBOOKS") == "" {
 		t.Skip("executes notebooks: `make test-notebooks`, or set CAMLAB_TEST_NOTEBOOKS=1 after `camlab setup`")
@@ -85,27 +85,34 @@ func TestNotebookGate(t *testing.T) {
 		codeCell(nil, "%%\nfmt.Println(undefined)"),
 		codeCell(nil, "import \"os\"\n%%\nos.Exit(3)"),
 	)
-	file := filepath.Join(t.TempDir(), "bad.ipynb")
-	if err := os.WriteFile(file, original, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	report, err := env.RunNotebook(t.Context(), file, RunOptions{Out: t.TempDir(), Kernel: PureGo, InPlace: true})
-	if err == nil {
-		t.Fatal("the gate passed a notebook that panics")
-	}
-	for _, want := range []string{"code cell 2: panic: boom", "code cell 3: exit status 1", "code cell 4: ERROR", "code cell 5: exit status 3"} {
-		if !strings.Contains(err.Error(), want) {
-			t.Errorf("error %q, want %q in it", err, want)
-		}
-	}
-	if strings.Contains(err.Error(), "code cell 1") {
-		t.Errorf("error %q blames the cell that is fine", err)
-	}
-	if data, err := os.ReadFile(report.Notebook); err != nil || !strings.Contains(string(data), "boom") {
-		t.Errorf("the failed notebook was not left to be looked at: %v", err)
-	}
-	if data, err := os.ReadFile(file); err != nil || string(data) != string(original) {
-		t.Errorf("a notebook that fails was changed in place (%v)", err)
+	for flavor, wants := range map[Flavor][]string{
+		Plain: {"code cell 2: panic: boom", "code cell 3: command: exit status 1", "code cell 4: compile error: undefined: undefined", "code cell 5: exit: exit status 3"},
+		GoNB:  {"code cell 2: panic: boom", "code cell 3: exit status 1", "code cell 4: ERROR", "code cell 5: exit status 3"},
+	} {
+		t.Run("kernel"+string(flavor), func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "bad.ipynb")
+			if err := os.WriteFile(file, original, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			report, err := env.RunNotebook(t.Context(), file, RunOptions{Out: t.TempDir(), Kernel: PureGo + string(flavor), InPlace: true})
+			if err == nil {
+				t.Fatal("the gate passed a notebook that panics")
+			}
+			for _, want := range wants {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("error %q, want %q in it", err, want)
+				}
+			}
+			if strings.Contains(err.Error(), "code cell 1") {
+				t.Errorf("error %q blames the cell that is fine", err)
+			}
+			if data, err := os.ReadFile(report.Notebook); err != nil || !strings.Contains(string(data), "boom") {
+				t.Errorf("the failed notebook was not left to be looked at: %v", err)
+			}
+			if data, err := os.ReadFile(file); err != nil || string(data) != string(original) {
+				t.Errorf("a notebook that fails was changed in place (%v)", err)
+			}
+		})
 	}
 }
 

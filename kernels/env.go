@@ -1,6 +1,6 @@
 // Package kernels makes and inspects the environment that camlab's notebooks
-// run in: the isolated folder .venv with JupyterLab, GoNB and the PJRT plugin,
-// one Jupyter kernelspec per backend, and the packed copy of this module that
+// run in: the isolated folder .venv with JupyterLab and the PJRT plugin, one Jupyter
+// kernelspec per backend, the program in which cells run, and the packed copy of this module that
 // lets a cell import camlib in any folder, offline. It also runs notebooks and
 // checks what came out of them.
 package kernels
@@ -77,10 +77,15 @@ func (e Env) ProxyDir() string { return filepath.Join(e.Dir(), "share", "camlab"
 // KernelDir is the folder of the environment's own kernelspecs.
 func (e Env) KernelDir() string { return filepath.Join(e.Dir(), "share", "jupyter", "kernels") }
 
-// GoFrontDir is the folder that only kernels have in their PATH, first: its go
-// is the program of kernels/gofront, which answers GoNB's calls faster and
-// leaves all others to the real go command. The kernelspecs start its gonb.
-func (e Env) GoFrontDir() string { return filepath.Join(e.Dir(), "share", "camlab", front.Dir) }
+// KernelBin is the path of a program that kernels start: kernelProgram, and of GoNB's
+// kernels gonb (kernels/gonbfront) and go (kernels/gofront), which answers GoNB's calls
+// faster and leaves all others to the real go command.
+func (e Env) KernelBin(name string) string {
+	return filepath.Join(e.Dir(), "share", "camlab", front.Dir, name)
+}
+
+// CellsDir is the folder of the program in which cells run, made by compile.Prepare.
+func (e Env) CellsDir() string { return filepath.Join(e.Dir(), "share", "camlab", "cells") }
 
 func (e Env) stamp(name string) string {
 	return filepath.Join(e.Dir(), "share", "camlab", "stamps", name)
@@ -139,7 +144,7 @@ func (e Env) Vars() ([]string, error) {
 	if vars["GONOSUMDB"] != "none" {
 		noSum = append(noSum, vars["GONOSUMDB"])
 	}
-	path := []string{e.GoFrontDir(), filepath.Join(e.Dir(), "bin"), filepath.Join(vars["GOROOT"], "bin")}
+	path := []string{e.KernelBin(""), filepath.Join(e.Dir(), "bin"), filepath.Join(vars["GOROOT"], "bin")}
 	if cc, err := exec.LookPath("gcc"); err == nil {
 		path = append(path, filepath.Dir(cc))
 	}

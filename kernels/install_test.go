@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/camlab-go/camlab/internal/plugin"
+	"github.com/camlab-go/camlab/kernels/compile"
 )
 
 // somePlugins leaves only the named devices with a plugin.
@@ -74,7 +75,7 @@ func TestInstallReplacesWhateverIsThere(t *testing.T) {
 	}
 	write(t, filepath.Join(dir, prefix+"retired", "kernel.json"), `{"metadata": {"camlab": {}}}`)
 	write(t, filepath.Join(dir, prefix+"theirs", "kernel.json"), `{"display_name": "not ours"}`)
-	if _, changed, err := env.Install(dir, false); err != nil || !changed {
+	if _, changed, err := env.Install(dir, Plain); err != nil || !changed {
 		t.Fatalf("Install: changed %v, %v", changed, err)
 	}
 	if got, want := names(t, dir), []string{PureGo, prefix + "theirs", XLACPU}; !slices.Equal(got, want) {
@@ -89,7 +90,7 @@ func TestInstallReplacesWhateverIsThere(t *testing.T) {
 	if k := readSpec(t, dir, XLACPU); k.DisplayName != "Go CAM · XLA CPU" || k.Metadata.Camlab == nil {
 		t.Errorf("kernel.json is %+v", k)
 	}
-	if _, changed, err := env.Install(dir, false); err != nil || changed {
+	if _, changed, err := env.Install(dir, Plain); err != nil || changed {
 		t.Errorf("a second Install: changed %v, %v, want nothing changed", changed, err)
 	}
 }
@@ -99,13 +100,13 @@ func TestUninstallLeavesNothingOfOurs(t *testing.T) {
 	somePlugins(t, "cpu")
 	top := t.TempDir()
 	dir := PrefixKernelDir(filepath.Join(top, "new"))
-	for _, dev := range []bool{false, true} { // the second finds the folders there
-		if _, _, err := env.Install(dir, dev); err != nil {
+	for _, f := range []Flavor{Plain, Dev, GoNB} { // the second finds the folders there
+		if _, _, err := env.Install(dir, f); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if gone, err := Uninstall(dir); err != nil || len(gone) != 4 {
-		t.Errorf("Uninstall = %v, %v, want two kernels and their two dev ones", gone, err)
+	if gone, err := Uninstall(dir); err != nil || len(gone) != 6 {
+		t.Errorf("Uninstall = %v, %v, want two kernels of each flavor", gone, err)
 	}
 	if left := names(t, top); len(left) != 0 {
 		t.Errorf("left %v", left)
@@ -114,7 +115,7 @@ func TestUninstallLeavesNothingOfOurs(t *testing.T) {
 	if err := os.MkdirAll(dir, 0o755); err != nil { // a folder of somebody else's, empty
 		t.Fatal(err)
 	}
-	if _, _, err := env.Install(dir, false); err != nil {
+	if _, _, err := env.Install(dir, Plain); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Uninstall(dir); err != nil {
@@ -125,7 +126,7 @@ func TestUninstallLeavesNothingOfOurs(t *testing.T) {
 	}
 
 	other := PrefixKernelDir(filepath.Join(top, "other"))
-	if _, _, err := env.Install(other, false); err != nil {
+	if _, _, err := env.Install(other, Plain); err != nil {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(other, "python3", "kernel.json"), "{}")
@@ -142,10 +143,10 @@ func TestInstallDev(t *testing.T) {
 	env := checkout(t)
 	somePlugins(t, "cpu")
 	dir := t.TempDir()
-	if _, _, err := env.Install(dir, false); err != nil {
+	if _, _, err := env.Install(dir, Plain); err != nil {
 		t.Fatal(err)
 	}
-	specs, changed, err := env.Install(dir, true)
+	specs, changed, err := env.Install(dir, Dev)
 	if err != nil || !changed {
 		t.Fatalf("Install dev: changed %v, %v", changed, err)
 	}
@@ -159,7 +160,7 @@ func TestInstallDev(t *testing.T) {
 	if got, ok := readSpec(t, dir, XLACPU).Env[devEnv]; ok {
 		t.Errorf("the other kernel has %s=%s too", devEnv, got)
 	}
-	if _, changed, err := env.Install(dir, false); err != nil || changed {
+	if _, changed, err := env.Install(dir, Plain); err != nil || changed {
 		t.Errorf("Install after Install dev: changed %v, %v, want both to stay", changed, err)
 	}
 }
@@ -250,5 +251,33 @@ func TestNotebookPlacesAreJupyters(t *testing.T) {
 				t.Errorf("places %v, want %v", got, want.Data)
 			}
 		})
+	}
+}
+
+// TestInstallByHowCellsRun: the program that a kernelspec starts.
+func TestInstallByHowCellsRun(t *testing.T) {
+	env := checkout(t)
+	somePlugins(t)
+	dir := t.TempDir()
+	argv := func(f Flavor) string {
+		t.Helper()
+		specs, _, err := env.Install(dir, f)
+		if err != nil || !slices.ContainsFunc(specs, func(s Spec) bool { return s.Name == PureGo+string(f) }) {
+			t.Fatalf("Install of %q = %v, %v", f, specs, err)
+		}
+		return strings.Join(readSpec(t, dir, PureGo+string(f)).Argv, " ")
+	}
+	gonb := env.KernelBin("gonb") + " --kernel {connection_file}"
+	for _, f := range []Flavor{Plain, Dev, GoNB} {
+		if got := argv(f); got != gonb {
+			t.Errorf("where cells do not stay %q starts %s, want %s", f, got, gonb)
+		}
+	}
+	write(t, filepath.Join(env.CellsDir(), compile.Ready), "{}")
+	stay := env.KernelBin(kernelProgram) + " --kernel {connection_file} --cells " + env.CellsDir()
+	for f, want := range map[Flavor]string{Plain: stay, Dev: stay + "-dev --checkout " + env.Root, GoNB: gonb} {
+		if got := argv(f); got != want {
+			t.Errorf("where cells stay %q starts %s, want %s", f, got, want)
+		}
 	}
 }

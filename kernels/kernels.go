@@ -15,17 +15,54 @@ import (
 
 	"github.com/camlab-go/camlab/internal/atomicfile"
 	"github.com/camlab-go/camlab/internal/plugin"
+	"github.com/camlab-go/camlab/kernels/compile"
 )
 
 //go:embed logo-32x32.png logo-64x64.png
 var logos embed.FS
 
-// prefix begins the names of all our kernelspecs, and devSuffix ends those that
-// follow the checkout.
+// prefix begins the names of all our kernelspecs.
+const prefix = "camlab-"
+
+// kernelProgram is the program of the kernels whose cells stay in one process.
+const kernelProgram = "gokernel"
+
+// Flavor is how a kernel runs cells, and the end of its name.
+type Flavor string
+
 const (
-	prefix    = "camlab-"
-	devSuffix = "-dev"
+	// Plain kernels import camlib as setup has packed it. Their cells stay in one
+	// process, but where that cannot be each is a program of its own, as GoNB's are.
+	Plain Flavor = ""
+	// Dev kernels import camlib from the checkout as it is when they start.
+	Dev Flavor = "-dev"
+	// GoNB kernels run every cell by GoNB, as a program of its own.
+	GoNB Flavor = "-gonb"
 )
+
+// flavorOf is the flavor of the kernelspec of a name.
+func flavorOf(name string) Flavor {
+	for _, f := range []Flavor{Dev, GoNB} {
+		if strings.HasSuffix(name, string(f)) {
+			return f
+		}
+	}
+	return Plain
+}
+
+// stays reports whether cells can stay in one process.
+func (e Env) stays() bool {
+	_, err := os.Stat(filepath.Join(e.CellsDir(), compile.Ready))
+	return err == nil
+}
+
+// flavors are the kernels that setup installs.
+func (s *setup) flavors() []Flavor {
+	if s.opts.GoNB && s.stays() {
+		return []Flavor{Plain, GoNB}
+	}
+	return []Flavor{Plain}
+}
 
 // Names of the kernelspecs, one per backend.
 const (
@@ -34,7 +71,7 @@ const (
 	PureGo  = prefix + "go"
 )
 
-// devEnv names the checkout that a developer's kernels import camlib from; the
+// devEnv names the checkout that a developer's GoNB kernels import camlib from; the
 // go command that those kernels find first (gofront) heeds it.
 const devEnv = "CAMLAB_DEV"
 
@@ -108,12 +145,10 @@ func Unavailable() ([]Missing, error) {
 }
 
 // Install writes the kernelspecs of the backends present into dir, a folder
-// like KernelDir or UserKernelDir, in place of whatever older ones hold, and
-// takes away ours of backends that are gone. With dev they are kernelspecs of
-// their own, beside the others, whose cells import camlib from the checkout as
-// it is at that moment. Files that are right already are left alone; changed
-// says whether any was not.
-func (e Env) Install(dir string, dev bool) (specs []Spec, changed bool, err error) {
+// like KernelDir or UserKernelDir, in place of whatever older ones of that flavor
+// hold, and takes away those of backends that are gone. Files that are right already
+// are left alone; changed says whether any was not.
+func (e Env) Install(dir string, flavor Flavor) (specs []Spec, changed bool, err error) {
 	vars, err := e.Vars()
 	if err != nil {
 		return nil, false, err
@@ -134,9 +169,18 @@ func (e Env) Install(dir string, dev bool) (specs []Spec, changed bool, err erro
 	for _, b := range backends {
 		spec := Spec{b.name, b.display, filepath.Join(dir, b.name)}
 		env := map[string]string{"GOMLX_BACKEND": b.backend, "GOMLX_NO_AUTO_INSTALL": "1"}
-		if dev {
-			spec = Spec{b.name + devSuffix, b.display + " (dev)", spec.Dir + devSuffix}
-			env[devEnv] = e.Root
+		if flavor != Plain {
+			spec = Spec{b.name + string(flavor), fmt.Sprintf("%s (%s)", b.display, flavor[1:]), spec.Dir + string(flavor)}
+		}
+		argv := []string{e.KernelBin(kernelProgram), "--kernel", "{connection_file}", "--cells", e.CellsDir()}
+		switch {
+		case flavor == GoNB || !e.stays():
+			argv = []string{e.KernelBin("gonb"), "--kernel", "{connection_file}"}
+			if flavor == Dev {
+				env[devEnv] = e.Root
+			}
+		case flavor == Dev:
+			argv = append(argv[:3], "--cells", e.CellsDir()+string(Dev), "--checkout", e.Root)
 		}
 		for _, v := range vars {
 			name, value, _ := strings.Cut(v, "=")
@@ -153,7 +197,7 @@ func (e Env) Install(dir string, dev bool) (specs []Spec, changed bool, err erro
 			env[plugin.PathEnv] = filepath.Dir(path)
 		}
 		k := kernelJSON{
-			Argv:          []string{filepath.Join(e.GoFrontDir(), "gonb"), "--kernel", "{connection_file}"},
+			Argv:          argv,
 			DisplayName:   spec.Display,
 			Language:      "go",
 			InterruptMode: "signal", // a message reaches the cell's program only: no interrupt while it is compiled
@@ -168,7 +212,7 @@ func (e Env) Install(dir string, dev bool) (specs []Spec, changed bool, err erro
 		specs, changed = append(specs, spec), changed || written
 	}
 	for name := range old {
-		if strings.HasSuffix(name, devSuffix) != dev {
+		if flavorOf(name) != flavor {
 			continue
 		}
 		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
@@ -196,8 +240,7 @@ func List(dirs ...string) ([]Spec, error) {
 	return specs, nil
 }
 
-// Uninstall takes our kernelspecs out of dir, those of Install with and without
-// dev, and the folders that Install has made for them, if nothing else is in
+// Uninstall takes our kernelspecs out of dir, those of all flavors, and the folders that Install has made for them, if nothing else is in
 // there. It returns the names of the kernelspecs that were there.
 func Uninstall(dir string) ([]string, error) {
 	kernels, err := installed(dir)
@@ -243,30 +286,12 @@ func installed(dir string) (map[string]kernelJSON, error) {
 		if err != nil {
 			k = kernelJSON{DisplayName: "cannot be read: " + err.Error()}
 		}
-		known := slices.Contains([]string{XLACPU, XLACUDA, PureGo}, strings.TrimSuffix(name, devSuffix))
+		known := slices.Contains([]string{XLACPU, XLACUDA, PureGo}, strings.TrimSuffix(name, string(flavorOf(name))))
 		if known || k.Metadata.Camlab != nil {
 			found[name] = k
 		}
 	}
 	return found, nil
-}
-
-// installedVars are the variables of a kernel of the environment, as NAME=value;
-// they are those of Vars in the environment of the last setup.
-func (e Env) installedVars() ([]string, error) {
-	name, err := e.chooseKernel("")
-	if err != nil {
-		return nil, fmt.Errorf("kernels: %w", err)
-	}
-	all, err := installed(e.KernelDir())
-	if err != nil {
-		return nil, err
-	}
-	var vars []string
-	for name, value := range all[name].Env {
-		vars = append(vars, name+"="+value)
-	}
-	return vars, nil
 }
 
 func writeSpec(spec Spec, k kernelJSON) (changed bool, err error) {
@@ -317,4 +342,25 @@ func writeSpec(spec Spec, k kernelJSON) (changed bool, err error) {
 		changed = true
 	}
 	return changed, nil
+}
+
+// CellPrograms says how the cells of the plain kernels run, and what programs run them.
+func (e Env) CellPrograms() (how string, programs []string) {
+	if e.stays() {
+		return "they stay in one process", []string{e.KernelBin(kernelProgram), compile.Host(e.CellsDir())}
+	}
+	return "each is a program of its own, run by GoNB", []string{e.KernelBin("gonb"), e.Bin("gonb"), e.Bin("goimports")}
+}
+
+// CanInstall says what is missing for the kernels of a flavor.
+func (e Env) CanInstall(flavor Flavor) error {
+	_, programs := e.CellPrograms()
+	mend := "camlab setup"
+	if flavor == GoNB {
+		programs, mend = []string{e.KernelBin("gonb")}, mend+" --gonb"
+	}
+	if _, err := os.Stat(programs[0]); err != nil {
+		return fmt.Errorf("kernels: the kernel's program is not built (%w); run `%s` first", err, mend)
+	}
+	return nil
 }

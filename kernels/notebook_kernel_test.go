@@ -177,7 +177,7 @@ func (s *session) until(id, text string) {
 // alive runs a cell that must still work.
 func (s *session) alive() {
 	s.t.Helper()
-	if got := s.run("%%\nfmt.Print(6 * 7)"); got.Stdout != "42" {
+	if got := s.run("fmt.Print(6 * 7)"); got.Stdout != "42" {
 		s.t.Fatalf("the kernel no longer computes 6 * 7: %+v", got)
 	}
 }
@@ -200,7 +200,7 @@ func cursor(code string) map[string]any {
 }
 
 // TestNotebookDevKernelSeesEdits installs a developer's kernel of a copy of this
-// checkout and edits the copy between two runs of a cell.
+// checkout and edits the copy between two starts of the kernel.
 func TestNotebookDevKernelSeesEdits(t *testing.T) {
 	env := environment(t)
 	root := t.TempDir()
@@ -223,14 +223,14 @@ func TestNotebookDevKernelSeesEdits(t *testing.T) {
 		t.Fatalf("%s: %v\n%s", install, err, out)
 	}
 	s := startKernel(t, env, PureGo+"-dev", "JUPYTER_DATA_DIR="+jupyter)
-	const code = "import \"" + ModulePath + "/camlib/cifar10\"\n%%\nfmt.Print(cifar10.Edited())"
-	if got := s.run(code); !strings.Contains(got.Stderr+got.Shown, "undefined: cifar10.Edited") {
+	if got := s.run("cifar10.Edited()"); got.Status != "error" || !strings.Contains(got.Stderr, "undefined: cifar10.Edited") {
 		t.Fatalf("before the edit: %+v", short(got))
 	}
 	file := filepath.Join(root, "camlib", "cifar10", "edited.go")
 	for _, word := range []string{"first", "second"} {
 		write(t, file, "package cifar10\n\nfunc Edited() string { return \""+word+"\" }\n")
-		if got := s.run(code); got.Stdout != word {
+		s.must("restart", nil)
+		if got := s.run("fmt.Print(cifar10.Edited())"); got.Stdout != word {
 			t.Errorf("after the edit to %q: %+v", word, short(got))
 		}
 	}
@@ -238,41 +238,44 @@ func TestNotebookDevKernelSeesEdits(t *testing.T) {
 
 // TestNotebookCompletionAndHelp asks for names and doc comments as JupyterLab
 // does on Tab and in its contextual help: in the very first cell of a fresh
-// kernel, none of which has been run, and after a cell with the imports.
+// kernel, none of which has been run, and of variables of earlier cells.
 func TestNotebookCompletionAndHelp(t *testing.T) {
 	env := environment(t)
-	if _, err := os.Stat(env.Bin("gopls")); err != nil {
-		t.Skip("no gopls: `camlab setup --lab`")
-	}
-	const imports = "import \"" + ModulePath + "/camlib\"\nimport \"" + ModulePath + "/camlib/cam\"\n"
 	s := startKernel(t, env, PureGo)
-	s.help(imports) // the first requests wait for gopls to start
-	if got := s.run(imports + "%%\nfmt.Print(cam.GradCAM{}.Spec().Name)\n_ = camlib.Article"); got.Stdout != "gradcam" {
-		t.Fatalf("the cell with the imports: %+v", short(got))
-	}
 	s.help("")
+	if got := s.run("model := Must(camlib.Article())\nfmt.Print(cam.GradCAM{}.Spec().Name)"); got.Stdout != "gradcam" {
+		t.Fatalf("the cell with a model: %+v", short(got))
+	}
+	s.help("after a cell")
+	if a := s.must("complete", cursor("model.‸")); !slices.Contains(a.Matches, "Explain") || slices.Contains(a.Matches, "AddressLabel") {
+		t.Errorf("model. has the names %v", a.Matches)
+	}
+	if a := s.must("complete", cursor("model.Explain(model.‸")); !slices.Contains(a.Matches, "Backend") {
+		t.Errorf("inside parentheses model. has the names %v", a.Matches)
+	}
+	if a := s.must("inspect", cursor("model.Explain(‸)")); !strings.Contains(a.Text, "func (m *Model) Explain(method, class string, imgs ...image.Image)") {
+		t.Errorf("between the parentheses: %q", a.Text)
+	}
+	for _, row := range []struct{ code, want string }{
+		{"?cam.GradCAM", "arXiv:1610.02391"},
+		{"??camlib.Describe", "return backend.Describe(b)"},
+	} {
+		if got := s.run(row.code); !strings.Contains(got.Shown, row.want) {
+			t.Errorf("%s shows %+v, want %q", row.code, short(got), row.want)
+		}
+	}
 }
 
-// help makes the requests of a cell that begins with the given imports. GoNB
-// answers nothing when gopls takes more than two seconds, so each is made again, as
-// a person does who presses the key again.
-func (s *session) help(imports string) {
+// help asks what a newcomer asks.
+func (s *session) help(when string) {
 	s.t.Helper()
-	where := "after the imports"
-	if imports != "" {
-		where = "in the first cell"
-	}
 	request := func(op, code string, good func(answer) bool) {
 		s.t.Helper()
-		var a answer
-		for tries, begun := 1, time.Now(); time.Since(begun) < patience; tries++ {
-			a = s.must(op, cursor(imports+code))
-			if good(a) {
-				s.t.Logf("%s, %s of %q: answer %d after %.2f s", where, op, code, tries, a.Seconds)
-				return
-			}
+		a := s.must(op, cursor(code))
+		s.t.Logf("%s %s of %q: after %.3f s", when, op, code, a.Seconds)
+		if !good(a) {
+			s.t.Errorf("%s %s of %q: %v %s%s", when, op, code, a.Matches, a.Text, a.Plain)
 		}
-		s.t.Fatalf("%s, %s of %q: %v %s%s", where, op, code, a.Matches, a.Text, a.Plain)
 	}
 	has := func(names ...string) func(answer) bool {
 		return func(a answer) bool {
@@ -284,14 +287,14 @@ func (s *session) help(imports string) {
 			return !slices.ContainsFunc(texts, func(w string) bool { return !strings.Contains(a.Text, w) })
 		}
 	}
-	request("complete", "%%\ncam.‸", has("GradCAM", "New", "Explainer", "Upsample"))
-	// This cell is whole, so that GoNB runs go get for it and go.mod changes.
+	request("complete", "cam.‸", has("GradCAM", "New", "Explainer", "Upsample"))
 	request("complete", "func f() {\n\tcam.Gr‸\n}", has("GradCAM"))
-	request("complete", "%%\nx := cam.Gr‸", has("GradCAM"))
-	request("complete", "%%\nm, _ := camlib.Article()\nm.‸", has("Explain", "Explainer"))
-	request("inspect", "%%\nfmt.Println(cam.Grad‸CAM)", says("GradCAM struct", "arXiv:1610.02391"))
-	request("inspect", "%%\nvar e *cam.Explainer\nfmt.Println(e.Class‸Maps)", says("func (e *cam.Explainer) ClassMaps("))
-	request("inspect", "%%\nmodel, _ := camlib.Article()\nfmt.Println(model.Expl‸ain)", says("func (m *camlib.Model) Explain(", "makes one map for each"))
+	request("complete", "x := cam.Gr‸", has("GradCAM"))
+	request("complete", "m, _ := camlib.Article()\nm.‸", has("Explain", "Explainer"))
+	request("complete", "fmt.Println(strings.ToU‸)", has("ToUpper"))
+	request("inspect", "fmt.Println(cam.Grad‸CAM)", says("GradCAM struct", "arXiv:1610.02391"))
+	request("inspect", "var e *cam.Explainer\nfmt.Println(e.Class‸Maps)", says("func (e *Explainer) ClassMaps("))
+	request("inspect", "model, _ := camlib.Article()\nfmt.Println(model.Expl‸ain)", says("func (m *Model) Explain(", "makes one map for each"))
 }
 
 // TestNotebookLanguage holds what JupyterLab chooses the highlighting by.

@@ -18,12 +18,22 @@ var (
 	labExtension embed.FS
 	//go:embed page
 	pageTemplate embed.FS
+	// labSettings are the environment's defaults of JupyterLab's settings: it asks
+	// nobody for news.
+	//go:embed labsettings
+	labSettings embed.FS
 )
 
-// installLabExtension writes our extension of JupyterLab into the environment, where
-// it is not there already.
+// installLabExtension writes our extension of JupyterLab, and our defaults of its
+// settings, into the environment, where they are not there already.
 func (e Env) installLabExtension() (changed bool, err error) {
-	return writeFolder(labExtension, "labextension", filepath.Join(e.Dir(), "share", "jupyter", "labextensions", "camlab-outputs"))
+	share := filepath.Join(e.Dir(), "share", "jupyter")
+	extension, err := writeFolder(labExtension, "labextension", filepath.Join(share, "labextensions", "camlab-outputs"))
+	if err != nil {
+		return extension, err
+	}
+	settings, err := writeFolder(labSettings, "labsettings", filepath.Join(share, "lab", "settings"))
+	return extension || settings, err
 }
 
 // writeFolder writes the files of a folder of an embedded tree into dir; changed says

@@ -31,6 +31,14 @@ func TestLabExtensionIsInstalled(t *testing.T) {
 	if err := json.Unmarshal(data, &p); err != nil || p.Name != filepath.Base(dir) || p.Jupyterlab.Build.Extension != "./extension" {
 		t.Errorf("%+v, %v, want the folder's name and ./extension", p, err)
 	}
+	settings, err := os.ReadFile(filepath.Join(e.Dir(), "share", "jupyter", "lab", "settings", "overrides.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var defaults map[string]map[string]any
+	if err := json.Unmarshal(settings, &defaults); err != nil || defaults["@jupyterlab/apputils-extension:notification"]["fetchNews"] != "false" {
+		t.Errorf("%v, %v, want no news", defaults, err)
+	}
 	script := filepath.Join(dir, filepath.FromSlash(p.Jupyterlab.Build.Load))
 	if err := os.WriteFile(script, []byte("broken"), 0o644); err != nil {
 		t.Fatal(err)

@@ -12,27 +12,25 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/camlab-go/camlab/internal/goenv"
 	"github.com/camlab-go/camlab/internal/outdir"
 	"github.com/camlab-go/camlab/internal/plugin"
+	"github.com/camlab-go/camlab/kernels/compile"
 )
 
 //go:embed requirements.txt
 var requirements []byte
 
-// Programs that GoNB calls: goimports for every cell, a tool of this module like
-// GoNB itself, and gopls for completion and help, of the last version that builds with
-// this module's Go (later ones want Go 1.27).
-const (
-	goimports = "golang.org/x/tools/cmd/goimports"
-	gopls     = "golang.org/x/tools/gopls@v0.20.0"
-)
+// goimports is called by GoNB for every cell; it is a tool of this module like GoNB
+// itself.
+const goimports = "golang.org/x/tools/cmd/goimports"
 
 // SetupOptions are the settings of Setup. The zero value installs what running
 // notebooks needs and says nothing.
 type SetupOptions struct {
-	// Lab also installs gopls, for completion and help in JupyterLab. It takes
-	// more than half a minute to build.
-	Lab bool
+	// GoNB also installs kernels that run cells by GoNB, each cell as a program of its
+	// own. They are the only ones where cells cannot stay in one process.
+	GoNB bool
 	// InstallPlugin is tried when no PJRT plugin exists and the wheel cannot be
 	// had: it puts one into the folder. Nil tries nothing more.
 	InstallPlugin func(dir string) error
@@ -61,8 +59,8 @@ type Step struct {
 }
 
 // Setup makes the environment or brings it up to date: Python packages, PJRT
-// plugin, GoNB and its helpers, the camlab program, the packed module, the
-// kernelspecs, and a build cache warmed so that the first cell is quick. What
+// plugin, the camlab program, the packed module, the kernel and the program in which
+// cells run, or GoNB and its helpers, and the kernelspecs. What
 // can be done side by side is. Each part is done again only when what it
 // depends on has changed.
 //
@@ -182,13 +180,19 @@ func (s *setup) run(ctx context.Context) error {
 		errs = append(errs, s.step("XLA flags", func() (string, bool, error) { return s.flags(ctx) }))
 	}
 	err = s.step("kernels", func() (string, bool, error) {
-		specs, changed, err := s.Install(s.KernelDir(), false)
-		s.report.Kernels = specs
 		var names []string
-		for _, spec := range specs {
-			names = append(names, spec.Display)
+		any := false
+		for _, f := range s.flavors() {
+			specs, changed, err := s.Install(s.KernelDir(), f)
+			if err != nil {
+				return "", any, err
+			}
+			s.report.Kernels, any = append(s.report.Kernels, specs...), any || changed
+			for _, spec := range specs {
+				names = append(names, spec.Display)
+			}
 		}
-		return strings.Join(names, ", "), changed, err
+		return strings.Join(names, ", "), any, nil
 	})
 	errs = append(errs, err, s.step("JupyterLab extension", func() (string, bool, error) {
 		changed, err := s.installLabExtension()
@@ -208,12 +212,9 @@ func (s *setup) goParts(ctx context.Context) error {
 		name string
 		run  func(context.Context) (string, bool, error)
 	}
-	parts := []part{
-		{"camlab and GoNB", s.programs},
-		{"build cache", s.warm},
-	}
-	if s.opts.Lab {
-		parts = append(parts, part{"gopls", s.gopls}, part{"help", s.warmHelp})
+	parts := []part{{"camlab", s.programs}, {"cells", s.cells}}
+	if err := compile.Supported(ctx, goenv.Environ(s.spare())); s.opts.GoNB || errors.Is(err, compile.ErrUnsupported) {
+		parts = append(parts, part{"GoNB", s.gonbPrograms}, part{"build cache", s.warm})
 	}
 	var errs []error
 	for _, p := range parts {

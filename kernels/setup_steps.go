@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	_ "embed"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/camlab-go/camlab/internal/plugin"
+	"github.com/camlab-go/camlab/kernels/compile"
 )
 
 // python makes the virtual environment and installs requirements.txt into it.
@@ -106,43 +108,69 @@ func (s *setup) packStep() (string, bool, error) {
 
 // programs builds the programs that come out of this module's own go.mod.
 func (s *setup) programs(ctx context.Context) (string, bool, error) {
-	fronts := map[string]string{"go": "./kernels/gofront", "gonb": "./kernels/gonbfront", "goenv": "./kernels/goenv"}
-	paths := []string{s.Bin("camlab"), s.Bin("gonb"), s.Bin("goimports")}
-	for name := range fronts {
-		paths = append(paths, filepath.Join(s.GoFrontDir(), name))
-	}
-	if s.fresh("programs", s.goVer+" "+s.report.Version, paths...) {
+	if s.fresh("programs", s.goVer+" "+s.report.Version, s.Bin("camlab")) {
 		return "up to date", false, nil
 	}
-	s.say("camlab and GoNB", "compiling, GoMLX included")
+	s.say("camlab", "compiling, GoMLX included")
 	if err := os.MkdirAll(s.Bin(""), 0o755); err != nil {
 		return "", false, err
 	}
-	if err := s.build(ctx, s.Bin("")+string(filepath.Separator), "./cmd/camlab", goimports); err != nil {
+	if err := s.build(ctx, s.Bin("camlab"), "./cmd/camlab"); err != nil {
+		return "", false, err
+	}
+	return s.Bin("camlab"), true, s.setStamp("programs", s.goVer+" "+s.report.Version)
+}
+
+// cells makes the kernel that runs cells in one process, and what it needs.
+func (s *setup) cells(ctx context.Context) (string, bool, error) {
+	vars, err := s.Vars()
+	if err != nil {
+		return "", false, err
+	}
+	env := s.kernelEnv(vars)
+	if err := compile.Supported(ctx, env); errors.Is(err, compile.ErrUnsupported) {
+		return "each is a program of its own, run by GoNB: " + err.Error(), false, os.RemoveAll(s.CellsDir()) // of another Go
+	}
+	s.say("cells", "compiling what they run in")
+	want, built := s.goVer+" "+s.report.Version, false
+	if !s.fresh(kernelProgram, want, s.KernelBin(kernelProgram)) {
+		if err := s.build(ctx, s.KernelBin(kernelProgram), "./kernels/"+kernelProgram); err != nil {
+			return "", false, err
+		}
+		if err := s.setStamp(kernelProgram, want); err != nil {
+			return "", false, err
+		}
+		built = true
+	}
+	changed, err := compile.Prepare(ctx, s.CellsDir(), compile.Source{Version: s.report.Version}, env)
+	if err != nil || !changed && !built {
+		return "up to date", false, err
+	}
+	return "they stay in one process: values live on", true, nil
+}
+
+// gonbPrograms builds GoNB and what it calls.
+func (s *setup) gonbPrograms(ctx context.Context) (string, bool, error) {
+	fronts := map[string]string{"go": "./kernels/gofront", "gonb": "./kernels/gonbfront", "goenv": "./kernels/goenv"}
+	paths := []string{s.Bin("gonb"), s.Bin("goimports")}
+	for name := range fronts {
+		paths = append(paths, s.KernelBin(name))
+	}
+	if s.fresh("gonb", s.goVer+" "+s.report.Version, paths...) {
+		return "up to date", false, nil
+	}
+	if err := s.build(ctx, s.Bin("goimports"), goimports); err != nil {
 		return "", false, err
 	}
 	if err := s.gonb(ctx); err != nil {
 		return "", false, err
 	}
 	for name, pkg := range fronts {
-		if err := s.build(ctx, filepath.Join(s.GoFrontDir(), name), pkg); err != nil {
+		if err := s.build(ctx, s.KernelBin(name), pkg); err != nil {
 			return "", false, err
 		}
 	}
-	return s.Bin("camlab") + ", gonb, goimports", true, s.setStamp("programs", s.goVer+" "+s.report.Version)
-}
-
-// gopls builds gopls and the program that stands before it.
-func (s *setup) gopls(ctx context.Context) (string, bool, error) {
-	result, changed, err := s.goInstall(ctx, gopls)
-	front := filepath.Join(s.GoFrontDir(), "gopls")
-	if err != nil || s.fresh("goplsfront", s.goVer+" "+s.report.Version, front) {
-		return result, changed, err
-	}
-	if err := s.build(ctx, front, "./kernels/goplsfront"); err != nil {
-		return "", false, err
-	}
-	return result, true, s.setStamp("goplsfront", s.goVer+" "+s.report.Version)
+	return "gonb, goimports", true, s.setStamp("gonb", s.goVer+" "+s.report.Version)
 }
 
 // build builds programs of this module. They bear the checkout's revision, unless git
@@ -175,26 +203,6 @@ func (s *setup) gonb(ctx context.Context) error {
 	return s.build(ctx, s.Bin("gonb"), "-modfile="+modfile, gonbModule)
 }
 
-// goInstall builds a program of another module, package@version.
-func (s *setup) goInstall(ctx context.Context, pkg string) (string, bool, error) {
-	path, version, _ := strings.Cut(pkg, "@")
-	name := filepath.Base(path)
-	if s.fresh(name, s.goVer+" "+version, s.Bin(name)) {
-		return "up to date", false, nil
-	}
-	s.say(name, "compiling "+version)
-	vars, err := s.goVars()
-	if err != nil {
-		return "", false, err
-	}
-	// What is in the module cache is asked of nobody, whatever GOPROXY is.
-	proxy := "GOPROXY=" + fileURL(filepath.Join(vars["GOMODCACHE"], "cache", "download")) + "," + vars["GOPROXY"]
-	if err := s.exec(ctx, []string{"GOBIN=" + s.Bin(""), proxy}, "go", "install", pkg); err != nil {
-		return "", false, err
-	}
-	return version, true, s.setStamp(name, s.goVer+" "+version)
-}
-
 // warm compiles, in an empty module and with the kernels' settings, a program
 // that imports all of camlib, as a first cell would.
 func (s *setup) warm(ctx context.Context) (string, bool, error) {
@@ -217,22 +225,4 @@ func (s *setup) warm(ctx context.Context) (string, bool, error) {
 		return "", false, err
 	}
 	return "the first cell is quick", true, s.setStamp("warm", want)
-}
-
-// warmHelp fills gopls's cache with all that camlib needs: GoNB gives gopls two
-// seconds for an answer, and without the cache the first ones take longer.
-func (s *setup) warmHelp(ctx context.Context) (string, bool, error) {
-	vars, err := s.Vars()
-	if err != nil {
-		return "", false, err
-	}
-	want := s.goVer + " " + s.report.Version + " " + gopls
-	if s.fresh("help", want) {
-		return "up to date", false, nil
-	}
-	s.say("help", "having gopls read camlib and GoMLX")
-	if err := s.tryImport(ctx, s.kernelEnv(vars), []string{s.Bin("gopls"), "check", "main.go"}); err != nil {
-		return "", false, err
-	}
-	return "completion and help are quick", true, s.setStamp("help", want)
 }

@@ -11,34 +11,6 @@ import (
 	"strings"
 )
 
-// CheckImport builds, in an empty folder and with no network, a program that
-// imports the public packages of camlib under the settings of an installed kernel:
-// what the first cell of a notebook anywhere depends on.
-func (e Env) CheckImport(ctx context.Context) error {
-	vars, err := e.installedVars()
-	if err != nil {
-		return err
-	}
-	if err := e.tryImport(ctx, e.kernelEnv(offline(vars))); err != nil {
-		return fmt.Errorf("kernels: %w", err)
-	}
-	return nil
-}
-
-// offline cuts the proxies that are not files out of Vars.
-func offline(vars []string) []string {
-	out := slices.Clone(vars)
-	for i, v := range out {
-		list, ok := strings.CutPrefix(v, "GOPROXY=")
-		if !ok {
-			continue
-		}
-		proxies := slices.DeleteFunc(strings.Split(list, ","), func(p string) bool { return !strings.HasPrefix(p, "file://") })
-		out[i] = "GOPROXY=" + strings.Join(append(proxies, "off"), ",")
-	}
-	return out
-}
-
 // tryImport builds a program that imports the public packages of camlib in a
 // temporary folder, the way GoNB does, under the given environment. Then it
 // runs more commands there.

@@ -81,16 +81,9 @@ func TestNotebookPicturesInBrowser(t *testing.T) {
 	t.Parallel()
 	const table = "layer                    output        parameters\nglobal average pooling   [128]         0\n"
 	const saved, live = "a frog at the left", "CAM (logit): largest at the lower right (4 in row 2, column 2 of 2×2)"
-	source := `import (
-	"fmt"
-	"github.com/camlab-go/camlab/camlib/figure"
-	"github.com/camlab-go/camlab/camlib/images"
-	"github.com/camlab-go/camlab/camlib/notebook"
-)
-%%
-fmt.Print(` + fmt.Sprintf("%q", table) + `)
-m := notebook.Must(images.NewMap(2, 2, []float32{1, 2, 3, 4}))
-notebook.Show(figure.HeatMap(m, figure.Shading{Scale: notebook.Must(figure.SequentialOf(m)), Unit: "CAM (logit)"}, 40))`
+	source := `fmt.Print(` + fmt.Sprintf("%q", table) + `)
+m := Must(images.NewMap(2, 2, []float32{1, 2, 3, 4}))
+figure.HeatMap(m, figure.Shading{Scale: Must(figure.SequentialOf(m)), Unit: "CAM (logit)"}, 40)`
 	m := images.Map{H: 1, W: 2, Values: []float32{0, 1}}
 	scale, err := figure.SequentialOf(m)
 	if err != nil {

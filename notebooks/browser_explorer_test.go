@@ -85,7 +85,7 @@ func TestNotebookExplorerInBrowser(t *testing.T) {
 		l.ends(end.how)
 	}
 	l.menu("Edit", "Undo Cell Operation")
-	l.is("the explorer's cell to be back", `codeCells().length === 5`)
+	l.is("the explorer's cell to be back", `codeCells().length === 6`)
 
 	// Run again while it runs: the first ends, the second is there.
 	l.explore(l.runLast)

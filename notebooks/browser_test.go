@@ -79,12 +79,8 @@ func drawn(t *testing.T, file string) []int {
 
 // newNotebook names no kernel. Its second cell fails.
 const newNotebook = `{"cells": [
-{"cell_type": "code", "id": "a", "execution_count": null, "metadata": {}, "outputs": [], "source": [
-"import \"github.com/camlab-go/camlab/camlib/cifar10\"\n",
-"import \"github.com/camlab-go/camlab/camlib/notebook\"\n",
-"%%\n",
-"notebook.Show(cifar10.Sample().Image(0), nil)"]},
-{"cell_type": "code", "id": "b", "execution_count": null, "metadata": {}, "outputs": [], "source": ["%%\n", "panic(\"a cell fails\")"]}],
+{"cell_type": "code", "id": "a", "execution_count": null, "metadata": {}, "outputs": [], "source": ["cifar10.Sample().Image(0)"]},
+{"cell_type": "code", "id": "b", "execution_count": null, "metadata": {}, "outputs": [], "source": ["panic(\"a cell fails\")"]}],
 "metadata": {}, "nbformat": 4, "nbformat_minor": 5}`
 
 // TestNotebookNewInBrowser chooses the kernel of a new notebook in JupyterLab's
@@ -96,8 +92,8 @@ func TestNotebookNewInBrowser(t *testing.T) {
 	l.open("new.ipynb")
 	l.runAll()
 	all := l.ran()
-	if len(all) != 2 || len(all[0].Errors) != 0 || len(all[0].Pictures) != 1 || all[0].Pictures[0].Width != 32 || all[0].Pictures[0].Height != 32 {
-		t.Errorf("%+v, want a picture of 32 by 32 pixels in the first of two cells", all)
+	if len(all) != 2 || len(all[0].Errors) != 0 || len(all[0].Pictures) != 1 || all[0].Pictures[0].Width != 192 || all[0].Pictures[0].Height != 192 {
+		t.Errorf("%+v, want a picture of 32 by 32 pixels, six times as large, in the first of two cells", all)
 	}
 	if errs := strings.Join(all[1].Errors, "\n"); !strings.Contains(errs, "panic: a cell fails") {
 		t.Errorf("the second cell shows the errors %q, want its panic", errs)

@@ -194,15 +194,23 @@ func read(t *testing.T, file string) []cell {
 	return nb.Cells
 }
 
-// printed returns what each cell that is not tagged "varies" printed.
+// printed returns what each cell that is not tagged "varies" printed, and the values that
+// it showed as text alone.
 func printed(t *testing.T, file string) []string {
 	t.Helper()
 	var all []string
 	for _, c := range read(t, file) {
 		text := ""
 		for _, out := range c.Outputs {
-			if out.Name == "stdout" && !slices.Contains(c.Metadata.Tags, "varies") {
+			if slices.Contains(c.Metadata.Tags, "varies") {
+				continue
+			}
+			if out.Name == "stdout" {
 				text += strings.Join(out.Text, "")
+			}
+			var value []string
+			if plain, ok := out.Data["text/plain"]; ok && out.Data["image/png"] == nil && json.Unmarshal(plain, &value) == nil {
+				text += strings.Join(value, "") + "\n"
 			}
 		}
 		all = append(all, text)
@@ -267,7 +275,8 @@ func pictures(t *testing.T, file string) []string {
 }
 
 // firstCell is a notebook in a folder of its own: its first cell imports
-// camlib, with nothing prepared.
+// camlib, with nothing prepared. Kernels that run cells by GoNB want the %%, which says
+// where the program begins; the others pass over it.
 const firstCell = `{"cells": [{"cell_type": "code", "id": "first", "execution_count": null, "metadata": {}, "outputs": [], "source": [
 "import \"github.com/camlab-go/camlab/camlib\"\n",
 "import \"github.com/camlab-go/camlab/camlib/cifar10\"\n",
@@ -280,9 +289,6 @@ const firstCell = `{"cells": [{"cell_type": "code", "id": "first", "execution_co
 // whose module proxies are cut down to files.
 func TestNotebookAnywhereOffline(t *testing.T) {
 	env := environment(t)
-	if err := env.CheckImport(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 	// The kernels cut no proxy; a proxy that refuses everything does.
 	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:1")
 	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
@@ -308,7 +314,7 @@ func TestNotebookAnywhereOffline(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := "<nil> 1000 false"
-			if spec.Name == kernels.PureGo {
+			if strings.HasPrefix(spec.Name, kernels.PureGo) {
 				want = "<nil> 1000 true"
 			}
 			if !strings.Contains(string(data), want) {

@@ -1,25 +1,24 @@
 """Sends cells to kernels in turn and prints how long each took to its idle status.
 
-Arguments: a folder of kernelspecs, how often, a file with a cell in which
-INDEX is replaced by a number, the names of the kernels. Standard output is a
-line of JSON for every cell that was timed.
+Arguments: a folder of kernelspecs, the kernels' folder, how many rounds, a JSON
+file with the cells of each kernel by name, each a list of [name, code] in which
+INDEX stands for a number. Standard output is a line of JSON for every cell. Every
+round begins with fresh kernels; a cell of one is followed by the same of the next.
 """
 import json
 import subprocess
 import sys
-import tempfile
 import time
 
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
 
-WARM = 3  # cells before the timed ones: they fill GoNB's and the go command's memory
 TIMEOUT = 300
 
 
 def run(client, code):
-    """Returns the seconds from sending a cell to its idle status, and its pictures."""
-    pictures, errors = 0, []
+    """Returns the seconds from sending a cell to its idle status, and what it showed."""
+    shown, errors = [], []
     start = time.perf_counter()
     message = client.execute(code)
     while True:
@@ -28,44 +27,47 @@ def run(client, code):
             continue
         kind, content = m["msg_type"], m["content"]
         if kind in ("display_data", "execute_result"):
-            pictures += "image/png" in content["data"]
+            shown += content["data"]
         elif kind == "error":
             errors.append(content["evalue"])
-        elif kind == "stream" and content["name"] == "stderr":
-            errors.append(content["text"])
+        elif kind == "stream":
+            (errors if content["name"] == "stderr" else shown).append(content["text"])
         elif kind == "status" and content["execution_state"] == "idle":
             took = time.perf_counter() - start
             break
-    if pictures != 1 or errors:
-        sys.exit(f"the cell showed {pictures} pictures, want 1: {' '.join(errors)}\n{code}")
-    return took
+    if errors or not shown:
+        sys.exit(f"the cell showed {shown}: {' '.join(errors)}\n{code}")
+    return took, "image/png" in shown
 
 
 def main():
-    folder, times, file, names = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4:]
+    folder, cwd, rounds, file = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
     with open(file) as f:
-        cell = f.read()
+        cells = json.load(f)
+    names = list(cells)
     specs = KernelSpecManager(kernel_dirs=[folder])
-    managers, clients = [], []
-    try:
-        for name in names:
-            manager = KernelManager(kernel_name=name, kernel_spec_manager=specs)
-            manager.start_kernel(cwd=tempfile.gettempdir(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            managers.append(manager)
-            client = manager.client()
-            client.start_channels()
-            client.wait_for_ready(timeout=TIMEOUT)
-            clients.append(client)
-        for i in range(-WARM, times):
-            for name, client in zip(names, clients):
-                took = run(client, cell.replace("INDEX", str(i % 1000)))
-                if i >= 0:
-                    print(json.dumps({"name": name, "seconds": took}), flush=True)
-    finally:
-        for client in clients:
-            client.stop_channels()
-        for manager in managers:
-            manager.shutdown_kernel(now=True)
+    for index in range(rounds):
+        managers, clients = [], {}
+        try:
+            for name in names:
+                manager = KernelManager(kernel_name=name, kernel_spec_manager=specs)
+                manager.start_kernel(cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                managers.append(manager)
+                client = clients[name] = manager.client()
+                client.start_channels()
+                client.wait_for_ready(timeout=TIMEOUT)
+                run(client, dict(cells[name])["fmt.Println"].replace("INDEX", "1000"))  # a warm kernel
+            for cell in [c for c, _ in cells[names[0]]]:
+                for name in names:
+                    code = dict(cells[name]).get(cell)
+                    if code is not None:
+                        took, picture = run(clients[name], code.replace("INDEX", str(index)))
+                        print(json.dumps({"kernel": name, "cell": cell, "seconds": took, "picture": picture}), flush=True)
+        finally:
+            for client in clients.values():
+                client.stop_channels()
+            for manager in managers:
+                manager.shutdown_kernel(now=True)
 
 
 main()

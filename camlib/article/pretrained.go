@@ -1,6 +1,7 @@
 package article
 
 import (
+	"bytes"
 	_ "embed"
 	"fmt"
 
@@ -23,6 +24,13 @@ func Pretrained() (*network.Network, error) {
 		return nil, fmt.Errorf("article: shipped weights: %w", err)
 	}
 	return net, nil
+}
+
+// IsPretrained reports whether a network's weights are, to the last bit, those that
+// [Pretrained] returns.
+func IsPretrained(net *network.Network) bool {
+	data, err := net.Encode()
+	return err == nil && bytes.Equal(data, shippedModel)
 }
 
 // Log returns the record of the training that made [Pretrained].

@@ -1,16 +1,18 @@
-// Package notebook shows camlib's results in the output of a GoNB cell: pictures
-// and trainings that can be watched. An error is printed in one line and ends the
-// cell. Outside a notebook, pictures are not shown and progress is plain lines.
+// Package notebook shows camlib's results in the output of a notebook's cell:
+// pictures and trainings that can be watched. An error ends the cell. Outside a
+// notebook, pictures are not shown and progress is plain lines.
 //
-// Its functions take the two results of a call as they are:
+// The last expression of a cell shows itself, by what this package tells package
+// live about camlib's values. Show is for pictures in the middle of a cell, and takes
+// the two results of a call as they are:
 //
 //	notebook.Show(pair.Draw())
 package notebook
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"html"
 	"image"
@@ -24,25 +26,28 @@ import (
 	"github.com/janpfeifer/gonb/gonbui/protocol"
 
 	"github.com/camlab-go/camlab/camlib/figure"
-	"github.com/camlab-go/camlab/internal/pngtext"
+	"github.com/camlab-go/camlab/camlib/notebook/live"
 )
 
 // Quick tells whether CAMLAB_QUICK=1 is set: the notebook is to take the
 // embedded sample and a short training, so that it runs in a minute or two.
 func Quick() bool { return os.Getenv("CAMLAB_QUICK") == "1" }
 
-// Scratch returns a folder for what one cell leaves to the next, for values do not
-// outlive the cell's process. It goes when the kernel does. Outside a notebook it
-// is a folder of the system's temporary one.
+// Scratch returns a folder for files that a notebook makes on its way. It goes when
+// the kernel does. Outside a notebook it is a folder of the system's temporary one.
 func Scratch() string {
 	dir := filepath.Join(cmp.Or(os.Getenv(protocol.GONB_TMP_DIR_ENV), os.TempDir()), "camlab-scratch")
 	Check(os.MkdirAll(dir, 0o700))
 	return dir
 }
 
-// Check ends the cell with a line on its error output when err is not nil.
+// Check ends the cell when err is not nil: with a line on its error output where a
+// cell is a program of its own, or as its error where it is not.
 func Check(err error) {
 	if err != nil {
+		if live.Running() {
+			live.Fail(err)
+		}
 		fmt.Fprintln(os.Stderr, err)
 		if gonbui.IsNotebook {
 			deliver(gonbui.Sync)
@@ -58,10 +63,11 @@ func Must[T any](v T, err error) T {
 }
 
 // Show displays a picture with its alternative text, or ends the cell as [Check]
-// does. Pictures of package figure bring a text that says what they show; for
-// others give one with [ShowAlt].
-func Show(img image.Image, err error) {
-	Check(err)
+// does: it takes a picture, or what a function returns that makes one. Pictures of
+// package figure bring a text that says what they show; for others give one with
+// [ShowAlt].
+func Show(img image.Image, errs ...error) {
+	Check(errors.Join(errs...))
 	ShowPNG(figure.PNGBytes(img))
 }
 
@@ -99,19 +105,9 @@ func ShowPNG(png []byte, err error) {
 	Check(err)
 	if gonbui.IsNotebook {
 		deliver(func() {
-			gonbui.SendData(pictureData(png))
+			gonbui.SendData(live.Picture(png))
 			gonbui.Sync() // or the picture is lost when the cell ends here
 		})
-	}
-}
-
-// pictureData is a PNG file as Jupyter shows it. The alternative text is where
-// Jupyter's format has it, and also instead of the picture where only text is shown.
-func pictureData(png []byte) *protocol.DisplayData {
-	alt := alternative(string(protocol.MIMEImagePNG), png)
-	return &protocol.DisplayData{
-		Data:     map[protocol.MIMEType]any{protocol.MIMEImagePNG: png, protocol.MIMETextPlain: alt},
-		Metadata: map[string]any{string(protocol.MIMEImagePNG): map[string]string{"alt": alt}},
 	}
 }
 
@@ -126,14 +122,8 @@ var svgTitle = regexp.MustCompile(`(?s)<title>(.*?)</title>`)
 // alternative returns the alternative text that a PNG or SVG file brings with it,
 // or the picture's size.
 func alternative(mime string, data []byte) string {
-	if text := pngtext.Get(data, pngtext.Description); text != "" {
-		return text
-	}
 	if title := svgTitle.FindSubmatch(data); title != nil && mime == string(protocol.MIMEImageSVG) {
 		return html.UnescapeString(string(title[1]))
 	}
-	if size, _, err := image.DecodeConfig(bytes.NewReader(data)); err == nil {
-		return figure.Alt(image.Rect(0, 0, size.Width, size.Height))
-	}
-	return "picture"
+	return live.Alt(data)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/camlab-go/camlab/camlib/figure"
 	"github.com/camlab-go/camlab/camlib/figure/curve"
+	"github.com/camlab-go/camlab/camlib/notebook/live"
 )
 
 // TestPicturesCarryTheirWords sends pictures the way GoNB does, and looks for the words
@@ -32,7 +33,7 @@ func TestPicturesCarryTheirWords(t *testing.T) {
 	}
 	for want, data := range map[string][]byte{words: file, "picture of 30×20 pixels": plain.Bytes()} {
 		sent.Reset()
-		if err := gob.NewEncoder(&sent).Encode(pictureData(data)); err != nil {
+		if err := gob.NewEncoder(&sent).Encode(live.Picture(data)); err != nil {
 			t.Fatal(err)
 		}
 		var got protocol.DisplayData

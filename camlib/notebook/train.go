@@ -18,6 +18,7 @@ import (
 	"github.com/camlab-go/camlab/camlib/figure/curve"
 	"github.com/camlab-go/camlab/camlib/images"
 	"github.com/camlab-go/camlab/camlib/network"
+	"github.com/camlab-go/camlab/camlib/notebook/live"
 	"github.com/camlab-go/camlab/camlib/train"
 	"github.com/camlab-go/camlab/camlib/train/progress"
 )
@@ -28,7 +29,9 @@ import (
 //
 // Interrupting the cell saves the checkpoint and says how to go on. What XLA is
 // doing cannot be interrupted: when it compiles or computes for longer than
-// [Grace] after that, the cell ends with the last checkpoint as it is.
+// [Grace] after that, the cell ends without waiting for it. The checkpoint is saved
+// when XLA has come to its end; where a cell is a program of its own, the last one
+// stays as it is.
 func Train(backend compute.Backend, n *network.Network, trainSet, testSet images.Dataset, config train.Config) *train.History {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -121,6 +124,7 @@ type watch struct {
 	lines *progress.Lines // outside a notebook
 
 	mu       sync.Mutex // abandon comes from outside the training
+	silent   bool       // after abandon: the training shows nothing any more
 	epochs   []train.Epoch
 	pictures string // the curves so far, as HTML
 	notices  []string
@@ -137,6 +141,9 @@ func (w *watch) begin() {
 func (w *watch) step(p train.Progress) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.silent {
+		return
+	}
 	if !gonbui.IsNotebook {
 		w.lines.Step(p)
 		return
@@ -152,6 +159,9 @@ func (w *watch) step(p train.Progress) {
 func (w *watch) epoch(e train.Epoch) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.silent {
+		return
+	}
 	w.epochs = append(w.epochs, e)
 	if !gonbui.IsNotebook {
 		w.lines.Epoch(e)
@@ -173,6 +183,9 @@ func (w *watch) epoch(e train.Epoch) {
 func (w *watch) notice(text string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.silent {
+		return
+	}
 	w.notices = append(w.notices, text)
 	if !gonbui.IsNotebook {
 		w.lines.Notice(text)
@@ -183,6 +196,9 @@ func (w *watch) notice(text string) {
 func (w *watch) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.silent {
+		return
+	}
 	w.lines.Clear()
 	w.update(w.summary())
 	if len(w.epochs) > 0 {
@@ -193,10 +209,25 @@ func (w *watch) end() {
 // abandon ends the cell while XLA is busy, and says where training again goes
 // on. Checkpoints are written whole or not at all, so the last one is good.
 func (w *watch) abandon(dir string) {
-	w.mu.Lock() // for ever: the training must not show anything any more
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.lines.Clear()
 	w.update(w.summary() + w.pictures)
+	w.silent = true
+	if live.Running() {
+		live.GiveUp(leftBehind(dir))
+		return
+	}
 	Check(abandoned(dir, w.epochs))
+}
+
+// leftBehind says how a training goes on that ends in the background.
+func leftBehind(dir string) error {
+	const why = "notebook: train: interrupted while XLA is busy; the training ends when that is done"
+	if dir == "" {
+		return fmt.Errorf("%s, and no checkpoint folder was given: set Dir to keep one", why)
+	}
+	return fmt.Errorf("%s, and saves its checkpoint; then train again with the same settings and folder %s to go on from it", why, dir)
 }
 
 // abandoned says what a training is left with whose last steps are lost.

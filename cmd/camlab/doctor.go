@@ -104,12 +104,9 @@ var checks = []struct {
 	{"gcc", checkGCC, false},
 	{"disk space", checkDisk, false},
 	{"Jupyter", checkJupyter, false},
-	{"GoNB", programCheck("gonb", stateFailed, "no cell runs without it", mendSetup), false},
-	{"goimports", programCheck("goimports", stateFailed, "no cell runs without it", mendSetup), false},
-	{"gopls", programCheck("gopls", stateWarning, "no completion and help in JupyterLab", "run `camlab setup --lab`"), false},
+	{"cells", checkPrograms, false},
 	{"XLA plugin", checkPlugin, true},
 	{"kernels", checkKernels, false},
-	{"import camlib", checkImport, false},
 	{"cell", checkCell, false},
 	{"data", checkData, true},
 }

@@ -189,25 +189,25 @@ func checkJupyter(ctx context.Context, env kernels.Env) finding {
 	return ok("%s", out)
 }
 
-// programCheck looks for a program in the environment, where the kernels look
-// for it first.
-func programCheck(name, state, without, mend string) func(context.Context, kernels.Env) finding {
-	return func(_ context.Context, env kernels.Env) finding {
-		path, err := exec.LookPath(env.Bin(name))
-		if err != nil {
-			return finding{State: state, Detail: "no " + env.Bin(name) + ": " + without, Mend: mend}
+// checkPrograms looks at the programs that run cells.
+func checkPrograms(_ context.Context, env kernels.Env) finding {
+	how, programs := env.CellPrograms()
+	for _, path := range programs {
+		const without = "no cell runs without it"
+		if _, err := exec.LookPath(path); err != nil {
+			return failed(mendSetup, "no %s: %s", path, without)
 		}
 		info, err := buildinfo.ReadFile(path)
 		if err != nil {
-			return finding{State: state, Detail: path + " is damaged (" + err.Error() + "): " + without, Mend: "remove it and " + mend}
+			return failed("remove it and "+mendSetup, "%s is damaged (%v): %s", path, err, without)
 		}
 		for _, s := range info.Settings {
 			if s.Key == "GOARCH" && s.Value != runtime.GOARCH || s.Key == "GOOS" && s.Value != runtime.GOOS {
-				return finding{State: state, Detail: path + " is made for " + s.Key + "=" + s.Value + ": " + without, Mend: "remove it and " + mend}
+				return failed("remove it and "+mendSetup, "%s is made for %s=%s: %s", path, s.Key, s.Value, without)
 			}
 		}
-		return ok("%s", path)
 	}
+	return ok("%s", how)
 }
 
 // checkKernels asks Jupyter itself which of our kernels it finds, and looks at
@@ -256,13 +256,6 @@ print(json.dumps({n: {"program": s["spec"]["argv"][0], "dir": s["resource_dir"]}
 		f.Detail += "; not installed: " + m.String()
 	}
 	return f
-}
-
-func checkImport(ctx context.Context, env kernels.Env) finding {
-	if err := env.CheckImport(ctx); err != nil {
-		return failed(mendSetup, "%v", err)
-	}
-	return ok("from an empty folder, without network")
 }
 
 // checkCell has Jupyter run a cell as JupyterLab does, in the environment that this

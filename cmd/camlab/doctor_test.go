@@ -89,18 +89,20 @@ func TestDoctorFailures(t *testing.T) {
 			unset("JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR")(t, env)
 			t.Setenv("XDG_DATA_HOME", file)
 		}, stateFailed, "XDG_DATA_HOME=" + file + ": Jupyter cannot write into|set XDG_DATA_HOME"},
-		{"GoNB", nil, stateFailed, "run `camlab setup`"},
-		{"GoNB", func(t *testing.T, env kernels.Env) { putFile(t, env.Bin("gonb"), "no program") }, stateFailed, "gonb is damaged|remove it and run `camlab setup`"},
-		{"goimports", nil, stateFailed, "run `camlab setup`"},
-		{"goimports", func(t *testing.T, env kernels.Env) {
+		{"cells", nil, stateFailed, "kernel-bin/gonb: no cell runs without it|run `camlab setup`"},
+		{"cells", func(t *testing.T, env kernels.Env) { putFile(t, env.KernelBin("gonb"), "no program") }, stateFailed, "gonb is damaged|remove it and run `camlab setup`"},
+		{"cells", func(t *testing.T, env kernels.Env) {
+			putFile(t, filepath.Join(env.CellsDir(), "packages.json"), "{}")
+		}, stateFailed, "kernel-bin/gokernel: no cell runs without it|run `camlab setup`"},
+		{"cells", func(t *testing.T, env kernels.Env) {
+			putFile(t, filepath.Join(env.CellsDir(), "packages.json"), "{}")
 			putFile(t, filepath.Join(env.Root, "main.go"), "package main\n\nfunc main() {}\n")
-			build := exec.Command("go", "build", "-buildvcs=false", "-o", env.Bin("goimports"), ".")
+			build := exec.Command("go", "build", "-buildvcs=false", "-o", env.KernelBin("gokernel"), ".")
 			build.Dir, build.Env = env.Root, append(os.Environ(), "GOOS=windows", "CGO_ENABLED=0")
 			if out, err := build.CombinedOutput(); err != nil {
 				t.Fatalf("%v: %s", err, out)
 			}
-		}, stateFailed, "goimports is made for GOOS=windows|remove it and run `camlab setup`"},
-		{"gopls", nil, stateWarning, "run `camlab setup --lab`"},
+		}, stateFailed, "gokernel is made for GOOS=windows|remove it and run `camlab setup`"},
 		{"kernels", nil, stateFailed, "run `camlab setup`"},
 		{"kernels", func(t *testing.T, env kernels.Env) {
 			realPython(t, env)
@@ -108,7 +110,6 @@ func TestDoctorFailures(t *testing.T) {
 			t.Setenv("JUPYTER_PATH", data)
 			putFile(t, filepath.Join(data, "kernels", "camlab-go", "kernel.json"), `{"argv": ["/gone/.venv/bin/gonb"], "display_name": "x", "language": "go"}`)
 		}, stateFailed, "camlab-go, in|starts /gone/.venv/bin/gonb, which is not there; remove|kernels/camlab-go"},
-		{"import camlib", nil, stateFailed, "run `camlab setup`"},
 		{"cell", nil, stateFailed, "no kernel camlab-xla-cpu or camlab-go|run `camlab setup`"},
 		{"data", set("CAMLAB_DATA", "/missing"), stateWarning, "CAMLAB_DATA=/missing: no CIFAR-10 there|set CAMLAB_DATA|camlab data --download"},
 		{"data", func(t *testing.T, _ kernels.Env) {

@@ -8,20 +8,27 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/camlab-go/camlab/internal/atomicfile"
 	"github.com/camlab-go/camlab/kernels"
 )
 
 func newNotebook() *cobra.Command {
 	var opts kernels.RunOptions
 	var asJSON bool
+	var export string
 	c := &cobra.Command{
 		Use:   "notebook FILE.ipynb",
 		Short: "Execute a notebook in a fresh kernel and check every cell",
 		Long: `Notebook executes a notebook from top to bottom in a fresh kernel and writes the
 result into a folder, if asked as a page that needs no network and with every
 picture as a file. It fails, naming the cell, when a cell panics, does not
-compile or runs a command that fails, which Jupyter by itself does not notice.`,
-		Example: "  camlab notebook notebooks/01_article.ipynb --quick --html --png --out out",
+compile or runs a command that fails.
+
+With --export it is not executed, but written as a Go program that does what the
+cells do, in order, and prints their last expressions: without pictures, and
+without the lines that are for the kernel.`,
+		Example: `  camlab notebook notebooks/01_article.ipynb --quick --html --png --out out
+  camlab notebook notebooks/04_importing_camlib.ipynb --export main.go`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
@@ -33,6 +40,17 @@ compile or runs a command that fails, which Jupyter by itself does not notice.`,
 			opts.Progress = func(line string) { fmt.Fprintln(cmd.ErrOrStderr(), line) }
 			file, err := filepath.Abs(args[0])
 			if err != nil {
+				return err
+			}
+			if export != "" {
+				program, err := env.ExportNotebook(ctx, file)
+				if err != nil {
+					return err
+				}
+				if err := atomicfile.WriteFile(export, program); err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "program   %s\n", export)
 				return err
 			}
 			if opts.InPlace && !cmd.Flags().Changed("out") {
@@ -66,6 +84,10 @@ compile or runs a command that fails, which Jupyter by itself does not notice.`,
 	f.BoolVar(&opts.HTML, "html", false, "also write an HTML page that needs no network")
 	f.BoolVar(&opts.PNG, "png", false, "also write every picture as a file")
 	f.BoolVar(&opts.InPlace, "in-place", false, "write the outputs into the notebook itself, metadata stripped, if it passes")
+	f.StringVar(&export, "export", "", "write the cells as a Go program into this file, and execute nothing")
+	c.MarkFlagsMutuallyExclusive("export", "in-place")
+	c.MarkFlagsMutuallyExclusive("export", "html")
+	c.MarkFlagsMutuallyExclusive("export", "png")
 	f.BoolVar(&asJSON, "json", false, jsonUsage)
 	return c
 }

@@ -18,11 +18,14 @@ func newSetup() *cobra.Command {
 	var opts kernels.SetupOptions
 	c := &cobra.Command{
 		Use:   "setup",
-		Short: "Make the notebooks' environment: JupyterLab, GoNB, XLA plugin, kernels",
+		Short: "Make the notebooks' environment: JupyterLab, XLA plugin, kernels",
 		Long: `Setup makes the folder .venv in the checkout: JupyterLab and nbconvert at pinned
-versions, the XLA plugin, GoNB, and a Jupyter kernel for every backend present,
-in which camlib can be imported in any folder without a network. A second run
-only does what has changed.
+versions, the XLA plugin, and a Jupyter kernel for every backend present, in which
+camlib can be imported in any folder without a network. A second run only does what
+has changed.
+
+The kernels keep the cells of a notebook in one process, with Go 1.26 on linux/amd64.
+Elsewhere GoNB runs each cell as a program of its own.
 
 The XLA plugin is one that PJRT_PLUGIN_LIBRARY_PATH or go-xla's standard folders
 hold, else a pinned wheel from PyPI, else what go-xla's installer downloads.
@@ -57,7 +60,7 @@ Outside a checkout, where notebooks cannot be, it installs the plugin alone, int
 			return nil
 		},
 	}
-	c.Flags().BoolVar(&opts.Lab, "lab", false, "also install gopls, for completion and help in JupyterLab (builds for about a minute)")
+	c.Flags().BoolVar(&opts.GoNB, "gonb", false, "also install kernels that run each cell by GoNB, as a program of its own")
 	c.Flags().BoolVar(&asJSON, "json", false, jsonUsage)
 	return c
 }
@@ -85,7 +88,7 @@ use) or --prefix (of another environment) names another. Without any of them lis
 shows our kernels in every folder in which .venv's Jupyter looks, JUPYTER_PATH
 included, in its order: of two kernels of one name Jupyter takes the first.`,
 	}
-	var user, sysPrefix, dev, asJSON bool
+	var user, sysPrefix, dev, gonb, asJSON bool
 	var prefix string
 	c.PersistentFlags().BoolVar(&user, "user", false, "the user's own kernels; JUPYTER_DATA_DIR moves them")
 	c.PersistentFlags().BoolVar(&sysPrefix, "sys-prefix", false, "the kernels of the Python environment in use: VIRTUAL_ENV, CONDA_PREFIX or the first python3 in PATH")
@@ -142,10 +145,16 @@ included, in its order: of two kernels of one name Jupyter takes the first.`,
 		return listKernels(places)
 	})
 	install := command("install", "Install the kernels of the backends present", func(env kernels.Env, place kernels.Place) (any, string, error) {
-		if _, err := os.Stat(env.Bin("gonb")); err != nil {
-			return nil, "", fmt.Errorf("kernels: GoNB is not built (%w); run `camlab setup` first", err)
+		flavor := kernels.Plain
+		if dev {
+			flavor = kernels.Dev
+		} else if gonb {
+			flavor = kernels.GoNB
 		}
-		_, changed, err := env.Install(place.Dir, dev)
+		if err := env.CanInstall(flavor); err != nil {
+			return nil, "", err
+		}
+		_, changed, err := env.Install(place.Dir, flavor)
 		if err != nil {
 			return nil, "", err
 		}
@@ -156,9 +165,11 @@ included, in its order: of two kernels of one name Jupyter takes the first.`,
 		}
 		return list, text, err
 	})
-	install.Flags().BoolVar(&dev, "dev", false, "kernels of their own that import camlib from this checkout: the next cell sees an edit")
+	install.Flags().BoolVar(&dev, "dev", false, "kernels of their own that import camlib from this checkout as it is when they start")
+	install.Flags().BoolVar(&gonb, "gonb", false, "kernels of their own that run each cell by GoNB, as a program of its own")
+	install.MarkFlagsMutuallyExclusive("dev", "gonb")
 	c.AddCommand(list, install,
-		command("uninstall", "Take our kernels away, those of --dev too", func(_ kernels.Env, place kernels.Place) (any, string, error) {
+		command("uninstall", "Take our kernels away, those of --dev and --gonb too", func(_ kernels.Env, place kernels.Place) (any, string, error) {
 			gone, err := kernels.Uninstall(place.Dir)
 			return gone, fmt.Sprintf("%d kernels taken out of %s\n", len(gone), place.Dir), err
 		}),

@@ -85,10 +85,10 @@ func TestKernelsCommand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.MkdirAll(env.Bin(""), 0o755); err != nil {
+	if err := os.MkdirAll(env.KernelBin(""), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(env.Bin("gonb"), nil, 0o755); err != nil {
+	if err := os.WriteFile(env.KernelBin("gonb"), nil, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if out, err := run("install", "--user"); err != nil || !strings.Contains(out, kernels.PureGo+" ") || strings.Contains(out, "nothing had changed") {

@@ -1,6 +1,6 @@
 // Package front is what the programs share that stand before others of the same
-// name in the PATH of the notebook kernels (kernels/gofront, kernels/goplsfront,
-// kernels/gonbfront), and kernels/goenv, which lies beside them.
+// name in the PATH of the notebook kernels (kernels/gofront, kernels/gonbfront),
+// and kernels/goenv and kernels/gokernel, which lie beside them.
 package front
 
 import (

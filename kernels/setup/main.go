@@ -15,22 +15,22 @@ import (
 )
 
 func main() {
-	lab := flag.Bool("lab", false, "also install gopls, for completion and help in JupyterLab")
+	gonb := flag.Bool("gonb", false, "also install kernels that run each cell by GoNB")
 	flag.Parse()
-	if err := run(*lab); err != nil {
+	if err := run(*gonb); err != nil {
 		fmt.Fprintf(os.Stderr, "camlab: %v\n", err)
 		os.Exit(1)
 	}
 }
 
-func run(lab bool) error {
+func run(gonb bool) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	env, err := kernels.FindEnv()
 	if err != nil {
 		return err
 	}
-	report, err := env.Setup(ctx, kernels.SetupOptions{Lab: lab, Progress: func(line string) { fmt.Println(line) }})
+	report, err := env.Setup(ctx, kernels.SetupOptions{GoNB: gonb, Progress: func(line string) { fmt.Println(line) }})
 	if err != nil {
 		return err
 	}
