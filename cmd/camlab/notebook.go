@@ -29,7 +29,7 @@ cells do, in order, and prints their last expressions: without pictures, and
 without the lines that are for the kernel.`,
 		Example: `  camlab notebook notebooks/01_article.ipynb --quick --html --png --out out
   camlab notebook notebooks/04_importing_camlib.ipynb --export main.go`,
-		Args:    cobra.ExactArgs(1),
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
 			defer stop()
