@@ -2,6 +2,7 @@ package cell
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -121,4 +122,31 @@ func TestAFailingCellChangesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.run("fmt.Println(x.a, f())")
+}
+
+// TestAVariableIsMadeOfItself: what it was is there until the cell sets it.
+func TestAVariableIsMadeOfItself(t *testing.T) {
+	n := start(t)
+	n.run("xs := []int{1}\nx := 1\ntype P struct{ a int }\nps := []P{{1}}")
+	for text, carried := range map[string][]string{
+		"xs := append(xs, 16)\nfmt.Println(xs)":   {"xs"},
+		"xs, k := append(xs, 16), 3":              {"xs"},
+		"var xs = append(xs, 1)":                  {"xs"},
+		"fmt.Println(x)\nx := x + 1":              {"x"},
+		"ps := append(ps, P{2})\nfmt.Println(ps)": {"P", "ps"},
+	} {
+		u := n.run(text)
+		for _, name := range carried {
+			if !slices.Contains(u.Carried, name) || slices.Contains(u.Declared, name) {
+				t.Errorf("%s: declared %v, carried %v, want %s carried", text, u.Declared, u.Carried, name)
+			}
+		}
+	}
+	if got := n.fails("x := float64(x) / 4"); !strings.Contains(got, "1:14: x is used here with its old type, int, and gets another in this cell: give the new one another name") {
+		t.Error(got)
+	}
+	if got := n.fails("y := y + 1"); !strings.Contains(got, "undefined: y") {
+		t.Error(got)
+	}
+	n.run("x := x + 1")
 }

@@ -154,6 +154,9 @@ func (r *rewriter) types() error {
 	r.fset = token.NewFileSet()
 	r.files = nil
 	prelude := r.prelude()
+	for _, y := range r.past {
+		prelude = append(prelude, y.head+"\n"...)
+	}
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "package %s\n", PackagePath)
 	imports(&b, r.s.packagesIn(identifiersOf(string(prelude))))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"go/ast"
+	"go/types"
 	"maps"
 	"slices"
 	"strings"
@@ -33,8 +34,14 @@ func (r *rewriter) redeclare() error {
 		}
 	}
 	r.must()
+	if err := r.usesPast(); err != nil {
+		return err
+	}
 	r.carried = make(map[string]*symbol)
 	todo := slices.Collect(maps.Keys(r.names))
+	for _, y := range r.past {
+		todo = append(todo, slices.Collect(maps.Keys(y.uses))...)
+	}
 	for _, y := range r.own {
 		todo = append(todo, slices.Collect(maps.Keys(y.needs))...)
 		if t, _, _ := strings.Cut(y.name, "."); r.rebodied(y) { // what embeds the type may have its method
@@ -77,6 +84,75 @@ func (r *rewriter) redeclare() error {
 			}
 		}
 	}
+	return nil
+}
+
+// usesPast finds the variables of earlier cells that the cell uses before it sets them
+// by := or var.
+func (r *rewriter) usesPast() error {
+	r.past = nil
+	set := make(map[string]bool)
+	for _, st := range r.stmts {
+		declares := make(map[*ast.Ident]bool)
+		switch x := st.node.(type) {
+		case *ast.AssignStmt:
+			for _, l := range x.Lhs {
+				if id, ok := l.(*ast.Ident); ok && st.define >= 0 {
+					declares[id] = true
+				}
+			}
+		case *ast.DeclStmt:
+			for _, spec := range x.Decl.(*ast.GenDecl).Specs {
+				if v, ok := spec.(*ast.ValueSpec); ok {
+					for _, id := range v.Names {
+						declares[id] = true
+					}
+				}
+			}
+		}
+		var err error
+		ast.Inspect(st.node, func(n ast.Node) bool {
+			if sel, ok := n.(*ast.SelectorExpr); ok { // not the name behind a dot
+				ast.Inspect(sel.X, func(n ast.Node) bool {
+					if id, ok := n.(*ast.Ident); ok && err == nil {
+						err = r.usesNow(st, id, set)
+					}
+					return true
+				})
+				return false
+			}
+			if id, ok := n.(*ast.Ident); ok && !declares[id] && err == nil {
+				err = r.usesNow(st, id, set)
+			}
+			return true
+		})
+		if err != nil {
+			return err
+		}
+		for _, v := range st.vars {
+			set[v] = true
+		}
+	}
+	return nil
+}
+
+// usesNow looks whether an identifier is a variable that the cell sets later.
+func (r *rewriter) usesNow(st stmt, id *ast.Ident, set map[string]bool) error {
+	old, own := r.s.symbols[id.Name], r.own[id.Name]
+	if set[id.Name] || old == nil || old.kind != varDecl || own == nil || own.kind != varDecl || r.inner[id.Name] || slices.Contains(r.past, old) {
+		return nil
+	}
+	if r.u.imports[id.Name] != "" && r.bases[id.Name] { // the package, as in image := image.NewGray(r)
+		return nil
+	}
+	if r.remade[id.Name] && !r.changed[id.Name] { // gone with its type
+		return nil
+	}
+	if r.changed[id.Name] {
+		return r.errorAt(st.offset(id.Pos()), fmt.Sprintf("%s is used here with its old type, %s, and gets another in this cell: give the new one another name",
+			id.Name, types.TypeString(old.typ, short)))
+	}
+	r.past = append(r.past, old)
 	return nil
 }
 

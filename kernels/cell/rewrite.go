@@ -75,6 +75,9 @@ type rewriter struct {
 	remade map[string]bool
 
 	carried map[string]*symbol
+	// past are variables that the cell uses as they are, before it sets them by := or
+	// var, as in x := append(x, 1).
+	past []*symbol
 	fset    *token.FileSet
 	info    *types.Info
 	pkg     *types.Package
