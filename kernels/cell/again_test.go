@@ -150,3 +150,39 @@ func TestAVariableIsMadeOfItself(t *testing.T) {
 	}
 	n.run("x := x + 1")
 }
+
+// TestACellThatFailed has made what it came to make, and no more.
+func TestACellThatFailed(t *testing.T) {
+	n := start(t)
+	u := n.run("a := 1\nb := func() int {\n\treturn a\n}()\nc := 3\nfunc useB() int { return b }\nfunc outer() int { return useB() + a }")
+	equal(t, "not made", u.Failed(3), []string{"b", "c"})
+	n.run("fmt.Println(a)")
+	if got := n.fails("c + 1"); !strings.Contains(got, "undefined: c") {
+		t.Error(got)
+	}
+	if _, err := n.Rewrite("b"); !strings.Contains(n.Explain("b", err), "b was not made: cell[1] failed before, at line 3.") {
+		t.Errorf("it says %s", n.Explain("b", err))
+	}
+	u = n.run("b := 5\nfmt.Println(outer())")
+	equal(t, "functions that mention it, and who calls them", u.Declared, []string{"b", "outer", "useB"})
+	u = n.run("d := 1\nfor {}")
+	equal(t, "made before", u.Failed(2), nil)
+}
+
+// TestANameOfAPackageThatWasAVariable: a package is found for it, which is no help.
+func TestANameOfAPackageThatWasAVariable(t *testing.T) {
+	n := start(t)
+	for text, want := range map[string]string{
+		"strings.OverlayOn(0)": "There is no variable strings: has the cell that makes it run? strings is taken for the package \"strings\", which has no OverlayOn.",
+		"fmt.Printn(1)":        "Did you mean Print?",
+	} {
+		if _, err := n.Rewrite(text); !strings.Contains(n.Explain(text, err), want) {
+			t.Errorf("%s: %s", text, n.Explain(text, err))
+		}
+	}
+	n.run("strings := []int{1}")
+	n.Restart()
+	if _, err := n.Rewrite("strings.Sum()"); !strings.Contains(n.Explain("strings.Sum()", err), "strings was lost when the process that held it ended") {
+		t.Errorf("it says %s", n.Explain("strings.Sum()", err))
+	}
+}

@@ -119,7 +119,7 @@ func (r *rewriter) variables() (kept map[string]bool) {
 		}
 		for name, obj := range objects {
 			if !kept[name] {
-				kept[name] = true
+				kept[name], r.u.made[name] = true, r.position(st.end).Line
 				r.own[name].typ = obj.Type()
 			}
 		}

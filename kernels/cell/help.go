@@ -171,7 +171,14 @@ var builtins = map[string]string{
 // helpUndefined is for a name, of a package if there is one.
 func (r *rewriter) helpUndefined(pkg, name string, nodes []ast.Node) string {
 	if pkg != "" {
-		return strings.TrimSpace(r.meant(name, r.members(nodes)))
+		if why := r.s.gone[pkg]; why != "" { // a variable, whose name a package has too
+			return why + "."
+		}
+		help := strings.TrimSpace(r.meant(name, r.members(nodes)))
+		if path := r.u.imports[pkg]; help == "" && path != "" && !r.imported[pkg] {
+			help = fmt.Sprintf("There is no variable %s: has the cell that makes it run? %s is taken for the package %q, which has no %s.", pkg, pkg, path, name)
+		}
+		return help
 	}
 	for _, w := range r.u.Warnings { // an earlier declaration that can no longer be compiled
 		if missing, ok := strings.CutPrefix(w.Text, name+" is gone: undefined: "); ok && r.s.gone[missing] != "" {

@@ -37,7 +37,7 @@ func (s *Session) rewriter(text string, changed map[string]bool) *rewriter {
 	r := &rewriter{
 		s: s, changed: changed,
 		u: &Unit{Name: fmt.Sprintf("cell[%d]", s.cells), Number: s.cells, Function: fmt.Sprintf("run%d", s.cells), session: s,
-			symbols: make(map[string]*symbol), imports: maps.Clone(s.imports), dots: slices.Clone(s.dots)},
+			made: make(map[string]int), symbols: make(map[string]*symbol), imports: maps.Clone(s.imports), dots: slices.Clone(s.dots)},
 		own: make(map[string]*symbol), names: make(map[string]bool), inner: make(map[string]bool), bases: make(map[string]bool), selected: make(map[string][]string), imported: make(map[string]bool),
 	}
 	if r.u.imports == nil {
@@ -77,14 +77,14 @@ type rewriter struct {
 	carried map[string]*symbol
 	// past are variables that the cell uses as they are, before it sets them by := or
 	// var, as in x := append(x, 1).
-	past []*symbol
-	fset    *token.FileSet
-	info    *types.Info
-	pkg     *types.Package
-	files   []*ast.File
-	file    *ast.File // the first
-	run     *ast.FuncDecl
-	edits   []edit
+	past  []*symbol
+	fset  *token.FileSet
+	info  *types.Info
+	pkg   *types.Package
+	files []*ast.File
+	file  *ast.File // the first
+	run   *ast.FuncDecl
+	edits []edit
 }
 
 // stmt is a statement at the top level of a cell.

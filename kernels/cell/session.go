@@ -120,7 +120,8 @@ type Unit struct {
 	Warnings []*Error
 
 	session *Session
-	blanks  []string // paths that it imports for what they do when loaded
+	made    map[string]int // the line at which a variable is made
+	blanks  []string       // paths that it imports for what they do when loaded
 	symbols map[string]*symbol
 	imports map[string]string
 	dots    []string
@@ -218,8 +219,46 @@ func (s *Session) Forget(names ...string) {
 	for _, name := range names {
 		for _, old := range s.names() {
 			if old == name || strings.HasPrefix(old, name+".") {
-				delete(s.symbols, old)
-				s.gone[old] = old + " has been taken away"
+				s.remove(old, old+" has been taken away")
+			}
+		}
+	}
+}
+
+// Failed says that a unit that is kept has ended at a line of its cell: variables
+// that it would have made there or later are not there, and are returned.
+func (u *Unit) Failed(line int) (unmade []string) {
+	s := u.session
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, name := range u.Declared {
+		if end := u.made[name]; end >= line && s.symbols[name] != nil {
+			unmade = append(unmade, name)
+			s.remove(name, fmt.Sprintf("%s was not made: %s failed before, at line %d", name, u.Name, line))
+		}
+	}
+	return unmade
+}
+
+// remove takes a name away. Functions that mention it, and who calls them, are
+// compiled again when a cell uses them, with what has the name then.
+func (s *Session) remove(name, why string) {
+	delete(s.symbols, name)
+	s.gone[name] = why
+	stale := map[string]bool{name: true}
+	for grown := true; grown; {
+		grown = false
+		for other, y := range s.symbols {
+			if y.kind != funcDecl || stale[other] {
+				continue
+			}
+			for word := range y.needs {
+				if stale[word] {
+					again := *y
+					again.pending = true
+					s.symbols[other], stale[other], grown = &again, true, true
+					break
+				}
 			}
 		}
 	}

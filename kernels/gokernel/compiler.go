@@ -31,3 +31,11 @@ var open = func(cells, work string, say func(line string)) compiler {
 
 // live is the package that cells call.
 const live = "github.com/camlab-go/camlab/camlib/notebook/live"
+
+// unready is a compiler of which nothing can be had.
+type unready struct {
+	compiler
+	err error
+}
+
+func (u unready) Ready() error { return u.err }

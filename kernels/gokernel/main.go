@@ -64,8 +64,11 @@ func run(args []string) error {
 		return err
 	}
 	if *checkout != "" {
-		if err := prepare(*cells, *checkout); err != nil {
-			return err
+		if err := prepare(*cells, *checkout); err != nil { // a mistake in the checkout: each cell says it
+			ready := open
+			open = func(cells, work string, say func(line string)) compiler {
+				return unready{ready(cells, work, say), fmt.Errorf("%w; mend it and restart the kernel", err)}
+			}
 		}
 	}
 	k, err := newKernel(*cells)

@@ -144,9 +144,22 @@ func (k *kernel) run(ctx context.Context, out *output, text string, args []strin
 		b.unit.Keep()
 	}
 	if reply.Failure != nil {
+		if reply.Loaded && !reply.Failure.Left {
+			unmake(b.unit, reply.Failure.Trace)
+		}
 		return k.runFailure(*reply.Failure)
 	}
 	return nil
+}
+
+// unmake forgets the variables that a cell has not come to make.
+func unmake(u *cell.Unit, trace []wire.Frame) {
+	for _, f := range trace {
+		if f.File == u.Name && f.Function == cell.PackagePath+"."+u.Function {
+			u.Failed(f.Line)
+			return
+		}
+	}
 }
 
 // warm starts the process before the first cell.

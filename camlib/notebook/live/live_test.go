@@ -68,6 +68,9 @@ func TestText(t *testing.T) {
 		{"a nil function", (func())(nil), "func()(nil)"},
 		{"a channel", make(chan int), "chan int"},
 		{"an array of bytes", [2]byte{1, 255}, "[2]uint8{1, 255}"},
+		{"bytes that are a text", []byte("hi \"you\""), `[]byte("hi \"you\"")`},
+		{"of lines", []byte("{\n\t1\n}"), "[]byte(`{\n\t1\n}`)"},
+		{"other bytes", []byte{0, 1}, "[]byte{0, 1}"},
 		{"a type inside", hidden{named(1)}, "live_test.hidden{A: live_test.named(1)}"},
 	} {
 		if got := live.Text(row.v); got != row.want {

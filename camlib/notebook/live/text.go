@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -99,10 +100,28 @@ func (p *printer) value(v reflect.Value, depth int, typed bool) string {
 	if typed {
 		prefix = name(t)
 	}
+	if text, ok := bytesText(v); ok {
+		return prefix + "(" + text + ")"
+	}
 	if depth >= maxDepth {
 		return prefix + "{…}"
 	}
 	return prefix + braces(p.items(v, depth))
+}
+
+// bytesText is a slice of bytes that is a text, as a string.
+func bytesText(v reflect.Value) (text string, ok bool) {
+	if v.Kind() != reflect.Slice || v.Type().Elem().Kind() != reflect.Uint8 || v.Len() == 0 {
+		return "", false
+	}
+	s := string(v.Bytes())
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) && !strings.ContainsRune("\n\t", r) }) {
+		return "", false
+	}
+	if strings.Contains(s, "\n") && !strings.Contains(s, "`") && len(s) <= maxString {
+		return "`" + s + "`", true
+	}
+	return quote(s), true
 }
 
 // items are the texts of what a slice, array, map or struct holds.
@@ -204,7 +223,7 @@ func cut(s string) string {
 	return s
 }
 
-var names = strings.NewReplacer("cell.", "", "interface {}", "any")
+var names = strings.NewReplacer("cell.", "", "interface {}", "any", "[]uint8", "[]byte")
 
 // name is a type's name; those of cells are without their package.
 func name(t reflect.Type) string { return names.Replace(t.String()) }
