@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/janpfeifer/gonb/gonbui/protocol"
@@ -34,6 +35,7 @@ type display struct {
 	values      chan *protocol.CommValue
 	closed      chan struct{}
 	once        sync.Once
+	asking      atomic.Bool // the reader is being asked for input
 
 	mu    sync.Mutex
 	shown map[string]bool // display ids
@@ -125,6 +127,7 @@ func (d *display) do(data *protocol.DisplayData) {
 	defer survive("display")
 	if x, ok := data.Data[protocol.MIMEJupyterInput]; ok {
 		if ask, ok := x.(protocol.InputRequest); ok {
+			d.asking.Store(true)
 			go d.input(ask)
 		}
 		return
@@ -176,6 +179,8 @@ func (d *display) do(data *protocol.DisplayData) {
 // input asks the reader for a line for the standard input of the process.
 func (d *display) input(ask protocol.InputRequest) {
 	defer survive("input")
+	d.asking.Store(true)
+	defer d.asking.Store(false)
 	out := d.out()
 	ctx := out.ctx
 	line, err := out.input(ctx, ask.Prompt, ask.Password)
@@ -183,6 +188,6 @@ func (d *display) input(ask protocol.InputRequest) {
 		out.Stream("stderr", fmt.Sprintf("input: %v\n", err))
 	}
 	if ctx.Err() == nil || errors.Is(context.Cause(ctx), errInterrupted) { // who waits for it goes on
-		_, _ = d.process.stdin.WriteString(line + "\n") // a process that has ended reads nothing
+		d.process.stdin.WriteString(line + "\n")
 	}
 }

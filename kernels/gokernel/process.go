@@ -27,7 +27,7 @@ var errDied = errors.New("the process in which cells run has ended")
 // process is a running cell process.
 type process struct {
 	cmd            *exec.Cmd
-	stdin          *os.File
+	stdin          *input
 	requests       *os.File
 	replies        chan wire.Reply
 	marks          chan int
@@ -76,7 +76,10 @@ func start(c compiler, dir, temp string, env []string, out func() *output, front
 	}
 	var files [5][2]*os.File // ours and theirs of the file of each number
 	for i := range files {
-		if files[i][0], files[i][1], err = pair(i == 0 || i == wire.RequestFile); err != nil {
+		if i == 0 { // below
+			continue
+		}
+		if files[i][0], files[i][1], err = pair(i == wire.RequestFile); err != nil {
 			return nil, err
 		}
 	}
@@ -105,7 +108,11 @@ func start(c compiler, dir, temp string, env []string, out func() *output, front
 			os.RemoveAll(pipes)
 		}
 	}()
-	p.stdin, p.requests = files[0][0], files[wire.RequestFile][0]
+	p.requests = files[wire.RequestFile][0]
+	if p.stdin, files[0][1], err = newInput(filepath.Join(pipes, "stdin")); err != nil {
+		return nil, err
+	}
+	theirs = append(theirs, files[0][1])
 	if p.display, err = newDisplay(pipes, p, out, front); err != nil {
 		return nil, err
 	}

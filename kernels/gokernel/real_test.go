@@ -282,3 +282,31 @@ func TestManyCells(t *testing.T) {
 		t.Errorf("the process grows by %d bytes a cell, want at most 100 KiB", grown)
 	}
 }
+
+// TestGoCellsThatRead: who reads the standard input asks the reader, or finds its end
+// where nobody can be asked.
+func TestGoCellsThatRead(t *testing.T) {
+	_, c := real(t)
+	id := c.Begin("var name string\nvar n int\nfmt.Scan(&name, &n)\nfmt.Print(name, n)")
+	if kind, got := c.Reply(c.Stdin, id); kind != "input_request" {
+		t.Fatalf("%s %v", kind, got)
+	}
+	c.Send(c.Stdin, "input_reply", map[string]any{"value": "ada 3"})
+	if got := c.End(id); got.Stdout != "ada3" {
+		t.Errorf("%+v", got)
+	}
+	for range 2 {
+		_, reply := c.Ask("execute_request", map[string]any{"code": "_, err := fmt.Scan(&name)\nif err != io.EOF { panic(err) }", "allow_stdin": false})
+		if reply["status"] != "ok" {
+			t.Errorf("without a reader: %v", reply)
+		}
+	}
+	id = c.Begin("gonbui.RequestInput(\"Name? \", false)\nfmt.Scanln(&name)\nfmt.Print(name)")
+	if _, got := c.Reply(c.Stdin, id); got["prompt"] != "Name? " {
+		t.Errorf("%v", got)
+	}
+	c.Send(c.Stdin, "input_reply", map[string]any{"value": "eve"})
+	if got := c.End(id); got.Stdout != "eve" {
+		t.Errorf("%+v", got)
+	}
+}

@@ -129,6 +129,9 @@ func (k *kernel) run(ctx context.Context, out *output, text string, args []strin
 	if ctx.Err() != nil { // since it was built
 		return &failure{name: "interrupted", value: "before the cell ran", text: "interrupted before the cell ran"}
 	}
+	fed, done := context.WithCancel(ctx)
+	defer done()
+	go p.feed(fed, out)
 	reply, err := p.ask(wire.Request{Op: wire.Run, Cell: b.unit.Name, Archive: b.archive, Function: b.unit.Function, Carried: b.unit.Carried,
 		Declared: b.unit.Declared, Packages: fresh, Args: args, Flags: b.unit.Flags})
 	if errors.Is(err, errDied) {
