@@ -19,7 +19,7 @@ import (
 // number. The session finds packages and is not changed.
 func (s *Session) Export(cells []string) ([]byte, error) {
 	x := &exporter{s: &Session{Importer: s.Importer, Find: s.Find, Packages: s.Packages, export: true},
-		names: make(map[string]string), taken: make(map[string]bool), locals: make(map[string]bool), read: make(map[string]bool)}
+		types: make(map[string]string), names: make(map[string]string), taken: make(map[string]bool), locals: make(map[string]bool), read: make(map[string]bool)}
 	for _, text := range cells {
 		u, err := x.s.Rewrite(text)
 		if err != nil {
@@ -48,7 +48,9 @@ type exporter struct {
 	// that cells call by other names than their own.
 	names               map[string]string
 	taken, locals, read map[string]bool
-	vars, decls, main   bytes.Buffer
+	types               map[string]string // sources of types
+	vars, main          bytes.Buffer
+	decls               []declaration
 	last                string // declarations that go to the end
 }
 
@@ -62,6 +64,28 @@ func (x *exporter) collect(u *Unit) {
 	for _, path := range u.dots {
 		x.read[path] = true
 	}
+}
+
+// renewed are the types that a unit declares with another text, and those made of them.
+func (x *exporter) renewed(u *Unit) map[string]bool {
+	renewed := make(map[string]bool)
+	for grown := true; grown; {
+		grown = false
+		for _, name := range u.Declared {
+			y := u.symbols[name]
+			if y == nil || y.kind != typeDecl || renewed[name] {
+				continue
+			}
+			made := x.types[name] != y.source
+			for other := range y.needs {
+				made = made || renewed[other]
+			}
+			if made {
+				renewed[name], grown = true, true
+			}
+		}
+	}
+	return renewed
 }
 
 // name is a new name of the program for a declaration of a unit.
@@ -90,10 +114,18 @@ func (x *exporter) unit(u *Unit) error {
 	config := types.Config{Importer: x.s.Importer, Error: func(error) {}} // functions of other units have no body here
 	pkg, _ := config.Check(PackagePath, fset, []*ast.File{f}, info)
 	declared := make(map[string]bool)
+	renewed := x.renewed(u)
 	for _, name := range u.Declared {
+		y := u.symbols[name]
+		if y != nil && y.kind == typeDecl && !renewed[name] { // it has another method
+			continue
+		}
 		declared[name] = true
 		if !strings.Contains(name, ".") {
 			x.name(name)
+		}
+		if y != nil && y.kind == typeDecl {
+			x.types[name] = y.source
 		}
 	}
 	for _, d := range f.Decls { // init and main are called, not declared
@@ -141,11 +173,43 @@ func (x *exporter) unit(u *Unit) error {
 			if y := u.symbols[name]; d.Body != nil && declared[name] && y != nil && y.hidden {
 				x.last += cut(d) + "\n\n"
 			} else if d.Body != nil && declared[name] {
-				fmt.Fprintf(&x.decls, "%s%s\n\n", remark(u, name), cut(d))
+				x.declare(x.method(d), "%s%s\n\n", remark(u, name), cut(d))
 			}
 		}
 	}
 	return nil
+}
+
+// declaration is one of the program; method names one, by the program's name of its
+// type.
+type declaration struct{ method, text string }
+
+// declare adds a declaration. A method that is there takes the place of the old one,
+// as it does for values that are there in a notebook.
+func (x *exporter) declare(method, format string, args ...any) {
+	d := declaration{method, fmt.Sprintf(format, args...)}
+	if i := slices.IndexFunc(x.decls, func(old declaration) bool { return method != "" && old.method == method }); i >= 0 {
+		x.decls[i] = d
+		return
+	}
+	x.decls = append(x.decls, d)
+}
+
+func (x *exporter) declarations() string {
+	var b strings.Builder
+	for _, d := range x.decls {
+		b.WriteString(d.text)
+	}
+	return b.String()
+}
+
+// method is the name of a method, by the program's name of its type; empty for a function.
+func (x *exporter) method(d *ast.FuncDecl) string {
+	t := strings.TrimSuffix(receiver(d), ".")
+	if t == "" {
+		return ""
+	}
+	return x.names[t] + "." + d.Name.Name
 }
 
 func receiver(d *ast.FuncDecl) string {
@@ -183,7 +247,7 @@ func (x *exporter) gen(u *Unit, d *ast.GenDecl, declared map[string]bool, cut fu
 		switch spec := spec.(type) {
 		case *ast.TypeSpec:
 			if declared[spec.Name.Name] {
-				fmt.Fprintf(&x.decls, "%stype %s\n\n", remark(u, spec.Name.Name), cut(spec))
+				x.declare("", "%stype %s\n\n", remark(u, spec.Name.Name), cut(spec))
 			}
 		case *ast.ValueSpec:
 			name := spec.Names[0].Name
@@ -193,7 +257,7 @@ func (x *exporter) gen(u *Unit, d *ast.GenDecl, declared map[string]bool, cut fu
 			if d.Tok == token.CONST && slices.ContainsFunc(d.Specs, func(s ast.Spec) bool {
 				return slices.ContainsFunc(s.(*ast.ValueSpec).Names, func(n *ast.Ident) bool { return declared[n.Name] })
 			}) {
-				fmt.Fprintf(&x.decls, "%s%s\n\n", remark(u, name), cut(d))
+				x.declare("", "%s%s\n\n", remark(u, name), cut(d))
 				return
 			}
 		}
@@ -236,7 +300,7 @@ func (x *exporter) program() ([]byte, error) {
 	if x.vars.Len() > 0 {
 		fmt.Fprintf(&body, "var (\n%s)\n\n", x.vars.String())
 	}
-	fmt.Fprintf(&body, "%sfunc main() {\n%s}\n\n%s", x.decls.String(), strings.TrimPrefix(x.main.String(), "\n"), x.last)
+	fmt.Fprintf(&body, "%sfunc main() {\n%s}\n\n%s", x.declarations(), strings.TrimPrefix(x.main.String(), "\n"), x.last)
 	var lines []string
 	for line := range strings.Lines(body.String()) {
 		if !strings.HasPrefix(line, "//line ") {

@@ -39,6 +39,12 @@ func TestExport(t *testing.T) {
 			"var s Stack[int]\ns.Push(3)\nunused:\nfor i := range 3 {\n\ty := i\n\tif i == 1 {\n\t\tbreak\n\t}\n}\nMap(s.items, strconv.Itoa)",
 			"count := 0\ninc := func() int { count++; return count }\ninc()\ninc()", "",
 		}, "[3]\n2\n", ""},
+		{"methods declared again", []string{
+			"type M struct{ a int }\nm := M{1}", "func (m M) Twice() int { return 2 * m.a }\nm.Twice()", "func (m M) Twice() int { return 20 * m.a }\nm.Twice()",
+		}, "20\n20\n", "return 20 * m.a"},
+		{"types made of one declared again", []string{
+			"type A struct{ n int }\ntype L []A\nl := L{{1}}", "type A struct{ n, m int }\nL{{2, 3}}[0].m", "func (a A) Sum() int { return a.n + a.m }\nA{4, 5}.Sum()",
+		}, "3\n9\n", "type L2 []A2"},
 		{"composite literals and pictures", []string{
 			"type maker struct{ n int }\nfunc (m maker) Make() (image.Image, error) { return image.NewGray(image.Rect(0, 0, m.n, 2)), nil }",
 			"maker{n: 3}.Make()", "image.NewGray(image.Rect(0, 0, 1, 1))",
