@@ -82,8 +82,8 @@ notebooks: setup ## run every notebook in full and keep the outputs, an hour or 
 		if test -f out/$${name}_docs-picture.png; then cp out/$${name}_docs-picture.png docs/$$name.png; fi; \
 	done
 
-lab: setup ## open JupyterLab on the notebooks
-	.venv/bin/jupyter lab --notebook-dir=notebooks
+lab: setup ## open JupyterLab on the notebooks; LAB=--no-browser and the like are its options
+	.venv/bin/jupyter lab --notebook-dir=notebooks $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB)
 
 train: setup ## train the article's network in full, half an hour or more, and make it the shipped one; goes on where it stopped
 	$(CAMLAB) train --out runs/article
