@@ -1,8 +1,8 @@
 // Package kernels makes and inspects the environment that camlab's notebooks
 // run in: the isolated folder .venv with JupyterLab and the PJRT plugin, one Jupyter
-// kernelspec per backend, the program in which cells run, and the packed copy of this module that
-// lets a cell import camlib in any folder, offline. It also runs notebooks and
-// checks what came out of them.
+// kernelspec per backend, the program in which cells run, and the packed copy of this
+// module that lets a cell import camlib in any folder, offline. It also runs notebooks
+// and checks what came out of them.
 package kernels
 
 import (
