@@ -292,7 +292,10 @@ func TestGoCellsThatRead(t *testing.T) {
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer child.Process.Kill()
+	t.Cleanup(func() {
+		_ = child.Process.Kill()
+		_ = child.Wait()
+	})
 	if text, err := os.ReadFile(fmt.Sprintf("/proc/%d/syscall", child.Process.Pid)); err != nil || len(text) == 0 {
 		t.Skipf("the system does not tell what processes wait for: %v", err)
 	}
