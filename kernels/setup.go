@@ -181,18 +181,18 @@ func (s *setup) run(ctx context.Context) error {
 	}
 	err = s.step("kernels", func() (string, bool, error) {
 		var names []string
-		any := false
+		installed := false
 		for _, f := range s.flavors() {
 			specs, changed, err := s.Install(s.KernelDir(), f)
 			if err != nil {
-				return "", any, err
+				return "", installed, err
 			}
-			s.report.Kernels, any = append(s.report.Kernels, specs...), any || changed
+			s.report.Kernels, installed = append(s.report.Kernels, specs...), installed || changed
 			for _, spec := range specs {
 				names = append(names, spec.Display)
 			}
 		}
-		return strings.Join(names, ", "), any, nil
+		return strings.Join(names, ", "), installed, nil
 	})
 	errs = append(errs, err, s.step("JupyterLab extension", func() (string, bool, error) {
 		changed, err := s.installLabExtension()

@@ -2,7 +2,6 @@ package kernels
 
 import (
 	"context"
-	_ "embed"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,9 +11,8 @@ import (
 )
 
 // tryImport builds a program that imports the public packages of camlib in a
-// temporary folder, the way GoNB does, under the given environment. Then it
-// runs more commands there.
-func (e Env) tryImport(ctx context.Context, env []string, more ...[]string) error {
+// temporary folder, the way GoNB does, under the given environment.
+func (e Env) tryImport(ctx context.Context, env []string) error {
 	files, _, err := e.packFiles()
 	if err != nil {
 		return err
@@ -41,8 +39,7 @@ func (e Env) tryImport(ctx context.Context, env []string, more ...[]string) erro
 	if err := os.WriteFile(filepath.Join(dir, "main.go"), []byte(source.String()), 0o644); err != nil {
 		return err
 	}
-	commands := [][]string{{"go", "mod", "init", "cell"}, {"go", "get"}, {"go", "build", "-o", "cell"}}
-	for _, args := range append(commands, more...) {
+	for _, args := range [][]string{{"go", "mod", "init", "cell"}, {"go", "get"}, {"go", "build", "-o", "cell"}} {
 		cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 		cmd.Dir, cmd.Env = dir, env
 		if out, err := cmd.CombinedOutput(); err != nil {

@@ -6,6 +6,19 @@ import (
 	"testing"
 )
 
+// says checks what is said of a cell that is wrong.
+func (n *notebook) says(text, want string) {
+	n.Helper()
+	_, err := n.Rewrite(text)
+	if err == nil {
+		n.Errorf("%s: no error", text)
+		return
+	}
+	if got := n.Explain(text, err); !strings.Contains(got+"\n", want) {
+		n.Errorf("%s\nsays\n%s\nwant\n%s", text, got, want)
+	}
+}
+
 func TestExplain(t *testing.T) {
 	n := start(t)
 	n.Live = live
@@ -45,14 +58,7 @@ func TestExplain(t *testing.T) {
 		{"if model {\n}", "Go's conditions are of type bool"},
 		{"import . \"math\"\nfunc Sqrt(x int) int { return x }\nSqrt(2) + Cos(3)", "The dot import has this name too"},
 	} {
-		_, err := n.Rewrite(row.text)
-		if err == nil {
-			t.Errorf("%s: no error", row.text)
-			continue
-		}
-		if got := n.Explain(row.text, err); !strings.Contains(got+"\n", row.want) {
-			t.Errorf("%s\nsays\n%s\nwant\n%s", row.text, got, row.want)
-		}
+		n.says(row.text, row.want)
 	}
 }
 
@@ -104,14 +110,7 @@ func TestExplainOtherLanguages(t *testing.T) {
 		{"\xff", "not in UTF-8"},
 		{"a\x00b", "no character"},
 	} {
-		_, err := n.Rewrite(row.text)
-		if err == nil {
-			t.Errorf("%s: no error", row.text)
-			continue
-		}
-		if got := n.Explain(row.text, err); !strings.Contains(got+"\n", row.want) {
-			t.Errorf("%s\nsays\n%s\nwant\n%s", row.text, got, row.want)
-		}
+		n.says(row.text, row.want)
 	}
 }
 

@@ -43,7 +43,6 @@ type Compiler struct {
 	compiler string            // the program; empty before Ready
 	packages map[string]Package
 	names    map[string][]string // import paths by package name, the likeliest first
-	added    map[string]string   // files of packages since the last call of Compile
 }
 
 // Files are the files of all compiled packages that are known, by import path.
@@ -225,20 +224,20 @@ func (c *Compiler) provide(path string) error {
 			c.packages[other] = p
 			continue
 		}
-		c.packages[other], c.added[other] = p, p.Export
+		c.packages[other] = p
 		c.name(other)
 	}
 	return nil
 }
 
 // Compile compiles a cell into a file of the session's folder, which the caller
-// removes. packages are the files of packages that no earlier call has returned.
-func (c *Compiler) Compile(ctx context.Context, u *cell.Unit) (archive string, packages map[string]string, err error) {
+// removes. [Compiler.Files] then has all that it needs.
+func (c *Compiler) Compile(ctx context.Context, u *cell.Unit) (archive string, err error) {
 	if err := c.Ready(); err != nil {
-		return "", nil, err
+		return "", err
 	}
-	fail := func(err error) (string, map[string]string, error) {
-		return "", nil, fmt.Errorf("compile: %s: %w", u.Name, err)
+	fail := func(err error) (string, error) {
+		return "", fmt.Errorf("compile: %s: %w", u.Name, err)
 	}
 	files := slices.DeleteFunc(slices.Clone(u.Imports), func(path string) bool { return path == "unsafe" }) // which has none
 	for _, path := range files {
@@ -285,8 +284,5 @@ func (c *Compiler) Compile(ctx context.Context, u *cell.Unit) (archive string, p
 		}
 		return fail(err)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	packages, c.added = c.added, make(map[string]string)
-	return archive, packages, nil
+	return archive, nil
 }

@@ -55,21 +55,25 @@ func open(t *testing.T) (c *Compiler, said *[]string) {
 
 func TestCellsAreCompiled(t *testing.T) {
 	c, _ := open(t)
+	if err := c.Ready(); err != nil {
+		t.Fatal(err)
+	}
+	known := c.Files()
 	s := cell.Session{Importer: c.Importer(), Find: c.Find}
 	for _, text := range []string{`x := camlib.PureGo`, `fmt.Println(x, strings.ToUpper("a"))`, `size := unsafe.Sizeof(x)`} {
 		u, err := s.Rewrite(text)
 		if err != nil {
 			t.Fatal(err)
 		}
-		archive, packages, err := c.Compile(t.Context(), u)
+		archive, err := c.Compile(t.Context(), u)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if text, err := os.ReadFile(archive); err != nil || !strings.HasPrefix(string(text), "!<arch>\n") {
 			t.Errorf("the archive begins with %.8q, %v", text, err)
 		}
-		if len(packages) != 0 {
-			t.Errorf("%d packages are new to the program, want none", len(packages))
+		if n := len(c.Files()) - len(known); n != 0 {
+			t.Errorf("%d packages are new to the program, want none", n)
 		}
 		u.Keep()
 	}
@@ -126,9 +130,8 @@ func TestPackagesThatAreNotCompiledYet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, packages, err := c.Compile(t.Context(), u)
-	if err != nil || packages[path] == "" {
-		t.Errorf("the program is not told of it: %v, %v", packages, err)
+	if _, err := c.Compile(t.Context(), u); err != nil || c.Files()[path] == "" {
+		t.Errorf("the program is not told of it: %q, %v", c.Files()[path], err)
 	}
 	for path, want := range map[string]string{
 		"no/such/package":                  "package no/such/package",
@@ -144,7 +147,7 @@ func TestPackagesThatAreNotCompiledYet(t *testing.T) {
 func TestCompileErrors(t *testing.T) {
 	c, _ := open(t)
 	u := &cell.Unit{Name: "cell[1]", Function: "run1", Files: [][]byte{[]byte("package cell\n//line cell[1]:3:1\nvar x int = \"a\"\n")}}
-	if _, _, err := c.Compile(t.Context(), u); err == nil || !strings.Contains(err.Error(), "cell[1]:3:13: cannot use") {
+	if _, err := c.Compile(t.Context(), u); err == nil || !strings.Contains(err.Error(), "cell[1]:3:13: cannot use") {
 		t.Errorf("the error is %v", err)
 	}
 	if files, _ := os.ReadDir(c.Module()); slices.ContainsFunc(files, func(f os.DirEntry) bool { return strings.HasSuffix(f.Name(), ".a") }) {
@@ -161,7 +164,7 @@ func TestWhatIsGone(t *testing.T) {
 	compiles := func(text string) error {
 		u, err := s.Rewrite(text)
 		if err == nil {
-			_, _, err = c.Compile(t.Context(), u)
+			_, err = c.Compile(t.Context(), u)
 		}
 		return err
 	}

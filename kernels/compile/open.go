@@ -15,7 +15,7 @@ import (
 // work is the session's own folder: it becomes a Go module that requires camlab, and
 // holds what is compiled. say gets a line about what takes long.
 func Open(dir, work string, env []string, say func(line string)) *Compiler {
-	c := &Compiler{ctx: context.Background(), AutoGet: true, say: say, dir: dir, work: work, env: env, added: make(map[string]string)}
+	c := &Compiler{ctx: context.Background(), AutoGet: true, say: say, dir: dir, work: work, env: env}
 	c.importer = importer.ForCompiler(token.NewFileSet(), "gc", c.open)
 	return c
 }

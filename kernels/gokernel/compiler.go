@@ -17,7 +17,7 @@ type compiler interface {
 	Find(name string, uses ...string) (path string, ok bool)
 	Packages() []string
 	Dir(path string) string
-	Compile(ctx context.Context, u *cell.Unit) (archive string, packages map[string]string, err error)
+	Compile(ctx context.Context, u *cell.Unit) (archive string, err error)
 	Files() map[string]string
 	Module() string
 	Host() string

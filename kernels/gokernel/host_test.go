@@ -63,10 +63,10 @@ func (textCompiler) Dir(string) string                     { return "" }
 func (textCompiler) Files() map[string]string              { return map[string]string{"fmt": "fmt.a"} }
 func (c textCompiler) Module() string                      { return c.dir }
 func (textCompiler) Host() string                          { return must(os.Executable()) }
-func (c textCompiler) Compile(_ context.Context, u *cell.Unit) (string, map[string]string, error) {
+func (c textCompiler) Compile(_ context.Context, u *cell.Unit) (string, error) {
 	compiling()
 	path := filepath.Join(c.dir, u.Function+".a")
-	return path, nil, os.WriteFile(path, u.Files[0], 0o600)
+	return path, os.WriteFile(path, u.Files[0], 0o600)
 }
 
 // compiling is called while a cell is compiled.

@@ -53,7 +53,7 @@ func (k *kernel) build(ctx context.Context, out *output, text string) built {
 			return
 		}
 		if b.unit, b.err = k.session.Rewrite(text); b.err == nil {
-			b.archive, _, b.err = k.compiler.Compile(ctx, b.unit)
+			b.archive, b.err = k.compiler.Compile(ctx, b.unit)
 		}
 		if _, full := fullDisk(b.err); full {
 			b.err = failed("kernel", b.err)

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -232,24 +233,14 @@ func name(t reflect.Type) string { return names.Replace(t.String()) }
 func compare(a, b reflect.Value) int {
 	switch {
 	case a.CanInt() && b.CanInt():
-		return cmpOf(a.Int(), b.Int())
+		return cmp.Compare(a.Int(), b.Int())
 	case a.CanUint() && b.CanUint():
-		return cmpOf(a.Uint(), b.Uint())
+		return cmp.Compare(a.Uint(), b.Uint())
 	case a.CanFloat() && b.CanFloat():
-		return cmpOf(a.Float(), b.Float())
+		return cmp.Compare(a.Float(), b.Float())
 	case a.Kind() == reflect.String && b.Kind() == reflect.String:
 		return strings.Compare(a.String(), b.String())
 	default:
 		return strings.Compare(fmt.Sprint(a), fmt.Sprint(b))
 	}
-}
-
-func cmpOf[T int64 | uint64 | float64](a, b T) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
