@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -36,7 +37,7 @@ var settings = map[string]string{
 	"notebook-extension/tracker":        `{"windowingMode": "none"}`,
 	"apputils-extension/notification":   `{"fetchNews": "false", "checkForUpdates": false, "doNotDisturbMode": true}`,
 	"docmanager-extension/plugin":       `{"autosave": false}`,
-	"completer-extension/manager":       `{"autoCompletion": false}`,
+	"completer-extension/manager":       `{"autoCompletion": false, "providerTimeout": 60000}`, // a busy machine's kernel is not left out
 	"extensionmanager-extension/plugin": `{"enabled": false}`,
 }
 
@@ -236,6 +237,7 @@ func (l *lab) logTail() string {
 		return err.Error()
 	}
 	lines := bytes.Split(bytes.TrimSpace(data), []byte("\n"))
+	lines = slices.DeleteFunc(lines, func(line []byte) bool { return bytes.HasPrefix(line, []byte("[I ")) }) // they would hide what failed
 	return string(bytes.Join(lines[max(0, len(lines)-40):], []byte("\n")))
 }
 

@@ -34,6 +34,13 @@ globalThis.outputs = cell => ({
 		return {loaded: e.tagName.toLowerCase() === "svg" || e.complete && e.naturalWidth > 0, width: box.width, height: box.height} }),
 })
 
+// shown says whether all that a cell has put out is in the page, its pictures loaded:
+// JupyterLab draws an output a moment after it has come.
+globalThis.shown = cell => {
+	const areas = [...cell.outputArea.node.querySelectorAll(".jp-OutputArea-output")].filter(e => e.innerText.trim() || drawn(e.parentNode).length)
+	return areas.length === cell.outputArea.model.length && outputs(cell).pictures.every(p => p.loaded)
+}
+
 // ran says whether all code cells have run.
 globalThis.ran = () => codeCells().every(c => c.model.executionCount > 0 && c.model.executionState === "idle")
 
