@@ -54,7 +54,7 @@ func TestFolderWithoutACheckpoint(t *testing.T) {
 		{"a damaged log", c.model, log[:len(log)/2], 2, "unexpected end of JSON input"},
 		{"an empty log", c.model, []byte{}, 2, "unexpected end of JSON input"},
 		{"a log of another architecture", c.model, changed(func(h *History) { h.Architecture = "resnet18" }), 2, `architecture "resnet18"`},
-		{"a log of other settings", c.model, changed(func(h *History) { h.Seed = 6 }), 2, "it was made with seed 6, this training has 5"},
+		{"a log of other settings", c.model, changed(func(h *History) { h.Config.Seed = 6 }), 2, "it was made with seed 6, this training has 5"},
 		{"a log of other images", c.model, changed(func(h *History) { h.TrainData = "0" }), 2, "training images and labels of sha256 0"},
 		{"a log from before it told the images", c.model, changed(func(h *History) { h.TrainData, h.ModelData = "", "" }), 2, "training images and labels of sha256 , this"},
 		{"a log without an epoch", c.model, changed(func(h *History) { h.Epochs = h.Epochs[1:] }), 2, "epoch 2 in the place of epoch 1"},

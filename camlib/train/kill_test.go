@@ -44,7 +44,7 @@ func TestKilledTrainings(t *testing.T) {
 	if err := prepare(backendtest.Go(t), net, patterns(t, 4), 0); err != nil {
 		t.Fatal(err)
 	}
-	holds := content{net.Name, parameters(net)}
+	holds := content{net.Name, withAdam(t, net)}
 	whole := t.TempDir()
 	lines, err := startTraining(t, whole, -1)
 	if err != nil {

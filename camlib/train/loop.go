@@ -3,7 +3,6 @@ package train
 import (
 	"context"
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/gomlx/compute"
@@ -23,6 +22,7 @@ type training struct {
 	train, test    images.Dataset
 	pixels, labels *tensors.Tensor
 	step           stepper
+	result         *network.Network // what is evaluated and saved: net, or a copy with the averages
 	evaluator      *Evaluator
 	state          state
 	published      []byte // the contents of network.ModelFile after the last whole epoch
@@ -51,17 +51,17 @@ func (t *training) prepare() error {
 	if err := prepare(t.backend, t.net, t.train, t.config.Seed); err != nil {
 		return fmt.Errorf("train: %w", err)
 	}
-	t.holds = content{t.net.Name, parameters(t.net)}
+	t.holds = content{t.net.Name, parameters(t.net, t.config.update())}
+	if err := makeKept(t.net.Store, t.holds.parameters); err != nil {
+		return fmt.Errorf("train: %w", err)
+	}
 	return nil
 }
 
 // begin loads the checkpoint, if there is one, and prepares the step.
 func (t *training) begin() error {
 	c := t.config
-	settings := History{
-		Architecture: t.net.Name, Images: t.train.Len(), Augment: c.Augment, BatchSize: c.BatchSize,
-		LearningRate: c.LearningRate, Seed: c.Seed, Step: c.Step, Backend: backend.Describe(t.backend),
-	}
+	settings := History{Architecture: t.net.Name, Images: t.train.Len(), Config: c, Backend: backend.Describe(t.backend)}
 	pixels, err := images.Pixels(t.train)
 	if err != nil {
 		return fmt.Errorf("train: training images: %w", err)
@@ -82,11 +82,20 @@ func (t *training) begin() error {
 	if t.done() {
 		return nil
 	}
-	t.state.History.Step, t.state.History.Backend = settings.Step, settings.Backend
-	if t.step, err = steps[c.Step](t.backend, t.net, c.LearningRate); err != nil {
+	t.state.History.Config, t.state.History.Backend = settings.Config, settings.Backend
+	if t.step, err = steps[c.Step](t.backend, t.net, c, len(t.train.Classes())); err != nil {
 		return err
 	}
-	if t.evaluator, err = NewEvaluator(t.backend, t.net); err != nil {
+	t.result = t.net
+	if c.Average > 0 {
+		if t.result, err = t.net.Clone(); err == nil {
+			err = clearOptimizer(t.result.Store)
+		}
+		if err != nil {
+			return fmt.Errorf("train: %w", err)
+		}
+	}
+	if t.evaluator, err = NewEvaluator(t.backend, t.result); err != nil {
 		return err
 	}
 	t.pixels, t.labels = dataOf(t.train, pixels)
@@ -111,12 +120,7 @@ func (t *training) resume(settings *History) error {
 		return fmt.Errorf("train: resume: %s: %w; use the same, or another folder", t.config.Dir, err)
 	}
 	t.state, t.published, t.saved = saved.state, saved.model, &saved.Position
-	_, perEpoch := t.state.History.perEpoch()
-	err = saved.values.set(t.net.Store, t.holds.parameters)
-	if err == nil {
-		err = setSteps(t.net.Store, int64(t.state.Position.Epoch*perEpoch+t.state.Position.Step))
-	}
-	if err != nil {
+	if err := saved.values.set(t.net.Store, t.holds.parameters); err != nil {
 		return fmt.Errorf("train: resume: %w", err)
 	}
 	return t.folder.publish(saved)
@@ -147,8 +151,10 @@ func (t *training) run(ctx context.Context) error {
 // epoch runs what is left of the epoch that the training stands in.
 func (t *training) epoch(ctx context.Context) error {
 	c, p := t.config, &t.state.Position
-	order := c.Augment.epochPicks(t.train.Len(), c.Seed, p.Epoch)
+	order := c.Augment.epochPicks(t.train.Len(), t.train.Size(), c.Shift, c.Seed, p.Epoch)
 	images, steps := t.state.History.perEpoch()
+	width := c.Augment.width()
+	done, all := int64(p.Epoch)*int64(steps), int64(c.Epochs)*int64(steps)
 	for p.Step < steps {
 		if ctx.Err() != nil {
 			return t.interrupted(ctx)
@@ -156,15 +162,18 @@ func (t *training) epoch(ctx context.Context) error {
 		start := time.Now()
 		from := p.Step * c.BatchSize
 		n := min(c.BatchSize, images-from)
-		loss, err := t.step(t.pixels, t.labels, order[4*from:4*(from+n)])
+		at := done + int64(p.Step)
+		rate := c.LearningRate * c.Schedule.Factor(at, all, c.Warmup)
+		batch := order[width*from : width*(from+n)]
+		got, err := t.step(t.pixels, t.labels, batch, rate, at+1)
 		if err != nil {
 			return err
 		}
-		if math.IsNaN(loss) || math.IsInf(loss, 0) {
-			return t.overflowed(loss, order[4*from:4*(from+n)])
+		if !got.finite() {
+			return t.overflowed(got, batch)
 		}
 		p.Step++
-		p.LossSum += loss * float64(n)
+		p.LossSum += got.loss * float64(n)
 		p.Seconds += time.Since(start).Seconds()
 		t.images += n
 		t.onStep(images, steps)
@@ -177,6 +186,9 @@ func (t *training) epoch(ctx context.Context) error {
 	// Whoever ends the process during the evaluation loses none of the steps.
 	if err := t.save(); err != nil {
 		return err
+	}
+	if err := t.takeAverages(); err != nil {
+		return fmt.Errorf("train: %w", err)
 	}
 	test, err := t.evaluator.Evaluate(ctx, t.test)
 	if ctx.Err() != nil {
@@ -191,7 +203,7 @@ func (t *training) epoch(ctx context.Context) error {
 	}
 	e := Epoch{Epoch: p.Epoch + 1, TrainLoss: p.LossSum / float64(images), Test: *test, Seconds: p.Seconds}
 	e.Warning = e.warning(c.LearningRate)
-	if t.published, err = t.net.Encode(); err != nil {
+	if t.published, err = t.result.Encode(); err != nil {
 		return err
 	}
 	t.state.History.Epochs = append(t.state.History.Epochs, e)
@@ -201,6 +213,26 @@ func (t *training) epoch(ctx context.Context) error {
 		return err
 	}
 	t.onEpoch(e)
+	return nil
+}
+
+// takeAverages sets the weights that are evaluated to the averages, where there are any.
+func (t *training) takeAverages() error {
+	for _, p := range t.holds.parameters {
+		if p.kind != average {
+			continue
+		}
+		value, err := t.net.Store.GetVariable(p.path()).Value()
+		if err == nil {
+			value, err = value.LocalClone()
+		}
+		if err == nil {
+			err = t.result.Store.GetVariable(p.of).SetValue(value)
+		}
+		if err != nil {
+			return fmt.Errorf("average of %s: %w", p.of, err)
+		}
+	}
 	return nil
 }
 
