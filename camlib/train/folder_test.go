@@ -148,7 +148,7 @@ func TestModelAndLogAreRepaired(t *testing.T) {
 			if after[network.ModelFile] != string(c.model) || after[LogFile] != string(log) || after[TrainingFile] != string(data) {
 				t.Error("want model, log and checkpoint of the training")
 			}
-			if len(after) != 3+len(row.kept) || len(notices) != len(row.kept) {
+			if after[BestFile] != string(c.model) || len(after) != 4+len(row.kept) || len(notices) != len(row.kept) {
 				t.Errorf("%d files, notices %q, want %d kept ones and a notice of each", len(after), notices, len(row.kept))
 			}
 			for i, name := range row.kept {
@@ -215,7 +215,7 @@ func TestLeftOverFilesAreRemoved(t *testing.T) {
 func TestOneTrainingAFolder(t *testing.T) {
 	const variable = "CAMLAB_TEST_HOLD"
 	if dir := os.Getenv(variable); dir != "" {
-		_, err := openFolder(dir, holds(), nil)
+		_, err := openFolder(dir, holds(), 2, nil)
 		fmt.Println(err)
 		fmt.Scanln() //nolint:errcheck // waits to be killed
 		return

@@ -15,14 +15,17 @@ import (
 // History is the record of a training: how it was set, where it ran, and every
 // epoch's results.
 type History struct {
-	Architecture string  `json:"architecture"`
-	Images       int     `json:"images"` // training images before augmentation
-	Config       Config  `json:"config"` // with numbers for zeros
-	Backend      string  `json:"backend"`
-	TrainData    string  `json:"train_sha256"` // of the training images' pixels and, after them, labels
-	TestData     string  `json:"test_sha256"`  // the same of the test images
-	ModelData    string  `json:"model_sha256"` // of the [network.ModelFile] after the last epoch
-	Epochs       []Epoch `json:"epochs"`
+	Architecture string `json:"architecture"`
+	Images       int    `json:"images"` // training images before augmentation
+	Config       Config `json:"config"` // with numbers for zeros
+	Backend      string `json:"backend"`
+	TrainData    string `json:"train_sha256"`          // of the training images' pixels and, after them, labels
+	TestData     string `json:"test_sha256"`           // the same of the test images
+	ModelData    string `json:"model_sha256"`          // of the [network.ModelFile] after the last epoch
+	BestData     string `json:"best_sha256,omitempty"` // of the [BestFile]
+	Ended        string  `json:"ended,omitempty"`       // why no more epochs come; "" while some do
+	Environment
+	Epochs []Epoch `json:"epochs"`
 }
 
 // Epoch is one row of a [History].
@@ -30,7 +33,14 @@ type Epoch struct {
 	Epoch     int              `json:"epoch"`      // counted from 1
 	TrainLoss float64          `json:"train_cost"` // mean over the epoch, as it went, on augmented images
 	Test      score.Evaluation `json:"test"`       // after the epoch
-	Seconds   float64          `json:"seconds"`    // wall time of the training steps
+	// Validation is that of the images held out; nil without any.
+	Validation   *score.Evaluation `json:"validation,omitempty"`
+	Step         int64             `json:"step,omitempty"`          // steps made in all
+	LearningRate float64           `json:"learning_rate,omitempty"` // of the last step
+	// Best says that no epoch before had so high an accuracy, on the validation images if
+	// there are any, or else on the test images.
+	Best    bool    `json:"best,omitempty"`
+	Seconds float64 `json:"seconds"` // wall time of the training steps
 
 	// Warning says that and why the network seems to learn nothing; "" if it does learn.
 	Warning string `json:"warning,omitempty"`
@@ -90,6 +100,24 @@ func (l *History) check(architecture string) error {
 	return nil
 }
 
+// accuracy is what epochs are compared by.
+func (e *Epoch) accuracy() float64 {
+	if e.Validation != nil {
+		return e.Validation.Accuracy
+	}
+	return e.Test.Accuracy
+}
+
+// best returns the best epoch, or nil before the first.
+func (l *History) best() (best *Epoch) {
+	for i := range l.Epochs {
+		if best == nil || l.Epochs[i].accuracy() > best.accuracy() {
+			best = &l.Epochs[i]
+		}
+	}
+	return best
+}
+
 // isAmount reports whether v is finite and not negative.
 func isAmount(v float64) bool { return v >= 0 && !math.IsInf(v, 1) }
 
@@ -113,7 +141,7 @@ func (l *History) sameRun(saved *History) error {
 	for i := range a.NumField() {
 		name, _, _ := strings.Cut(a.Type().Field(i).Tag.Get("json"), ",")
 		switch {
-		case name == "-" || name == "step" || name == "epochs" && l.Config.Schedule == Constant && l.Config.Warmup == 0:
+		case name == "-" || name == "step" || name == "patience" || name == "epochs" && l.Config.Schedule == Constant && l.Config.Warmup == 0:
 			continue
 		}
 		fields = append(fields, field{strings.ReplaceAll(name, "_", " "), a.Field(i).Interface(), b.Field(i).Interface()})

@@ -36,9 +36,9 @@ func made(t *testing.T) (Config, *set, *checkpoint) {
 		t.Fatal(err)
 	}
 	h := History{Architecture: "tiny", Images: 20, Config: Config{Epochs: 2, BatchSize: 10, LearningRate: 0.001, Optimizer: Adam, Schedule: Constant, Augment: FlipCrop, Shift: margin, Seed: 5, Step: Plain},
-		Backend: "made up", TrainData: data, TestData: data, ModelData: hash(model)}
+		Backend: "made up", TrainData: data, TestData: data, ModelData: hash(model), BestData: hash(model)}
 	for e := 1; e <= 2; e++ {
-		h.Epochs = append(h.Epochs, Epoch{Epoch: e, TrainLoss: 2, Test: score.Evaluation{Images: 20, Loss: 2, Accuracy: 0.5}, Seconds: 1})
+		h.Epochs = append(h.Epochs, Epoch{Epoch: e, TrainLoss: 2, Test: score.Evaluation{Images: 20, Loss: 2, Accuracy: 0.25 * float64(e)}, Seconds: 1, Best: true})
 	}
 	config := Config{Epochs: 2, BatchSize: 10, Augment: FlipCrop, Seed: 5, Dir: t.TempDir(),
 		OnStep: func(Progress) { t.Error("a step was made") }}
@@ -61,7 +61,7 @@ func holds() content { return content{"tiny", parameters(tiny(1), update{optimiz
 // open opens a folder for checkpoints of the tiny network.
 func open(t *testing.T, dir string) *folder {
 	t.Helper()
-	f, err := openFolder(dir, holds(), nil)
+	f, err := openFolder(dir, holds(), 2, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

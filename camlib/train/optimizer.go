@@ -2,6 +2,8 @@ package train
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/gomlx/compute/dtypes"
@@ -9,6 +11,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/train/optimizer"
 
+	"github.com/camlab-go/camlab/camlib/network"
 	"github.com/camlab-go/camlab/internal/weights"
 )
 
@@ -127,6 +130,22 @@ func (u update) factor(path string) float64 {
 		}
 	}
 	return factor
+}
+
+// checkRates returns an error if the end of a path in rates is that of no weight.
+func checkRates(rates map[string]float64, net *network.Network) error {
+	for _, end := range slices.Sorted(maps.Keys(rates)) {
+		var paths []string
+		for v := range net.Variables() {
+			if v.Trainable {
+				paths = append(paths, v.Path())
+			}
+		}
+		if !slices.ContainsFunc(paths, func(p string) bool { return strings.HasSuffix(p, model.ScopeSeparator+end) }) {
+			return fmt.Errorf("train: rate of %q, which is the end of no weight of %s, want that of one of %s", end, net.Name, strings.Join(paths, ", "))
+		}
+	}
+	return nil
 }
 
 // build builds the update of a weight by its gradient. rate is the learning rate, step the

@@ -16,12 +16,12 @@ import (
 
 // overflowed is the error of a step whose loss or gradients are not finite. The step has left
 // the weights as they were before it.
-func (t *training) overflowed(got stepped, batch picks) error {
+func (t *training) overflowed(got stepped, rate float64, batch picks) error {
 	text := fmt.Sprintf("train: epoch %d, step %d: loss %v, want a finite number", t.state.Position.Epoch+1, t.state.Position.Step+1, got.loss)
 	if got.loss-got.loss == 0 {
 		text = fmt.Sprintf("train: epoch %d, step %d: loss %.4g, but gradients that are infinite or NaN, want finite ones", t.state.Position.Epoch+1, t.state.Position.Step+1, got.loss)
 	}
-	try := fmt.Sprintf("try a smaller learning rate than %v", t.config.LearningRate)
+	try := fmt.Sprintf("try a smaller learning rate than %.3g", rate)
 	broken, largest, err := t.weights()
 	if err != nil {
 		return err

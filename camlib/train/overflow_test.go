@@ -136,7 +136,7 @@ func TestStepsNameTheLayer(t *testing.T) {
 				if fault == "NaN" {
 					want = fmt.Sprintf("train: epoch 2, step 3: loss NaN, want a finite number: the weights of %s were infinite or NaN before this step, after an update that was too large; try a smaller learning rate than 0.125", weights)
 				}
-				if err := run.overflowed(got, p); err == nil || err.Error() != want {
+				if err := run.overflowed(got, c.LearningRate, p); err == nil || err.Error() != want {
 					t.Errorf("%s in %s: error %v, want %s", fault, part, err, want)
 				}
 			})
