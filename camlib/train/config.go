@@ -1,7 +1,9 @@
 package train
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"math"
 	"time"
@@ -167,4 +169,16 @@ func (c Config) Check() error {
 	}
 	f.close()
 	return nil
+}
+
+// DecodeConfig reads settings from JSON, as a [LogFile] has them under "config". What is left
+// out is the default. It fails on a name that no setting has.
+func DecodeConfig(data []byte) (Config, error) {
+	var c Config
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&c); err != nil {
+		return c, fmt.Errorf("settings: %w, want those of a training's %s", err, LogFile)
+	}
+	return c.withDefaults()
 }

@@ -23,7 +23,7 @@ type History struct {
 	TestData     string `json:"test_sha256"`           // the same of the test images
 	ModelData    string `json:"model_sha256"`          // of the [network.ModelFile] after the last epoch
 	BestData     string `json:"best_sha256,omitempty"` // of the [BestFile]
-	Ended        string  `json:"ended,omitempty"`       // why no more epochs come; "" while some do
+	Ended        string `json:"ended,omitempty"`       // why no more epochs come; "" while some do
 	Environment
 	Epochs []Epoch `json:"epochs"`
 }
