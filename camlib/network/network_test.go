@@ -224,6 +224,40 @@ func TestForeignFiles(t *testing.T) {
 	}
 }
 
+// TestHalfFiles is that a file of 16-bit weights is read as their nearest values, and that
+// weights beyond the type's range are said.
+func TestHalfFiles(t *testing.T) {
+	for dtype, want := range map[dtypes.DType]struct {
+		bias float32 // of 70001
+		err  string
+	}{
+		dtypes.Float32:  {70001, ""},
+		dtypes.BFloat16: {70144, ""}, // 8 bits: multiples of 512
+		dtypes.Float16:  {0, `network: encode: tensor "fc.bias": value 1 is 70001, beyond the range of Float16: want a wider type`},
+	} {
+		n := chain()
+		if err := n.Store.GetVariable("/head/b").SetValue(tensors.FromValue([]float32{7, 70001})); err != nil {
+			t.Fatal(err)
+		}
+		data, err := n.EncodeAs(dtype)
+		if want.err != "" {
+			if err == nil || err.Error() != want.err {
+				t.Errorf("error %v, want %s", err, want.err)
+			}
+			continue
+		}
+		m := chain()
+		if err == nil {
+			err = m.Decode(data)
+		}
+		w, _ := m.Values("head/w")
+		b, _ := m.Values("head/b")
+		if err != nil || !slices.Equal(w, []float32{1, 2, 3, 4, 5, 6}) || !slices.Equal(b, []float32{7, want.bias}) {
+			t.Errorf("%s: weights %v, %v (%v)", dtype, w, b, err)
+		}
+	}
+}
+
 func TestFileErrors(t *testing.T) {
 	data, err := chain().Encode()
 	if err != nil {

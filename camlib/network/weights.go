@@ -63,7 +63,12 @@ func (n *Network) Variables() iter.Seq[*model.Variable] {
 
 // Encode returns the weights as the contents of a .safetensors file, as Tensors says.
 // Equal weights give equal bytes. It fails, naming the tensor, when a weight is not finite.
-func (n *Network) Encode() ([]byte, error) {
+func (n *Network) Encode() ([]byte, error) { return n.EncodeAs(dtypes.Float32) }
+
+// EncodeAs is [Network.Encode] with the weights rounded to Float16 or BFloat16, which makes
+// half as many bytes, to the nearest value, ties to even. It fails, naming the tensor, when a
+// weight is beyond the type's range: 65504 for Float16. [Network.Decode] reads all of them.
+func (n *Network) EncodeAs(dtype dtypes.DType) ([]byte, error) {
 	views := make(map[string]safetensors.TensorView)
 	for _, t := range n.tensors() {
 		v, err := n.variable(t)
@@ -78,7 +83,7 @@ func (n *Network) Encode() ([]byte, error) {
 			views[t.Name], err = weights.FromTensor(value)
 		}
 		if err == nil {
-			err = weights.Finite(views[t.Name])
+			views[t.Name], err = weights.As(views[t.Name], dtype)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("network: encode: tensor %q: %w", t.Name, err)
