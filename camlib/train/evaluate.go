@@ -21,6 +21,10 @@ import (
 // Evaluator runs a network over data sets. It compiles once per batch size and may be
 // used by one goroutine at a time.
 type Evaluator struct {
+	// Flips takes for each image the mean of the scores of the image and of its mirror image,
+	// which costs twice as much; to be set before the first evaluation.
+	Flips bool
+
 	net     *network.Network
 	backend compute.Backend
 	graph   *exec.Graph
@@ -32,13 +36,20 @@ func NewEvaluator(backend compute.Backend, net *network.Network) (*Evaluator, er
 	if err := net.Check(); err != nil {
 		return nil, fmt.Errorf("train: evaluate: %w", err)
 	}
-	graph, err := exec.New(backend, net.Store, func(scope *model.Scope, in []*Node) exec.Outputs {
-		return exec.Outputs{"scores": net.Forward(scope, nn.FromBytes(in[0]))}
+	e := &Evaluator{net: net, backend: backend}
+	var err error
+	e.graph, err = exec.New(backend, net.Store, func(scope *model.Scope, in []*Node) exec.Outputs {
+		x := nn.FromBytes(in[0])
+		scores := net.Forward(scope, x)
+		if e.Flips {
+			scores = MulScalar(Add(scores, net.Forward(scope, Reverse(x, 2))), 0.5)
+		}
+		return exec.Outputs{"scores": scores}
 	})
 	if err != nil {
 		return nil, fmt.Errorf("train: evaluate: %w", err)
 	}
-	return &Evaluator{net, backend, graph}, nil
+	return e, nil
 }
 
 // Scores returns the network's scores (before softmax) for all images of a data set,

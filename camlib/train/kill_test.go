@@ -24,7 +24,7 @@ import (
 // folder, until one comes to its end, and again from the start, until there were
 // as many kills as CAMLAB_TEST_KILLS says, or a few. All ends have the bits of a training
 // that was never killed, in every variable: the network has batch normalization and
-// dropout. CAMLAB_TEST_KILLS_ON=xla takes XLA instead of pure Go.
+// dropout, the training momentum, mixed images and a moving average of the weights. CAMLAB_TEST_KILLS_ON=xla takes XLA instead of pure Go.
 func TestKilledTrainings(t *testing.T) {
 	if dir := os.Getenv("CAMLAB_TEST_TRAIN_IN"); dir != "" {
 		trainToBeKilled(t, dir)
@@ -44,7 +44,11 @@ func TestKilledTrainings(t *testing.T) {
 	if err := prepare(backendtest.Go(t), net, patterns(t, 4), 0); err != nil {
 		t.Fatal(err)
 	}
-	holds := content{net.Name, withAdam(t, net)}
+	c, err := ownConfig().withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	holds := content{net.Name, parameters(net, c.update())}
 	whole := t.TempDir()
 	lines, err := startTraining(t, whole, -1)
 	if err != nil {

@@ -67,9 +67,13 @@ func patterns(t testing.TB, n int) *images.Memory {
 	return ds
 }
 
-// ownConfig trains own on patterns. Its steps are few and of two sizes.
+// ownConfig trains own on patterns, with all that a training may keep beside the weights. Its
+// steps are few and of two sizes.
 func ownConfig() Config {
-	return Config{Epochs: 3, BatchSize: 8, Augment: FlipCrop, Seed: 5, LearningRate: 0.01}
+	return Config{
+		Epochs: 3, BatchSize: 8, Augment: Mixup, Seed: 5, Optimizer: SGD, LearningRate: 0.01, WeightDecay: 0.01, Rates: map[string]float64{"biases": 2},
+		Schedule: OneCycle, LabelSmoothing: 0.1, Average: 0.9, Validation: 0.1, Patience: 9, Keep: 3, EvaluateEvery: 2,
+	}
 }
 
 // TestOwnNetwork: a network of a user's is trained by the plain step, learns, and is the

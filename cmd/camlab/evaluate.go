@@ -19,6 +19,7 @@ type evaluation struct {
 	Model       string  `json:"model"`
 	ModelSHA256 string  `json:"model_sha256"`
 	Split       string  `json:"split"`
+	Flips       bool    `json:"flips,omitempty"`
 	Backend     string  `json:"backend"`
 	Seconds     float64 `json:"seconds"`
 }
@@ -26,11 +27,12 @@ type evaluation struct {
 func newEvaluate() *cobra.Command {
 	var model modelFlags
 	var data, split, backendName string
-	var asJSON bool
+	var asJSON, flips bool
 	c := &cobra.Command{
 		Use:   "evaluate",
 		Short: "Score a model on CIFAR-10: loss, accuracy, precision, recall and F1 of each class",
 		Example: `  camlab evaluate --model article --data DIR
+  camlab evaluate --model best --flips             the network of today's accuracy
   camlab evaluate --split sample          the 1,000 test images inside camlab, no download needed`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -54,12 +56,13 @@ func newEvaluate() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			evaluator.Flips = flips
 			start := time.Now()
 			ev, err := evaluator.Evaluate(cmd.Context(), ds)
 			if err != nil {
 				return err
 			}
-			e := evaluation{*ev, model.name, m.sha, split, camlib.Describe(backend), time.Since(start).Seconds()}
+			e := evaluation{*ev, model.name, m.sha, split, flips, camlib.Describe(backend), time.Since(start).Seconds()}
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), e)
 			}
@@ -69,13 +72,18 @@ func newEvaluate() *cobra.Command {
 	c.Flags().StringVar(&model.name, "model", "article", modelUsage)
 	c.Flags().StringVar(&data, "data", "", dataUsage)
 	c.Flags().StringVar(&split, "split", "test", splitUsage)
+	c.Flags().BoolVar(&flips, "flips", false, "take for each image the mean of its scores and of its mirror image's")
 	c.Flags().StringVar(&backendName, "backend", "", backendUsage)
 	c.Flags().BoolVar(&asJSON, "json", false, jsonUsage)
 	return c
 }
 
 func (e *evaluation) print(w io.Writer) error {
-	fmt.Fprintf(w, "model %s (sha256 %.12s…) on %d %s images, %s, %.1f s\n\n", e.Model, e.ModelSHA256, e.Images, e.Split, e.Backend, e.Seconds)
+	flips := ""
+	if e.Flips {
+		flips = " and their mirror images"
+	}
+	fmt.Fprintf(w, "model %s (sha256 %.12s…) on %d %s images%s, %s, %.1f s\n\n", e.Model, e.ModelSHA256, e.Images, e.Split, flips, e.Backend, e.Seconds)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "class\tprecision\trecall\tF1\t")
 	for _, c := range e.PerClass {
