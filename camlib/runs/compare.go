@@ -1,0 +1,122 @@
+package runs
+
+import (
+	"cmp"
+	"errors"
+	"strconv"
+	"strings"
+)
+
+// Comparison is runs side by side.
+type Comparison struct {
+	Runs     []Compared `json:"runs"`
+	Settings []Row      `json:"settings"` // those that are not the same in all runs
+	results  []Row
+}
+
+// Compared is one run of a [Comparison].
+type Compared struct {
+	Name    string  `json:"name"` // its folder's, or its path where two would have the same
+	Dir     string  `json:"dir"`
+	State   State   `json:"state"`
+	Summary Summary `json:"summary"`
+}
+
+// Row is a setting or a result of several runs.
+type Row struct {
+	Name   string   `json:"name"`
+	Values []string `json:"values"` // one for each run; "" where its log does not tell
+}
+
+// Compare returns the settings in which runs differ and what they came to. It fails for
+// fewer than two runs.
+func Compare(runs []*Run) (*Comparison, error) {
+	if len(runs) < 2 {
+		return nil, errors.New("runs: one run to compare, want two or more")
+	}
+	c := &Comparison{Settings: []Row{}}
+	var settings, results [][]Row // by run
+	names := names(runs)
+	for i, r := range runs {
+		c.Runs = append(c.Runs, Compared{names[i], r.Dir, r.State, r.Summary()})
+		settings, results = append(settings, r.settings()), append(results, r.results())
+	}
+	for _, row := range transpose(settings) {
+		for _, v := range row.Values {
+			if v != row.Values[0] {
+				c.Settings = append(c.Settings, row)
+				break
+			}
+		}
+	}
+	for _, row := range transpose(results) {
+		if strings.Join(row.Values, "") != "" {
+			c.results = append(c.results, row)
+		}
+	}
+	return c, nil
+}
+
+// transpose makes rows of several runs from the rows of each.
+func transpose(runs [][]Row) []Row {
+	all := make([]Row, len(runs[0]))
+	for i, row := range runs[0] {
+		all[i].Name = row.Name
+		for _, r := range runs {
+			all[i].Values = append(all[i].Values, r[i].Values...)
+		}
+	}
+	return all
+}
+
+// settings returns how a run was set, and what it ran on and when, in a fixed order.
+func (r *Run) settings() []Row {
+	l, seed := &r.Log, ""
+	if l.Images > 0 { // else there is no log
+		seed = strconv.FormatInt(l.Seed, 10)
+	}
+	return []Row{
+		row("network", cmp.Or(l.Network, l.Architecture)),
+		row("training images", count(l.Images)),
+		row("validation images", count(l.Validation)),
+		row("augmentation", string(l.Augment)),
+		row("batch size (images)", count(l.BatchSize)),
+		row("optimizer", l.Optimizer),
+		row("learning rate", number(l.LearningRate)),
+		row("schedule", l.Schedule),
+		row("weight decay", number(l.WeightDecay)),
+		row("label smoothing", number(l.LabelSmoothing)),
+		row("weight average (decay)", number(l.Average)),
+		row("seed", seed),
+		row("training step", string(l.Step)),
+		row("backend", l.Backend),
+		row("processor", l.Processor),
+		row("camlab", l.Versions.Camlab),
+		row("Go", l.Versions.Go),
+		row("GoMLX", l.Versions.GoMLX),
+		row("plugin", l.Versions.Plugin),
+		row("commit", l.Commit),
+		row("started", moment(l.Started)),
+		row("training data (sha256)", short(l.TrainData)),
+		row("test data (sha256)", short(l.TestData)),
+	}
+}
+
+// results returns what a run came to, in a fixed order.
+func (r *Run) results() []Row {
+	s := r.Summary()
+	return []Row{
+		row("state", string(r.State)),
+		row("epochs", count(s.Epochs)),
+		row("steps", count(s.Steps)),
+		row("best epoch", count(s.BestEpoch)),
+		row("its validation accuracy (%)", percent(s.Validation)),
+		row("its test accuracy (%)", percent(s.BestAccuracy)),
+		row("last test accuracy (%)", percent(s.Accuracy)),
+		row("last macro-F1 (%)", percent(s.MacroF1)),
+		row("last test loss (nats)", loss(s.TestLoss)),
+		row("last train loss (nats)", loss(s.TrainLoss)),
+		row("training time", duration(s.Seconds)),
+		row("speed (images/s)", speed(s.ImagesPerSecond)),
+	}
+}

@@ -1,0 +1,65 @@
+package runs
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"strconv"
+)
+
+// The columns of [Run.EpochsCSV] and [Run.StepsCSV].
+var (
+	epochColumns = []string{"epoch", "step", "learning_rate", "train_loss",
+		"validation_loss", "validation_accuracy", "validation_macro_f1", "test_loss", "test_accuracy", "test_macro_f1",
+		"seconds", "images_per_second", "best"}
+	stepColumns = []string{"step", "epoch", "loss", "learning_rate", "images_per_second", "seconds"}
+)
+
+// EpochsCSV writes a table of the epochs, a line for each after one of the columns' names:
+// epoch, step (the last of the epoch, counted over the whole run), learning_rate,
+// train_loss (in nats, as all losses), validation_loss, validation_accuracy (0 to 1, as all
+// accuracies and F1), validation_macro_f1, test_loss, test_accuracy, test_macro_f1, seconds
+// (of the epoch's training steps), images_per_second and best (1 for the best epoch, else
+// 0). What the log does not tell is empty.
+func (r *Run) EpochsCSV(w io.Writer) error {
+	l, best := &r.Log, r.Log.Best()
+	rows := [][]string{epochColumns}
+	for i := range l.Epochs {
+		e := &l.Epochs[i]
+		line := []string{strconv.Itoa(e.Epoch), "", number(l.learningRate(e)), float(e.TrainLoss),
+			"", "", "", float(e.Test.Loss), float(e.Test.Accuracy), float(e.Test.MacroF1),
+			float(e.Seconds), number(l.imagesPerSecond(e)), "0"}
+		if n := l.lastStep(e); n > 0 {
+			line[1] = strconv.Itoa(n)
+		}
+		if v := e.Validation; v != nil {
+			line[4], line[5], line[6] = float(v.Loss), float(v.Accuracy), float(v.MacroF1)
+		}
+		if e == best {
+			line[12] = "1"
+		}
+		rows = append(rows, line)
+	}
+	return writeCSV(w, rows)
+}
+
+// StepsCSV writes steps, a line for each after one of the columns' names, which are
+// those of [Step] in JSON.
+func StepsCSV(w io.Writer, steps []Step) error {
+	rows := [][]string{stepColumns}
+	for _, s := range steps {
+		rows = append(rows, []string{strconv.Itoa(s.Step), strconv.Itoa(s.Epoch), float(s.Loss), float(s.LearningRate),
+			float(s.ImagesPerSecond), float(s.Seconds)})
+	}
+	return writeCSV(w, rows)
+}
+
+func writeCSV(w io.Writer, rows [][]string) error {
+	if err := csv.NewWriter(w).WriteAll(rows); err != nil {
+		return fmt.Errorf("runs: csv: %w", err)
+	}
+	return nil
+}
+
+// float writes a number so that reading it gives the same one.
+func float(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }

@@ -1,0 +1,88 @@
+package runs
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/camlab-go/camlab/internal/legible"
+)
+
+// EventsFile is the name of the file that [Run.Events] writes. TensorBoard reads files with
+// "tfevents" in their names.
+const EventsFile = "events.out.tfevents.0.camlab"
+
+// Events writes a run as an event file of TensorBoard: the scalars train/loss and
+// train/learning_rate at the steps of the given lines, or without any after each epoch;
+// test/loss, test/accuracy and test/macro_f1 after each epoch, and the same of validation
+// if there was one; and the settings as a text. Steps count over the whole run. A wall time
+// is the start of the run and the seconds of training since, without the evaluations and
+// interruptions. Values are rounded to float32.
+func (r *Run) Events(w io.Writer, steps []Step) error {
+	start := r.start()
+	all := r.epochScalars(start, len(steps) == 0)
+	for _, s := range steps {
+		at := start.Add(time.Duration(s.Seconds * float64(time.Second)))
+		all = append(all, scalar{at, s.Step, "train/loss", s.Loss}, scalar{at, s.Step, "train/learning_rate", s.LearningRate})
+	}
+	slices.SortStableFunc(all, func(a, b scalar) int { return cmp.Compare(a.step, b.step) })
+	e := &eventWriter{w: w}
+	e.version(start)
+	e.text(start, 0, "settings", r.markdown())
+	for _, s := range all {
+		e.scalar(s.at, s.step, s.tag, s.value)
+	}
+	if e.err != nil {
+		return fmt.Errorf("runs: events: %w", e.err)
+	}
+	return nil
+}
+
+// scalar is a value at a step.
+type scalar struct {
+	at    time.Time
+	step  int
+	tag   string
+	value float64
+}
+
+// epochScalars are those after each epoch, those of the training steps only if asked for.
+func (r *Run) epochScalars(at time.Time, training bool) (all []scalar) {
+	l := &r.Log
+	for i := range l.Epochs {
+		e := &l.Epochs[i]
+		at = at.Add(time.Duration(e.Seconds * float64(time.Second)))
+		step := cmp.Or(l.lastStep(e), e.Epoch)
+		add := func(tag string, value float64) { all = append(all, scalar{at, step, tag, value}) }
+		if training {
+			add("train/loss", e.TrainLoss)
+			if rate := l.learningRate(e); rate > 0 {
+				add("train/learning_rate", rate)
+			}
+		}
+		add("test/loss", e.Test.Loss)
+		add("test/accuracy", e.Test.Accuracy)
+		add("test/macro_f1", e.Test.MacroF1)
+		if v := e.Validation; v != nil {
+			add("validation/loss", v.Loss)
+			add("validation/accuracy", v.Accuracy)
+			add("validation/macro_f1", v.MacroF1)
+		}
+	}
+	return all
+}
+
+// markdown is the table of the settings.
+func (r *Run) markdown() string {
+	var b strings.Builder
+	b.WriteString("| setting | value |\n|---|---|\n")
+	for _, row := range r.settings() {
+		if v := row.Values[0]; v != "" {
+			fmt.Fprintf(&b, "| %s | %s |\n", row.Name, strings.ReplaceAll(legible.Line(v), "|", `\|`))
+		}
+	}
+	return b.String()
+}
