@@ -110,13 +110,15 @@ func (r *Run) results() []Row {
 		row("epochs", count(s.Epochs)),
 		row("steps", count(s.Steps)),
 		row("best epoch", count(s.BestEpoch)),
-		row("its validation accuracy (%)", percent(s.Validation)),
-		row("its test accuracy (%)", percent(s.BestAccuracy)),
-		row("last test accuracy (%)", percent(s.Accuracy)),
-		row("last macro-F1 (%)", percent(s.MacroF1)),
-		row("last test loss (nats)", loss(s.TestLoss)),
-		row("last train loss (nats)", loss(s.TrainLoss)),
+		row("validation accuracy, best epoch (%)", percent(s.Validation)),
+		row("test accuracy, best epoch (%)", percent(s.BestAccuracy)),
+		row("test accuracy, last epoch (%)", percent(s.Accuracy)),
+		row("macro-F1, last epoch (%)", percent(s.MacroF1)),
+		row("test loss, last epoch", loss(s.TestLoss)),
+		row("train loss, last epoch", loss(s.TrainLoss)),
 		row("training time", duration(s.Seconds)),
 		row("speed (images/s)", speed(s.ImagesPerSecond)),
 	}
 }
+
+func row(name, value string) Row { return Row{name, []string{value}} }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+
+	"github.com/camlab-go/camlab/camlib/score"
 )
 
 // The columns of [Run.EpochsCSV] and [Run.StepsCSV].
@@ -27,13 +29,14 @@ func (r *Run) EpochsCSV(w io.Writer) error {
 	for i := range l.Epochs {
 		e := &l.Epochs[i]
 		line := []string{strconv.Itoa(e.Epoch), "", number(l.learningRate(e)), float(e.TrainLoss),
-			"", "", "", float(e.Test.Loss), float(e.Test.Accuracy), float(e.Test.MacroF1),
-			float(e.Seconds), number(l.imagesPerSecond(e)), "0"}
+			"", "", "", "", "", "", float(e.Seconds), number(l.imagesPerSecond(e)), "0"}
 		if n := l.lastStep(e); n > 0 {
 			line[1] = strconv.Itoa(n)
 		}
-		if v := e.Validation; v != nil {
-			line[4], line[5], line[6] = float(v.Loss), float(v.Accuracy), float(v.MacroF1)
+		for at, v := range map[int]*score.Evaluation{4: e.validated(), 7: e.tested()} {
+			if v != nil {
+				line[at], line[at+1], line[at+2] = float(v.Loss), float(v.Accuracy), float(v.MacroF1)
+			}
 		}
 		if e == best {
 			line[12] = "1"

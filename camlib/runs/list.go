@@ -52,7 +52,7 @@ func names(runs []*Run) []string {
 	names := make([]string, len(runs))
 	count := make(map[string]int)
 	for i, r := range runs {
-		names[i] = name(r.Dir)
+		names[i] = r.Name()
 		count[names[i]]++
 	}
 	for i, r := range runs {
@@ -63,10 +63,10 @@ func names(runs []*Run) []string {
 	return names
 }
 
-// name is that of a folder, also of "." and "..".
-func name(dir string) string {
-	if abs, err := filepath.Abs(dir); err == nil {
+// Name returns the name of a run's folder.
+func (r *Run) Name() string {
+	if abs, err := filepath.Abs(r.Dir); err == nil { // also of "." and ".."
 		return filepath.Base(abs)
 	}
-	return filepath.Base(dir)
+	return filepath.Base(r.Dir)
 }

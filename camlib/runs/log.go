@@ -1,6 +1,7 @@
 package runs
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -92,19 +93,36 @@ func (l *Log) Best() *Epoch {
 	}
 	best := &l.Epochs[0]
 	for i := range l.Epochs {
-		if e := &l.Epochs[i]; e.judge().Accuracy > best.judge().Accuracy {
+		if e := &l.Epochs[i]; e.judge() > best.judge() {
 			best = e
 		}
 	}
 	return best
 }
 
-// judge is the evaluation that says how good an epoch's network is.
-func (e *Epoch) judge() *score.Evaluation {
-	if e.Validation != nil {
-		return e.Validation
+// tested returns the evaluation on the test images, or nil where there was none.
+func (e *Epoch) tested() *score.Evaluation {
+	if e.Test.Images == 0 {
+		return nil
 	}
 	return &e.Test
+}
+
+// validated returns the evaluation on the images held out, or nil where there was none.
+func (e *Epoch) validated() *score.Evaluation {
+	if e.Validation == nil || e.Validation.Images == 0 {
+		return nil
+	}
+	return e.Validation
+}
+
+// judge is the accuracy that says how good an epoch's network is.
+func (e *Epoch) judge() float64 {
+	v := cmp.Or(e.validated(), e.tested())
+	if v == nil {
+		return 0
+	}
+	return v.Accuracy
 }
 
 // Last returns the last epoch, or nil where there is none.

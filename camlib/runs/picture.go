@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/camlab-go/camlab/camlib/figure"
 	"github.com/camlab-go/camlab/camlib/figure/curve"
@@ -19,15 +20,18 @@ func (r *Run) Curves() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	title := name(r.Dir)
-	losses := chart("Loss: "+title, "loss (nats)", curve.Series{Name: "train", Y: c.trainLoss}, curve.Series{Name: "test", Y: c.testLoss})
-	accuracies := chart("Accuracy: "+title, "accuracy (%)", curve.Series{Name: "test", Y: c.accuracy, Color: curve.Color(1)})
-	if len(c.validated) > 0 {
-		losses.Series = append(losses.Series, curve.Series{Name: "validation", X: c.validated, Y: c.validationLoss})
-		accuracies.Series = append(accuracies.Series, curve.Series{Name: "validation", X: c.validated, Y: c.validation, Color: curve.Color(2)})
+	losses := chart("Loss: "+r.Name(), "loss (nats)")
+	accuracies := chart("Accuracy: "+r.Name(), "accuracy (%)")
+	add(&losses, curve.Series{Name: "train", Color: curve.Color(0)}, c.trainLoss)
+	for i, on := range []struct {
+		name           string
+		loss, accuracy points
+	}{{"test", c.testLoss, c.testAccuracy}, {"validation", c.validationLoss, c.validationAccuracy}} {
+		s := curve.Series{Name: on.name, Color: curve.Color(i + 1)}
+		add(&losses, s, on.loss)
+		add(&accuracies, s, on.accuracy)
 	}
-	accuracies.Y = percentAxis(accuracies.Series)
-	return curve.Stack(losses, accuracies)
+	return stack(losses, accuracies)
 }
 
 // CurvesOf returns a PNG file with the curves of several runs in the same two charts: the
@@ -45,37 +49,58 @@ func CurvesOf(runs []*Run) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		color := curve.Color(i)
-		losses.Series = append(losses.Series, curve.Series{Name: name, Y: c.testLoss, Color: color, Width: 2.5},
-			curve.Series{Name: name + ", train", Y: c.trainLoss, Color: color, Width: 0.8})
-		accuracies.Series = append(accuracies.Series, curve.Series{Name: name, Y: c.accuracy, Color: color, Width: 2.5})
+		s := curve.Series{Name: name, Color: curve.Color(i), Width: 2.5}
+		add(&losses, s, c.testLoss)
+		add(&accuracies, s, c.testAccuracy)
+		add(&losses, curve.Series{Name: name + ", train", Color: s.Color, Width: 0.8}, c.trainLoss)
+	}
+	return stack(losses, accuracies)
+}
+
+const maxCurves = 6 // colors of package curve
+
+func chart(title, y string) curve.Chart {
+	return curve.Chart{Title: title, XLabel: "epoch", YLabel: y}
+}
+
+// add adds a curve, if it has points.
+func add(c *curve.Chart, s curve.Series, p points) {
+	if len(p.y) > 0 {
+		s.X, s.Y = p.x, p.y
+		c.Series = append(c.Series, s)
+	}
+}
+
+// stack draws the losses and, if there are any, the accuracies below them.
+func stack(losses, accuracies curve.Chart) ([]byte, error) {
+	if len(accuracies.Series) == 0 {
+		return losses.PNG()
 	}
 	accuracies.Y = percentAxis(accuracies.Series)
 	return curve.Stack(losses, accuracies)
 }
 
-const maxCurves = 6 // colors of package curve
+// points are values after epochs: not after all of them where only some are evaluated.
+type points struct{ x, y []float64 }
 
-func chart(title, y string, series ...curve.Series) curve.Chart {
-	return curve.Chart{Title: title, XLabel: "epoch", YLabel: y, Series: series}
-}
+func (p *points) add(epoch int, y float64) { p.x, p.y = append(p.x, float64(epoch)), append(p.y, y) }
 
-// curves are a run's values after each epoch. Accuracies are in percent. Only some epochs
-// may be validated.
-type curves struct {
-	trainLoss, testLoss, accuracy         []float64
-	validated, validationLoss, validation []float64
-}
+// curves are a run's values after its epochs, accuracies in percent.
+type curves struct{ trainLoss, testLoss, testAccuracy, validationLoss, validationAccuracy points }
 
 func (r *Run) curves() (c curves, err error) {
 	if len(r.Log.Epochs) == 0 {
 		return c, fmt.Errorf("runs: curves: %s: %w, want at least one", r.Dir, ErrNoEpochs)
 	}
 	for _, e := range r.Log.Epochs {
-		c.trainLoss, c.testLoss, c.accuracy = append(c.trainLoss, e.TrainLoss), append(c.testLoss, e.Test.Loss), append(c.accuracy, 100*e.Test.Accuracy)
-		if v := e.Validation; v != nil {
-			c.validated = append(c.validated, float64(e.Epoch))
-			c.validationLoss, c.validation = append(c.validationLoss, v.Loss), append(c.validation, 100*v.Accuracy)
+		c.trainLoss.add(e.Epoch, e.TrainLoss)
+		if v := e.tested(); v != nil {
+			c.testLoss.add(e.Epoch, v.Loss)
+			c.testAccuracy.add(e.Epoch, 100*v.Accuracy)
+		}
+		if v := e.validated(); v != nil {
+			c.validationLoss.add(e.Epoch, v.Loss)
+			c.validationAccuracy.add(e.Epoch, 100*v.Accuracy)
 		}
 	}
 	return c, nil
@@ -87,9 +112,7 @@ func percentAxis(series []curve.Series) [2]float64 {
 	const step = 10
 	low, high := 100.0, 0.0
 	for _, s := range series {
-		for _, y := range s.Y {
-			low, high = min(low, y), max(high, y)
-		}
+		low, high = min(low, slices.Min(s.Y)), max(high, slices.Max(s.Y))
 	}
 	low, high = step*math.Floor(low/step), step*math.Ceil(high/step)
 	if low == high {
@@ -110,7 +133,7 @@ func (r *Run) Confusion() ([]byte, error) {
 		return nil, fmt.Errorf("runs: confusion matrix: %s: its log has none, want one after each epoch", r.Dir)
 	}
 	c := figure.Confusion{
-		Title:  fmt.Sprintf("%s: test images after epoch %d, accuracy %s %%", name(r.Dir), e.Epoch, percent(&e.Test.Accuracy)),
+		Title:  fmt.Sprintf("%s: test images after epoch %d, accuracy %s %%", r.Name(), e.Epoch, percent(&e.Test.Accuracy)),
 		Counts: e.Test.Confusion,
 	}
 	for _, class := range e.Test.PerClass {

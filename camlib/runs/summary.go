@@ -28,14 +28,20 @@ func (r *Run) Summary() Summary {
 	s := Summary{Network: cmp.Or(l.Network, l.Architecture), Started: l.Started, Epochs: len(l.Epochs), Seconds: l.Seconds()}
 	if e := l.Last(); e != nil {
 		s.Steps = l.lastStep(e)
-		s.Accuracy, s.MacroF1, s.TestLoss, s.TrainLoss = &e.Test.Accuracy, &e.Test.MacroF1, &e.Test.Loss, &e.TrainLoss
+		s.TrainLoss = &e.TrainLoss
+		if t := e.tested(); t != nil {
+			s.Accuracy, s.MacroF1, s.TestLoss = &t.Accuracy, &t.MacroF1, &t.Loss
+		}
 		if s.Seconds > 0 {
 			s.ImagesPerSecond = float64(len(l.Epochs)*l.epochImages()) / s.Seconds
 		}
 		best := l.Best()
-		s.BestEpoch, s.BestAccuracy = best.Epoch, &best.Test.Accuracy
-		if best.Validation != nil {
-			s.Validation = &best.Validation.Accuracy
+		s.BestEpoch = best.Epoch
+		if t := best.tested(); t != nil {
+			s.BestAccuracy = &t.Accuracy
+		}
+		if v := best.validated(); v != nil {
+			s.Validation = &v.Accuracy
 		}
 	}
 	if last := r.LastStep; last != nil && last.Step > s.Steps {

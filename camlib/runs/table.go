@@ -1,16 +1,14 @@
 package runs
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"math"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"github.com/camlab-go/camlab/internal/legible"
 )
@@ -18,51 +16,89 @@ import (
 // none stands in a table where there is no value.
 const none = "–"
 
-// table writes rows of cells in columns. An empty cell shows as [none], but for the last of
-// a row.
-func table(w io.Writer, rows ...[]string) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, cells := range rows {
-		for i, cell := range cells {
-			cells[i] = cmp.Or(legible.Line(cell), none)
+// table writes rows of cells in columns below their heads, which may be nil. A column with a
+// head and nothing below it is left out; one of numbers below a head stands on the right.
+func table(w io.Writer, heads []string, rows [][]string) error {
+	if heads != nil {
+		rows = append([][]string{heads}, rows...)
+	}
+	columns := 0
+	for _, row := range rows {
+		columns = max(columns, len(row))
+	}
+	lines := make([]string, len(rows))
+	for k := range columns {
+		cells := make([]string, len(rows)) // "" where a row has ended before
+		width, filled, numbers := 0, heads == nil, heads != nil
+		for i, row := range rows {
+			if k >= len(row) {
+				continue
+			}
+			cells[i] = legible.Line(row[k])
+			if below := i > 0; below && cells[i] != "" {
+				filled = true
+				numbers = numbers && strings.ContainsRune("0123456789", rune(cells[i][0]))
+			}
+			if cells[i] == "" && (heads == nil || heads[k] != "") {
+				cells[i] = none
+			}
+			if len(row) > 1 { // else it is a heading over all columns
+				width = max(width, utf8.RuneCountInString(cells[i]))
+			}
 		}
-		fmt.Fprintln(t, strings.Join(cells, "\t"))
-	}
-	return t.Flush()
-}
-
-// WriteList writes a table of runs, a line for each, and below it what is wrong with them.
-func WriteList(w io.Writer, runs []*Run) error {
-	rows := [][]string{{"run", "state", "epochs", "best (%)", "last (%)", "test loss", "train loss", "time", "images/s", "network"}}
-	for _, r := range runs {
-		s := r.Summary()
-		rows = append(rows, []string{filepath.ToSlash(r.Dir), string(r.State), count(s.Epochs), percent(s.BestAccuracy), percent(s.Accuracy),
-			loss(s.TestLoss), loss(s.TrainLoss), duration(s.Seconds), speed(s.ImagesPerSecond), s.Network})
-	}
-	if err := table(w, rows...); err != nil {
-		return err
-	}
-	var notes []string
-	for _, r := range runs {
-		for _, p := range r.notes() {
-			notes = append(notes, fmt.Sprintf("%s: %s\n", filepath.ToSlash(r.Dir), p))
+		for i, row := range rows {
+			if filled && k < len(row) {
+				pad := strings.Repeat(" ", max(0, width-utf8.RuneCountInString(cells[i])))
+				if numbers {
+					lines[i] += pad + cells[i] + "  "
+				} else {
+					lines[i] += cells[i] + pad + "  "
+				}
+			}
 		}
 	}
-	if len(notes) > 0 {
-		notes[0] = "\n" + notes[0]
+	for i, line := range lines {
+		lines[i] = strings.TrimRight(line, " ") + "\n"
 	}
-	_, err := io.WriteString(w, strings.Join(notes, "")+"\nbest, last: accuracy on the test images, in percent; losses of the last epoch\n")
+	_, err := io.WriteString(w, strings.Join(lines, ""))
 	return err
 }
 
-// notes are what is to be said of a run: who trains, and what is wrong.
-func (r *Run) notes() (notes []string) {
-	if r.State == Running {
-		note := "running as " + r.Holder
-		if s := r.LastStep; s != nil {
-			note += fmt.Sprintf(", at step %s of epoch %d", count(s.Step), s.Epoch)
+// WriteList writes a table of runs, a line for each, and below it what is to be said of
+// them. Accuracies are on the test images, after the last epoch and after the best.
+func WriteList(w io.Writer, runs []*Run) error {
+	heads := []string{"run", "state", "epochs", "accuracy (%)", "best (%)", "test loss", "time", "images/s", "started", "network"}
+	var rows [][]string
+	for _, r := range runs {
+		s := r.Summary()
+		rows = append(rows, []string{filepath.ToSlash(r.Dir), string(r.State), count(s.Epochs), percent(s.Accuracy), percent(s.BestAccuracy),
+			loss(s.TestLoss), duration(s.Seconds), speed(s.ImagesPerSecond), moment(s.Started), s.Network})
+	}
+	if err := table(w, heads, rows); err != nil {
+		return err
+	}
+	first := "\n"
+	for _, r := range runs {
+		for _, note := range r.notes() {
+			if _, err := fmt.Fprintf(w, "%s%s: %s\n", first, legible.Line(filepath.ToSlash(r.Dir)), note); err != nil {
+				return err
+			}
+			first = ""
 		}
-		notes = append(notes, note)
+	}
+	return nil
+}
+
+// notes are what is to be said of a run: who trains, where it stands within an epoch, and
+// what is wrong.
+func (r *Run) notes() (notes []string) {
+	switch at := r.LastStep; {
+	case r.State == Running && at != nil:
+		notes = append(notes, fmt.Sprintf("%s trains, at step %s, in epoch %d", r.Holder, count(at.Step), at.Epoch))
+	case r.State == Running:
+		notes = append(notes, r.Holder+" trains")
+	case r.State == Stopped && at != nil:
+		notes = append(notes, fmt.Sprintf("stopped after step %s, in epoch %d", count(at.Step), at.Epoch))
 	}
 	for _, p := range r.Problems {
 		notes = append(notes, legible.Line(p))
@@ -82,7 +118,7 @@ func (r *Run) Write(w io.Writer) error {
 	}
 	if len(r.Log.Epochs) > 0 {
 		fmt.Fprintln(w)
-		if err := table(w, r.epochs()...); err != nil {
+		if err := table(w, epochHeads, r.epochs()); err != nil {
 			return err
 		}
 	}
@@ -91,7 +127,7 @@ func (r *Run) Write(w io.Writer) error {
 			fmt.Fprintf(w, "epoch %d: %s\n", e.Epoch, legible.Line(e.Warning))
 		}
 	}
-	return section(w, "results", r.results())
+	return section(w, "results", r.results()[1:]) // the state is above
 }
 
 // section writes a heading and the rows that have a value, if any.
@@ -106,53 +142,42 @@ func section(w io.Writer, heading string, rows []Row) error {
 		return nil
 	}
 	fmt.Fprintf(w, "\n%s\n", heading)
-	return table(w, cells...)
+	return table(w, nil, cells)
 }
 
-// epochs is the table of the epochs. Columns that no epoch has are left out.
-func (r *Run) epochs() [][]string {
+var epochHeads = []string{"epoch", "train loss", "validation loss", "validation accuracy (%)", "test loss", "test accuracy (%)", "macro-F1 (%)", "learning rate", "time", "images/s", ""}
+
+// epochs is the table of the epochs, under epochHeads.
+func (r *Run) epochs() (rows [][]string) {
 	l := &r.Log
-	heads := []string{"epoch", "train loss", "validation loss", "validation accuracy (%)", "test loss", "test accuracy (%)", "macro-F1 (%)", "learning rate", "time", "images/s", ""}
-	rows := make([][]string, len(l.Epochs)+1)
 	best := l.Best()
 	for i := range l.Epochs {
 		e := &l.Epochs[i]
-		cells := []string{count(e.Epoch), loss(&e.TrainLoss), "", "", loss(&e.Test.Loss), percent(&e.Test.Accuracy), percent(&e.Test.MacroF1),
+		cells := []string{count(e.Epoch), loss(&e.TrainLoss), "", "", "", "", "",
 			number(l.learningRate(e)), duration(e.Seconds), speed(l.imagesPerSecond(e)), ""}
-		if v := e.Validation; v != nil {
+		if v := e.validated(); v != nil {
 			cells[2], cells[3] = loss(&v.Loss), percent(&v.Accuracy)
+		}
+		if v := e.tested(); v != nil {
+			cells[4], cells[5], cells[6] = loss(&v.Loss), percent(&v.Accuracy), percent(&v.MacroF1)
 		}
 		if e == best {
 			cells[len(cells)-1] = "best"
 		}
-		rows[i+1] = cells
-	}
-	rows[0] = heads
-	for k := len(heads) - 2; k >= 0; k-- {
-		if filled(rows[1:], k) {
-			continue
-		}
-		for i := range rows {
-			rows[i] = slices.Delete(rows[i], k, k+1)
-		}
+		rows = append(rows, cells)
 	}
 	return rows
 }
 
-// filled reports whether a row has something in a column.
-func filled(rows [][]string, column int) bool {
-	return slices.ContainsFunc(rows, func(cells []string) bool { return cells[column] != "" })
-}
-
 // Write writes the comparison as a table with a column for each run.
 func (c *Comparison) Write(w io.Writer) error {
-	head := []string{"  "}
+	heads := []string{""}
 	for _, r := range c.Runs {
-		head = append(head, r.Name)
+		heads = append(heads, r.Name)
 	}
-	rows := [][]string{head, {"settings that differ"}}
+	rows := [][]string{{"settings that differ"}}
 	if len(c.Settings) == 0 {
-		rows[1] = []string{"settings: all the same, as far as the logs tell"}
+		rows[0][0] = "settings: the same, as far as the logs tell"
 	}
 	for _, row := range c.Settings {
 		rows = append(rows, append([]string{"  " + row.Name}, row.Values...))
@@ -161,10 +186,8 @@ func (c *Comparison) Write(w io.Writer) error {
 	for _, row := range c.results {
 		rows = append(rows, append([]string{"  " + row.Name}, row.Values...))
 	}
-	return table(w, rows...)
+	return table(w, heads, rows)
 }
-
-func row(name, value string) Row { return Row{name, []string{value}} }
 
 // count writes a whole number in groups of three digits, and 0 as "".
 func count(n int) string {

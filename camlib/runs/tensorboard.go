@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/camlab-go/camlab/camlib/score"
 	"github.com/camlab-go/camlab/internal/legible"
 )
 
@@ -63,13 +64,15 @@ func (r *Run) epochScalars(at time.Time, training bool) (all []scalar) {
 				add("train/learning_rate", rate)
 			}
 		}
-		add("test/loss", e.Test.Loss)
-		add("test/accuracy", e.Test.Accuracy)
-		add("test/macro_f1", e.Test.MacroF1)
-		if v := e.Validation; v != nil {
-			add("validation/loss", v.Loss)
-			add("validation/accuracy", v.Accuracy)
-			add("validation/macro_f1", v.MacroF1)
+		for _, on := range []struct {
+			name string
+			*score.Evaluation
+		}{{"test/", e.tested()}, {"validation/", e.validated()}} {
+			if on.Evaluation != nil {
+				add(on.name+"loss", on.Loss)
+				add(on.name+"accuracy", on.Accuracy)
+				add(on.name+"macro_f1", on.MacroF1)
+			}
 		}
 	}
 	return all

@@ -13,8 +13,9 @@ import (
 	"github.com/camlab-go/camlab/internal/pngtext"
 )
 
-// Stack returns charts below one another as one PNG file, with their alternative texts one
-// after the other. It fails without a chart, and as [Chart.PNG] does.
+// Stack returns charts below one another as one PNG file, their curves as wide as those of
+// the narrowest, with their alternative texts one after the other. It fails without a chart,
+// and as [Chart.PNG] does.
 func Stack(charts ...Chart) ([]byte, error) {
 	if len(charts) == 0 {
 		return nil, errors.New("curve: stack: no charts, want at least one")
@@ -31,15 +32,21 @@ func Stack(charts ...Chart) ([]byte, error) {
 		alts = append(alts, alt)
 	}
 	canvas := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(96))}
-	whole := draw.New(canvas)
-	for _, c := range charts {
+	places, layouts := make([]draw.Canvas, len(charts)), make([]*layout, len(charts))
+	var left, right vg.Length
+	for i, c := range charts {
 		_, h := c.size()
+		places[i] = draw.NewCanvas(canvas, width, height)
+		places[i].Min.Y = height - h
 		height -= h
-		if err := c.draw(draw.Canvas{Canvas: whole, Rectangle: vg.Rectangle{
-			Min: vg.Point{X: 0, Y: height}, Max: vg.Point{X: width, Y: height + h},
-		}}); err != nil {
+		l, err := c.layout(places[i])
+		if err != nil {
 			return nil, err
 		}
+		layouts[i], left, right = l, max(left, l.left), max(right, l.right)
+	}
+	for i, l := range layouts {
+		l.draw(places[i], left, right)
 	}
 	var buf bytes.Buffer
 	if _, err := canvas.WriteTo(&buf); err != nil {
