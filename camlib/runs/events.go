@@ -45,8 +45,9 @@ func (e *eventWriter) record(data []byte) {
 func (e *eventWriter) event(at time.Time, step int, what []byte) {
 	b := protowire.AppendTag(nil, 1, protowire.Fixed64Type)
 	b = protowire.AppendFixed64(b, math.Float64bits(float64(at.UnixNano())/1e9))
-	b = protowire.AppendTag(b, 2, protowire.VarintType)
-	b = protowire.AppendVarint(b, uint64(step))
+	if step != 0 { // which is what a missing one is
+		b = append(b, varintField(2, uint64(step))...)
+	}
 	e.record(append(b, what...))
 }
 
