@@ -25,6 +25,8 @@ nothing in them.`,
   camlab runs show runs/article
   camlab runs compare runs/article runs/cosine --figure compare.png
   camlab runs export runs/article --csv out/article --tensorboard out/tensorboard`,
+		Args: cobra.NoArgs, // a name that is no command's
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	c.AddCommand(newRunsList(), newRunsShow(), newRunsCompare(), newRunsExport())
 	return c
@@ -215,15 +217,6 @@ func (o *runsExportFlags) run(cmd *cobra.Command, dir string) error {
 		_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s is written\n", path)
 		return err
 	}
-	picture := func(draw func() ([]byte, error)) func(w io.Writer) error {
-		return func(w io.Writer) error {
-			b, err := draw()
-			if err == nil {
-				_, err = w.Write(b)
-			}
-			return err
-		}
-	}
 	if o.csv != "" {
 		if err := write(filepath.Join(o.csv, "epochs.csv"), r.EpochsCSV); err != nil {
 			return err
@@ -234,13 +227,18 @@ func (o *runsExportFlags) run(cmd *cobra.Command, dir string) error {
 			}
 		}
 	}
-	if o.curves != "" {
-		if err := write(o.curves, picture(r.Curves)); err != nil {
+	for _, picture := range []struct {
+		path string
+		draw func() ([]byte, error)
+	}{{o.curves, r.Curves}, {o.confusion, r.Confusion}} {
+		if picture.path == "" {
+			continue
+		}
+		png, err := picture.draw()
+		if err != nil {
 			return err
 		}
-	}
-	if o.confusion != "" {
-		if err := write(o.confusion, picture(r.Confusion)); err != nil {
+		if err := write(picture.path, func(w io.Writer) error { _, err := w.Write(png); return err }); err != nil {
 			return err
 		}
 	}
