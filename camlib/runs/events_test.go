@@ -33,6 +33,18 @@ func TestEventBytes(t *testing.T) {
 	}
 }
 
+// TestEventsBegin is that a file begins with the event that says its version.
+func TestEventsBegin(t *testing.T) {
+	w := &limited{left: 1 << 20}
+	if err := opened(t, written(t, "run", made(t, newer(), ""))).Events(w, nil); err != nil {
+		t.Fatal(err)
+	}
+	first := w.data[12+9 : 12+24] // of 24 bytes, after its length and their checksum, and after the wall time
+	if want := "\x1a\x0dbrain.Event:2"; string(first) != want {
+		t.Errorf("first event %q, want %q", first, want)
+	}
+}
+
 // TestEventsFail is that an error of writing comes out.
 func TestEventsFail(t *testing.T) {
 	r := opened(t, written(t, "run", made(t, newer(), "")))

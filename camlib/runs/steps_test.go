@@ -20,6 +20,7 @@ func TestSteps(t *testing.T) {
 		{"in their order", one + two + three, []float64{3, 2, 1}, ""},
 		{"later lines count where a training went on", one + two + three + line(2, 7), []float64{3, 7}, ""},
 		{"a line that is being written is left out", one + two[:30], []float64{3}, ""},
+		{"and one without its end", one + strings.TrimSuffix(two, "\n"), []float64{3}, ""},
 		{"a damaged line is named, the others read", one + "\x00\x00\n" + two + "{}\n" + three, []float64{3, 2, 1}, "line 2: invalid character"},
 		{"a line without a step is none", one + `{"epoch":1}` + "\n", []float64{3}, "line 2: step 0, want 1 or more"},
 		{"an empty file", "", nil, ""},

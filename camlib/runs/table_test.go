@@ -34,7 +34,7 @@ func TestList(t *testing.T) {
 	broken := maps.Clone(old)
 	broken[train.LogFile] = "{"
 	lay(t, "runs", map[string]map[string]string{
-		"old": old, "sweep/a": fresh, "broken": broken,
+		"old": old, "sweep/ä": fresh, "broken": broken,
 		"begun": {StepsFile: line(1200, 2)}, "old/copy": old, ".hidden": old, "other": {"file": ""},
 	})
 	runs, err := List("runs")
@@ -50,12 +50,12 @@ run           state     epochs  accuracy (%)  best (%)  test loss   time  images
 runs/begun    stopped        –             –         –          –  10m0s        21                 –  –
 runs/broken   damaged        –             –         –          –      –         –                 –  –
 runs/old      finished       3         62.50     75.00     1.0000    12s       2.0                 –  tiny
-runs/sweep/a  stopped        2         75.00     50.00     1.2500   2.5s       2.0  2026-11-29 12:00  tiny-wide
+runs/sweep/ä  stopped        2         75.00     50.00     1.2500   2.5s       2.0  2026-11-29 12:00  tiny-wide
 
 runs/begun: stopped after step 1,200, in epoch 1
 runs/begun: no log.json yet: it stopped before the end of its first epoch
 runs/broken: log.json: unexpected end of JSON input; put a good copy in its place
-runs/sweep/a: stopped after step 5, in epoch 1
+runs/sweep/ä: stopped after step 5, in epoch 1
 `
 	if "\n"+b.String() != want {
 		t.Errorf("\n%s\nwant%s", b.String(), want)

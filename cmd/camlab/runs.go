@@ -147,7 +147,7 @@ func newRunsCompare() *cobra.Command {
 			return c.Write(cmd.OutOrStdout())
 		},
 	}
-	c.Flags().StringVar(&figure, "figure", "", "write the curves of the loss and the accuracy of up to six trainings in one picture, FILE.png")
+	c.Flags().StringVar(&figure, "figure", "", "`file`, .png, for a picture of the curves of up to six trainings: loss and accuracy")
 	c.Flags().BoolVar(&asJSON, "json", false, jsonUsage)
 	return c
 }
@@ -167,7 +167,7 @@ func newRunsExport() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "export FOLDER",
 		Short: "Write a training as CSV, as pictures, or for TensorBoard",
-		Long: `Export writes what its flags ask for; files of before are written over.
+		Long: `Export writes what its flags ask for, over files that are there.
 
   --csv FOLDER          epochs.csv and, if the training kept its steps, steps.csv
   --curves FILE.png     loss and accuracy after each epoch
@@ -178,10 +178,10 @@ func newRunsExport() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args[0]) },
 	}
 	f := c.Flags()
-	f.StringVar(&o.csv, "csv", "", "folder for epochs.csv and steps.csv")
-	f.StringVar(&o.curves, "curves", "", "picture of the curves")
-	f.StringVar(&o.confusion, "confusion", "", "picture of the confusion matrix")
-	f.StringVar(&o.tensorboard, "tensorboard", "", "folder for TensorBoard, tensorboard's --logdir")
+	f.StringVar(&o.csv, "csv", "", "`folder` for epochs.csv and steps.csv")
+	f.StringVar(&o.curves, "curves", "", "`file` for the picture of the curves")
+	f.StringVar(&o.confusion, "confusion", "", "`file` for the picture of the confusion matrix")
+	f.StringVar(&o.tensorboard, "tensorboard", "", "`folder` for TensorBoard, its --logdir")
 	return c
 }
 
