@@ -191,8 +191,8 @@ func TestPretrainedKeepsItsPromise(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(h.Epochs) == 0 || h.Images != 50_000 || h.Augment != train.Article || h.Seed != 1 {
-		t.Fatalf("log: %d epochs on %d images, augmentation %s, seed %d; want the article's training with seed 1", len(h.Epochs), h.Images, h.Augment, h.Seed)
+	if len(h.Epochs) == 0 || h.Images != 50_000 || h.Config.Augment != train.Article || h.Config.Seed != 1 {
+		t.Fatalf("log: %d epochs on %d images, augmentation %s, seed %d; want the article's training with seed 1", len(h.Epochs), h.Images, h.Config.Augment, h.Config.Seed)
 	}
 	last := h.Epochs[len(h.Epochs)-1].Test
 	ev := evaluate(t, backendtest.XLA(t), net, cifar10.Sample())

@@ -9,7 +9,7 @@ import (
 )
 
 // gradients is the network's [network.Gradients]: those of all layers by hand.
-func gradients(scope *model.Scope, x, label, share *graph.Node) (loss *graph.Node, all map[string]*graph.Node) {
+func gradients(scope *model.Scope, x, target, share *graph.Node) (loss *graph.Node, all map[string]*graph.Node) {
 	all = make(map[string]*graph.Node)
 	set := func(name string, dw, db *graph.Node) {
 		all[model.JoinPath("/", name, "weights")], all[model.JoinPath("/", name, "biases")] = dw, db
@@ -30,7 +30,7 @@ func gradients(scope *model.Scope, x, label, share *graph.Node) (loss *graph.Nod
 	y4, back4 := layer("conv4", y3)
 	y5, back5 := layer("conv5", y4)
 	pooled := graph.ReduceMean(y5, 1, 2)
-	loss = graph.Mul(score.Loss(dense(scope, pooled), label), share)
+	loss = graph.Mul(score.TargetLoss(dense(scope, pooled), target), share)
 	head := scope.At("dense")
 	g := graph.Gradient(loss, weights(head, pooled), biases(head, pooled), pooled)
 	set("dense", g[0], g[1])

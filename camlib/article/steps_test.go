@@ -38,7 +38,7 @@ func TestGradientsAreAutodiffs(t *testing.T) {
 			exec, err := model.NewExec(b, net.Store, func(scope *model.Scope, in []*graph.Node) []*graph.Node {
 				x, share := nn.FromBytes(in[0]), graph.Scalar(in[0].Graph(), in[0].DType(), 1)
 				share = graph.ConvertDType(share, x.DType())
-				loss, all := gradients(scope, x, in[1], share)
+				loss, all := gradients(scope, x, graph.OneHot(in[1], 10, x.DType()), share)
 				auto := score.Loss(net.Forward(scope, x), in[1])
 				out := []*graph.Node{loss, auto}
 				for v := range net.Variables() {

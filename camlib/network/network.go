@@ -51,6 +51,9 @@ type Network struct {
 	// Gradients builds what automatic differentiation would, faster; nil is automatic
 	// differentiation. See [Gradients].
 	Gradients Gradients
+	// Chunk is how many images Gradients takes at most, as batch normalization has its averages
+	// of them; 0 is as many as are fast.
+	Chunk int
 	// Tensors says how the weights are named and laid out in files; nil is as in Store.
 	Tensors []Tensor
 
@@ -81,14 +84,16 @@ type Input struct {
 	Text string // what the images show, in words
 }
 
-// Gradients builds, for images x, [n, height, width, channels], from 0 to 1, and their
-// labels, [n], integers, the loss
+// Gradients builds, for images x, [n, height, width, channels], from 0 to 1, and what their
+// scores are held to, target, [n, classes], float32, the loss
 //
-//	share · mean cross entropy,
+//	share · mean cross entropy (see [score.TargetLoss]),
 //
 // a scalar, and its gradients with respect to all trainable variables, by their paths.
-// share is a scalar: the fraction of a batch that these images are.
-type Gradients func(scope *model.Scope, x, label, share *Node) (loss *Node, gradients map[string]*Node)
+// share is a scalar: the fraction of a batch that these images are. Of a variable that is
+// not trained, but changes, as the averages of batch normalization, the map may have share
+// times what it becomes; a step sets it to the sum over the batch.
+type Gradients func(scope *model.Scope, x, target, share *Node) (loss *Node, gradients map[string]*Node)
 
 // ErrLayer is what the error of [Network.At] matches under [errors.Is], and others of a
 // layer that a network does not have.

@@ -20,22 +20,28 @@ import (
 type Augmentation string
 
 // The augmentations. Article is that of the article: the flipped and the cropped images
-// are added to the originals, three images of each in an epoch. FlipCrop flips each image
-// with probability 1/2 and crops it, one image of each in an epoch. None leaves the images
-// alone.
+// are added to the originals, three images of each in an epoch. All others have one image of
+// each. FlipCrop flips an image in every second epoch, at random whether in the first (Jordan
+// 2024, arXiv:2404.00498, section 3.6), and crops it. Cutout does the same and makes a square,
+// half as high as the image, gray, which may lie partly outside (DeVries & Taylor 2017,
+// arXiv:1708.04552). Mixup takes λ of a flipped and cropped image and 1 − λ of another, and of
+// their labels, λ uniform from 0 to 1 (Zhang et al. 2017, arXiv:1710.09412, α = 1). None
+// leaves the images alone.
 const (
 	Article  Augmentation = "article"
 	FlipCrop Augmentation = "flipcrop"
+	Cutout   Augmentation = "cutout"
+	Mixup    Augmentation = "mixup"
 	None     Augmentation = "none"
 )
 
 // ParseAugmentation returns the augmentation of that name.
 func ParseAugmentation(name string) (Augmentation, error) {
 	switch a := Augmentation(name); a {
-	case Article, FlipCrop, None:
+	case Article, FlipCrop, Cutout, Mixup, None:
 		return a, nil
 	}
-	return "", fmt.Errorf("train: augmentation %q, want %s, %s or %s", name, Article, FlipCrop, None)
+	return "", fmt.Errorf("train: augmentation %q, want %s, %s, %s, %s or %s", name, Article, FlipCrop, Cutout, Mixup, None)
 }
 
 // copies is how many images of each an epoch has.
@@ -46,37 +52,67 @@ func (a Augmentation) copies() int {
 	return 1
 }
 
-// margin is how far a crop may move: each image is padded by it and cut back
+// margin is how far a crop may move at most: each image is padded by it and cut back
 // to its size.
 const margin = 4
 
-// picks is a list of augmented images, [n, 4]: for each the position in the
-// data set, 1 to flip it or 0, and the row and column where its crop starts in
-// the padded image, 0 to 2·margin; margin leaves it in place.
+// picks is a list of augmented images, a row of numbers each. The first four are the position
+// in the data set, 1 to flip it or 0, and the row and column where its crop starts in the
+// padded image, 0 to 2·margin; margin leaves it in place. Cutout has two more, the row and
+// column of the square's center; Mixup five, the first four of the other image and λ in
+// parts of one.
 type picks []int32
 
-func (p picks) tensor() *tensors.Tensor {
-	return tensors.FromFlatDataAndDimensions([]int32(p), len(p)/4, 4)
+// one is what a λ of 1 is in picks.
+const one = 1 << 16
+
+// width is how many numbers an image has in picks.
+func (a Augmentation) width() int {
+	switch a {
+	case Cutout:
+		return 6
+	case Mixup:
+		return 9
+	}
+	return 4
 }
 
-// epochPicks returns one epoch's images in their order. It depends on its
-// arguments alone, so that a training can resume at any step.
-func (a Augmentation) epochPicks(images int, seed int64, epoch int) picks {
+// tensor is picks as [n, width].
+func (a Augmentation) tensor(p picks) *tensors.Tensor {
+	return tensors.FromFlatDataAndDimensions([]int32(p), len(p)/a.width(), a.width())
+}
+
+// epochPicks returns one epoch's images in their order, of images of a size, with crops that
+// move by shift at most. It depends on its arguments alone, so that a training can resume at
+// any step.
+func (a Augmentation) epochPicks(n int, size images.Size, shift int, seed int64, epoch int) picks {
 	rng := rand.New(rand.NewPCG(uint64(seed), uint64(epoch)))
-	crop := func() int32 { return rng.Int32N(2*margin + 1) }
+	crop := func() int32 { return int32(margin-shift) + rng.Int32N(int32(2*shift+1)) }
 	copies := a.copies()
-	p := make(picks, 0, 4*copies*images)
-	for _, k := range rng.Perm(copies * images) {
-		position, flip, row, col := int32(k%images), int32(0), int32(margin), int32(margin)
+	flips := make([]int32, n) // of the first epoch
+	if a != Article && a != None {
+		rng := rand.New(rand.NewPCG(uint64(seed), 0x666c6970)) // the second word spells "flip"
+		for i := range flips {
+			flips[i] = rng.Int32N(2)
+		}
+	}
+	flipCrop := func(k int) []int32 { return []int32{int32(k), flips[k] ^ int32(epoch&1), crop(), crop()} }
+	p := make(picks, 0, a.width()*copies*n)
+	for _, k := range rng.Perm(copies * n) {
 		switch {
 		case a == FlipCrop:
-			flip, row, col = rng.Int32N(2), crop(), crop()
-		case k/images == 1: // the flipped copies
-			flip = 1
-		case k/images == 2: // the cropped copies
-			row, col = crop(), crop()
+			p = append(p, flipCrop(k)...)
+		case a == Cutout:
+			p = append(append(p, flipCrop(k)...), rng.Int32N(int32(size.Height)), rng.Int32N(int32(size.Width)))
+		case a == Mixup:
+			p = append(append(append(p, flipCrop(k)...), flipCrop(rng.IntN(n))...), rng.Int32N(one+1))
+		case k/n == 1: // the flipped copies
+			p = append(p, int32(k%n), 1, margin, margin)
+		case k/n == 2: // the cropped copies
+			p = append(p, int32(k%n), 0, crop(), crop())
+		default:
+			p = append(p, int32(k%n), 0, margin, margin)
 		}
-		p = append(p, position, flip, row, col)
 	}
 	return p
 }
@@ -104,18 +140,21 @@ func dataOf(ds images.Dataset, bytes []uint8) (pixels, labels *tensors.Tensor) {
 }
 
 // Augment returns the first n images of an epoch as [Train] sees them, made by the same
-// graph.
+// graph. Of an image mixed of two it has the label of the first.
 func Augment(backend compute.Backend, ds images.Dataset, a Augmentation, seed int64, epoch, n int) (images.Dataset, error) {
 	fail := func(err error) (images.Dataset, error) { return nil, fmt.Errorf("train: augment: %w", err) }
 	if err := images.CheckDataset(ds); err != nil {
 		return fail(err)
 	}
-	order := a.epochPicks(ds.Len(), seed, epoch)
-	if n < 1 || 4*n > len(order) {
-		return fail(fmt.Errorf("%d images, want 1 to the %d of an epoch", n, len(order)/4))
+	if _, err := ParseAugmentation(string(a)); err != nil {
+		return nil, err
+	}
+	order := a.epochPicks(ds.Len(), ds.Size(), margin, seed, epoch)
+	if n < 1 || a.width()*n > len(order) {
+		return fail(fmt.Errorf("%d images, want 1 to the %d of an epoch", n, len(order)/a.width()))
 	}
 	graph, err := exec.New(backend, model.NewStore(), func(_ *model.Scope, in []*Node) exec.Outputs {
-		x, label := pick(in[0], in[1], in[2])
+		x, label, _, _ := a.pick(in[0], in[1], in[2])
 		return exec.Outputs{"pixels": ConvertDType(Round(MulScalar(x, 255)), dtypes.Uint8), "labels": label}
 	})
 	if err != nil {
@@ -126,7 +165,7 @@ func Augment(backend compute.Backend, ds images.Dataset, a Augmentation, seed in
 	if err != nil {
 		return fail(err)
 	}
-	out, err := graph.Call(pixels, labels, order[:4*n].tensor())
+	out, err := graph.Call(pixels, labels, a.tensor(order[:a.width()*n]))
 	if err != nil {
 		return fail(err)
 	}
@@ -143,9 +182,39 @@ func Augment(backend compute.Backend, ds images.Dataset, a Augmentation, seed in
 }
 
 // pick builds the images and labels of a batch from the whole data set: pixels, uint8
-// [N, h, w, c], labels, [N], and picks, [n, 4]. The images are float32, from 0 to 1,
-// [n, h, w, c]; a crop is black outside.
-func pick(pixels, labels, picks *Node) (x, label *Node) {
+// [N, h, w, c], labels, [N], and picks, [n, width]. The images are float32, from 0 to 1,
+// [n, h, w, c]. Mixup also has the other images' labels and λ, float32 [n]; nil else.
+func (a Augmentation) pick(pixels, labels, picks *Node) (x, label, other, lambda *Node) {
+	x, label = pickFlipCrop(pixels, labels, Slice(picks, AxisRange(), AxisRange(0, 4)))
+	column := func(i int) *Node { return Slice(picks, AxisRange(), AxisElem(i)) }
+	switch a {
+	case Cutout:
+		x = cutout(x, column(4), column(5))
+	case Mixup:
+		var y *Node
+		y, other = pickFlipCrop(pixels, labels, Slice(picks, AxisRange(), AxisRange(4, 8)))
+		lambda = DivScalar(ConvertDType(Reshape(column(8), -1), dtypes.Float32), one)
+		l := Reshape(lambda, -1, 1, 1, 1)
+		x = Add(Mul(x, l), Mul(y, OneMinus(l)))
+	}
+	return x, label, other, lambda
+}
+
+// cutout makes a square of images gray, around centers, rows and columns [n, 1].
+func cutout(x, row, col *Node) *Node {
+	d, side := x.Shape().Dimensions, x.Shape().Dim(1)/2
+	inside := func(axis int, center *Node) *Node { // [n, size of the axis]
+		at := Iota(x.Graph(), shapes.Make(dtypes.Int32, d[0], d[axis]), 1)
+		offset := AddScalar(Sub(at, center), side/2)
+		return LogicalAnd(GreaterOrEqual(offset, ZerosLike(offset)), LessThan(offset, AddScalar(ZerosLike(offset), side)))
+	}
+	rows, cols := Reshape(inside(1, row), d[0], d[1], 1, 1), Reshape(inside(2, col), d[0], 1, d[2], 1)
+	square := LogicalAnd(BroadcastToDims(rows, d...), BroadcastToDims(cols, d...))
+	return Where(square, AddScalar(ZerosLike(x), 0.5), x)
+}
+
+// pickFlipCrop is pick of the first four numbers of picks. A crop is black outside.
+func pickFlipCrop(pixels, labels, picks *Node) (x, label *Node) {
 	g := picks.Graph()
 	n, size := picks.Shape().Dim(0), pixels.Shape().Dimensions[1:]
 	position := Slice(picks, AxisRange(), AxisRange(0, 1))

@@ -15,7 +15,7 @@ import (
 
 func TestArticleEpochHoldsEachImageThreeTimes(t *testing.T) {
 	const images = 200
-	p := Article.epochPicks(images, 1, 0)
+	p := Article.epochPicks(images, small, margin, 1, 0)
 	var originals, flips, crops [images]int
 	for k := 0; k < len(p); k += 4 {
 		position, flip, row, col := p[k], p[k+1], p[k+2], p[k+3]
@@ -42,11 +42,11 @@ func TestArticleEpochHoldsEachImageThreeTimes(t *testing.T) {
 }
 
 func TestEpochsAreShuffledAndRepeatable(t *testing.T) {
-	a := FlipCrop.epochPicks(50, 1, 3)
-	if !slices.Equal(a, FlipCrop.epochPicks(50, 1, 3)) {
+	a := FlipCrop.epochPicks(50, small, margin, 1, 3)
+	if !slices.Equal(a, FlipCrop.epochPicks(50, small, margin, 1, 3)) {
 		t.Error("the same epoch of the same seed gave two orders, want one")
 	}
-	for what, b := range map[string]picks{"next epoch": FlipCrop.epochPicks(50, 1, 4), "next seed": FlipCrop.epochPicks(50, 2, 3)} {
+	for what, b := range map[string]picks{"next epoch": FlipCrop.epochPicks(50, small, margin, 1, 4), "next seed": FlipCrop.epochPicks(50, small, margin, 2, 3)} {
 		if slices.Equal(a, b) {
 			t.Errorf("%s: the same order again, want another", what)
 		}
@@ -58,14 +58,14 @@ func TestEpochsAreShuffledAndRepeatable(t *testing.T) {
 	if flips < 15 || flips > 35 { // 25 expected, standard deviation 3.5
 		t.Errorf("%d of 50 images flipped, want about half", flips)
 	}
-	if none := None.epochPicks(50, 1, 0); len(none) != 4*50 || none[1] != 0 || none[2] != margin || none[3] != margin {
+	if none := None.epochPicks(50, small, margin, 1, 0); len(none) != 4*50 || none[1] != 0 || none[2] != margin || none[3] != margin {
 		t.Errorf("none: %d picks, the first %v, want 50 images left alone", len(none)/4, none[:4])
 	}
 }
 
 func TestParseAugmentationNamesTheChoices(t *testing.T) {
 	_, err := ParseAugmentation("rotate")
-	if want := `train: augmentation "rotate", want article, flipcrop or none`; err == nil || err.Error() != want {
+	if want := `train: augmentation "rotate", want article, flipcrop, cutout, mixup or none`; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
 }
@@ -76,7 +76,7 @@ func TestCropsReachEveryOffset(t *testing.T) {
 	const n = 3000
 	for _, a := range []Augmentation{Article, FlipCrop} {
 		var rows, cols [2*margin + 1]int
-		p := a.epochPicks(n, 1, 0)
+		p := a.epochPicks(n, small, margin, 1, 0)
 		for k := 0; k < len(p); k += 4 {
 			rows[p[k+2]]++
 			cols[p[k+3]]++
@@ -99,10 +99,10 @@ func TestCropsReachEveryOffset(t *testing.T) {
 func TestEpochPicks(t *testing.T) {
 	for a, want := range map[Augmentation]picks{
 		Article:  {28, 1, 4, 4, 8, 1, 4, 4, 96, 0, 4, 4},
-		FlipCrop: {59, 0, 4, 7, 0, 0, 8, 7, 77, 1, 0, 0},
+		FlipCrop: {59, 0, 2, 4, 0, 1, 7, 8, 77, 1, 8, 7},
 		None:     {59, 0, 4, 4, 0, 0, 4, 4, 77, 0, 4, 4},
 	} {
-		if got := a.epochPicks(100, 7, 3)[:12]; !slices.Equal(got, want) {
+		if got := a.epochPicks(100, small, margin, 7, 3)[:12]; !slices.Equal(got, want) {
 			t.Errorf("%s: picks %v, want %v", a, got, want)
 		}
 	}
@@ -161,7 +161,7 @@ func TestPickFlipsAndCrops(t *testing.T) {
 	}
 	onEach(t, func(t *testing.T, b compute.Backend) {
 		exec, err := NewExec(b, func(in []*Node) []*Node {
-			x, label := pick(in[0], in[1], in[2])
+			x, label, _, _ := FlipCrop.pick(in[0], in[1], in[2])
 			return []*Node{MulScalar(x, 255), ConvertDType(label, x.DType())}
 		})
 		if err != nil {

@@ -15,7 +15,7 @@ import (
 func BenchmarkCheckpoint(b *testing.B) {
 	net := &network.Network{Name: "as large", Store: model.NewStore()}
 	net.Store.VariableWithValue("weights", tensors.FromFlatDataAndDimensions(make([]float32, 343_594), 343_594))
-	f, err := openFolder(b.TempDir(), content{net.Name, parameters(net)}, nil)
+	f, err := openFolder(b.TempDir(), content{net.Name, withAdam(b, net)}, 2, nil)
 	if err != nil {
 		b.Fatal(err)
 	}

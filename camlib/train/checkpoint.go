@@ -45,7 +45,7 @@ type content struct {
 func (holds content) room() (bytes int) {
 	for _, p := range holds.parameters {
 		bytes += int(p.shape.ByteSize())
-		if p.moment == 0 {
+		if p.kind == "" {
 			bytes += int(p.shape.ByteSize())
 		}
 	}

@@ -47,7 +47,7 @@ func NewEvaluator(backend compute.Backend, net *network.Network) (*Evaluator, er
 func (e *Evaluator) Scores(ctx context.Context, ds images.Dataset) ([]float32, error) {
 	var scores []float32
 	all := images.Len(ds)
-	batch := chunkSize(all)
+	batch := exec.ChunkSize(all, exec.Batch)
 	for start := 0; start < all; start += batch {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("train: evaluate: stopped after %d of %d images: %w", start, all, err)

@@ -13,7 +13,7 @@ func ExampleParseAugmentation() {
 	fmt.Println(err)
 	// Output:
 	// flipcrop <nil>
-	// train: augmentation "cutmix", want article, flipcrop or none
+	// train: augmentation "cutmix", want article, flipcrop, cutout, mixup or none
 }
 
 func ExampleReadHistory() {
@@ -22,6 +22,6 @@ func ExampleReadHistory() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(h.Images, "images,", h.Augment, "augmentation, batches of", h.BatchSize, "seed", h.Seed)
+	fmt.Println(h.Images, "images,", h.Config.Augment, "augmentation, batches of", h.Config.BatchSize, "seed", h.Config.Seed)
 	// Output: 50000 images, article augmentation, batches of 125 seed 1
 }

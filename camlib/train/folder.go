@@ -15,18 +15,20 @@ import (
 	"github.com/camlab-go/camlab/internal/lock"
 )
 
-// The files of a checkpoint folder, beside [network.ModelFile]: what a training needs to
-// go on, the same of the checkpoint before, and its log.
+// The files of a checkpoint folder, beside [network.ModelFile] and [StepsFile]: what a training
+// needs to go on, the same of the checkpoint before, its log, and its best model.
 const (
 	TrainingFile = "training.safetensors"
 	PreviousFile = "training.previous.safetensors"
 	LogFile      = "log.json"
+	BestFile     = "best.safetensors" // the model of the best epoch, see [Epoch]
 )
 
 // folder is a checkpoint folder that one training alone writes to.
 type folder struct {
 	dir    string
 	holds  content
+	keep   int // checkpoints
 	unlock func()
 	notice func(string)
 }
@@ -34,11 +36,11 @@ type folder struct {
 // leftOver are the temporary files of a process that was killed while it wrote,
 // as internal/atomicfile and os.CreateTemp name them.
 var leftOver = regexp.MustCompile(`^\.(` + strings.Join([]string{
-	regexp.QuoteMeta(TrainingFile), regexp.QuoteMeta(network.ModelFile), regexp.QuoteMeta(LogFile)}, "|") + `)[0-9]+$`)
+	regexp.QuoteMeta(TrainingFile), regexp.QuoteMeta(network.ModelFile), regexp.QuoteMeta(LogFile), regexp.QuoteMeta(BestFile), regexp.QuoteMeta(StepsFile)}, "|") + `)[0-9]+$`)
 
 // openFolder makes a folder if need be, locks it, clears it of left-over
 // temporary files, and tries to write as much as a checkpoint takes.
-func openFolder(dir string, holds content, notice func(string)) (*folder, error) {
+func openFolder(dir string, holds content, keep int, notice func(string)) (*folder, error) {
 	fail := func(err error) error {
 		return fmt.Errorf("train: checkpoint folder %s: %w", dir, err)
 	}
@@ -54,7 +56,7 @@ func openFolder(dir string, holds content, notice func(string)) (*folder, error)
 	case err != nil:
 		return nil, fail(fmt.Errorf("%w; want a folder that can be written to", err))
 	}
-	f := &folder{dir, holds, unlock, notice}
+	f := &folder{dir, holds, keep, unlock, notice}
 	if err := f.claim(); err != nil {
 		f.close()
 		return nil, fail(fmt.Errorf("%w; want a folder that can be written to, with room for three checkpoints", err))
@@ -90,35 +92,54 @@ func (f *folder) close() { f.unlock() }
 
 func (f *folder) path(name string) string { return filepath.Join(f.dir, name) }
 
+// checkpoints are the names of the checkpoints that a folder may keep, from the last one on.
+func checkpoints(keep int) []string {
+	names := []string{TrainingFile, PreviousFile}
+	for i := 2; i < keep; i++ {
+		names = append(names, strings.Replace(PreviousFile, "previous", fmt.Sprint("previous-", i), 1))
+	}
+	return names[:max(1, keep)]
+}
+
 // load returns the newest whole checkpoint, or nil where there is none at all.
-// If that is the one before, it takes the newest one's place, which is kept
+// If that is one before the newest, it takes the newest one's place, which is kept
 // under another name.
 func (f *folder) load() (*checkpoint, error) {
 	newest, err := f.read(TrainingFile)
 	if err == nil {
 		return newest, nil
 	}
-	before, errBefore := f.read(PreviousFile)
 	missing := errors.Is(err, fs.ErrNotExist)
-	switch {
-	case missing && errors.Is(errBefore, fs.ErrNotExist):
-		return nil, nil
-	case errors.Is(errBefore, fs.ErrNotExist):
-		return nil, fmt.Errorf("train: resume: %w; there is no checkpoint before it; put a good copy in its place, or choose another folder to begin anew", err)
-	case errBefore != nil || errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("train: resume: %w; and of the checkpoint before: %w; put a good copy in its place, or choose another folder to begin anew", err, errBefore)
+	var before *checkpoint
+	from, there := "", 0
+	errs := err
+	for _, name := range checkpoints(max(f.keep, 2))[1:] {
+		c, err := f.read(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if there++; err == nil {
+			before, from = c, name
+			break
+		}
+		errs = fmt.Errorf("%w; and of a checkpoint before: %w", errs, err)
 	}
-	kept := ""
+	switch {
+	case missing && there == 0:
+		return nil, nil
+	case there == 0:
+		return nil, fmt.Errorf("train: resume: %w; there is no checkpoint before it; put a good copy in its place, or choose another folder to begin anew", err)
+	case before == nil || errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("train: resume: %w; put a good copy in its place, or choose another folder to begin anew", errs)
+	}
+	kept := fmt.Sprintf("%s is missing", f.path(TrainingFile))
 	if !missing {
 		if kept, err = f.setAside(TrainingFile, err); err != nil {
 			return nil, err
 		}
 	}
-	if err := os.Rename(f.path(PreviousFile), f.path(TrainingFile)); err != nil {
+	if err := os.Rename(f.path(from), f.path(TrainingFile)); err != nil {
 		return nil, fmt.Errorf("train: resume: %w", err)
-	}
-	if missing {
-		kept = fmt.Sprintf("%s is missing", f.path(TrainingFile))
 	}
 	f.notice(fmt.Sprintf("%s; going on from the checkpoint before it, %s", kept, before.Position))
 	return before, nil
@@ -148,8 +169,8 @@ func (f *folder) setAside(name string, why error) (string, error) {
 	return fmt.Sprintf("%v; it is kept as %s", why, to), nil
 }
 
-// save writes a checkpoint; the one before stays until the next. At every
-// moment one of the two is whole.
+// save writes a checkpoint; those before stay, as many as are kept. At every moment one of
+// them is whole.
 func (f *folder) save(c *checkpoint) error {
 	data, err := c.encode()
 	if err != nil {
@@ -166,8 +187,11 @@ func (f *folder) save(c *checkpoint) error {
 	if err := file.Sync(); err != nil {
 		return fmt.Errorf("train: checkpoint: %w", err)
 	}
-	if err := os.Rename(f.path(TrainingFile), f.path(PreviousFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("train: checkpoint: %w", err)
+	names := checkpoints(f.keep)
+	for i := len(names) - 1; i > 0; i-- {
+		if err := os.Rename(f.path(names[i-1]), f.path(names[i])); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("train: checkpoint: %w", err)
+		}
 	}
 	if err := file.CloseAtomicallyReplace(); err != nil {
 		return fmt.Errorf("train: checkpoint: %w", err)
@@ -192,7 +216,23 @@ func (f *folder) publish(c *checkpoint) error {
 	if err := f.write(network.ModelFile, c.model, func(model []byte) bool { return ours && old.owns(model) == nil }); err != nil {
 		return err
 	}
+	if err := f.publishBest(c, ours, old); err != nil {
+		return err
+	}
 	return f.write(LogFile, log, func([]byte) bool { return ours })
+}
+
+// publishBest makes BestFile that of a checkpoint. Only where the last epoch is the best one
+// is its model in the checkpoint; else the file was written after an epoch before.
+func (f *folder) publishBest(c *checkpoint, ours bool, old *History) error {
+	if c.History.Epochs[len(c.History.Epochs)-1].Best {
+		return f.write(BestFile, c.model, func(best []byte) bool { return ours && (old.BestData == hash(best) || old.BestData == "") })
+	}
+	data, err := os.ReadFile(f.path(BestFile))
+	if err != nil || hash(data) != c.History.BestData {
+		f.notice(fmt.Sprintf("%s is missing or not that of epoch %d, and cannot be made again before an epoch is better", f.path(BestFile), c.History.best().Epoch))
+	}
+	return nil
 }
 
 func (f *folder) write(name string, want []byte, ours func(old []byte) bool) error {

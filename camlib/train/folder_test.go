@@ -54,7 +54,7 @@ func TestFolderWithoutACheckpoint(t *testing.T) {
 		{"a damaged log", c.model, log[:len(log)/2], 2, "unexpected end of JSON input"},
 		{"an empty log", c.model, []byte{}, 2, "unexpected end of JSON input"},
 		{"a log of another architecture", c.model, changed(func(h *History) { h.Architecture = "resnet18" }), 2, `architecture "resnet18"`},
-		{"a log of other settings", c.model, changed(func(h *History) { h.Seed = 6 }), 2, "it was made with seed 6, this training has 5"},
+		{"a log of other settings", c.model, changed(func(h *History) { h.Config.Seed = 6 }), 2, "it was made with seed 6, this training has 5"},
 		{"a log of other images", c.model, changed(func(h *History) { h.TrainData = "0" }), 2, "training images and labels of sha256 0"},
 		{"a log from before it told the images", c.model, changed(func(h *History) { h.TrainData, h.ModelData = "", "" }), 2, "training images and labels of sha256 , this"},
 		{"a log without an epoch", c.model, changed(func(h *History) { h.Epochs = h.Epochs[1:] }), 2, "epoch 2 in the place of epoch 1"},
@@ -148,7 +148,7 @@ func TestModelAndLogAreRepaired(t *testing.T) {
 			if after[network.ModelFile] != string(c.model) || after[LogFile] != string(log) || after[TrainingFile] != string(data) {
 				t.Error("want model, log and checkpoint of the training")
 			}
-			if len(after) != 3+len(row.kept) || len(notices) != len(row.kept) {
+			if after[BestFile] != string(c.model) || len(after) != 4+len(row.kept) || len(notices) != len(row.kept) {
 				t.Errorf("%d files, notices %q, want %d kept ones and a notice of each", len(after), notices, len(row.kept))
 			}
 			for i, name := range row.kept {
@@ -215,7 +215,7 @@ func TestLeftOverFilesAreRemoved(t *testing.T) {
 func TestOneTrainingAFolder(t *testing.T) {
 	const variable = "CAMLAB_TEST_HOLD"
 	if dir := os.Getenv(variable); dir != "" {
-		_, err := openFolder(dir, holds(), nil)
+		_, err := openFolder(dir, holds(), 2, nil)
 		fmt.Println(err)
 		fmt.Scanln() //nolint:errcheck // waits to be killed
 		return

@@ -6,6 +6,8 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
+	"strings"
 
 	"github.com/camlab-go/camlab/camlib/score"
 )
@@ -13,18 +15,17 @@ import (
 // History is the record of a training: how it was set, where it ran, and every
 // epoch's results.
 type History struct {
-	Architecture string       `json:"architecture"`
-	Images       int          `json:"images"` // training images before augmentation
-	Augment      Augmentation `json:"augmentation"`
-	BatchSize    int          `json:"batch_size"`
-	LearningRate float64      `json:"learning_rate"`
-	Seed         int64        `json:"seed"`
-	Step         StepKind     `json:"step"`
-	Backend      string       `json:"backend"`
-	TrainData    string       `json:"train_sha256"` // of the training images' pixels and, after them, labels
-	TestData     string       `json:"test_sha256"`  // the same of the test images
-	ModelData    string       `json:"model_sha256"` // of the [network.ModelFile] after the last epoch
-	Epochs       []Epoch      `json:"epochs"`
+	Architecture string `json:"architecture"`
+	Images       int    `json:"images"` // training images before augmentation
+	Config       Config `json:"config"` // with numbers for zeros
+	Backend      string `json:"backend"`
+	TrainData    string `json:"train_sha256"`          // of the training images' pixels and, after them, labels
+	TestData     string `json:"test_sha256"`           // the same of the test images
+	ModelData    string `json:"model_sha256"`          // of the [network.ModelFile] after the last epoch
+	BestData     string `json:"best_sha256,omitempty"` // of the [BestFile]
+	Ended        string  `json:"ended,omitempty"`       // why no more epochs come; "" while some do
+	Environment
+	Epochs []Epoch `json:"epochs"`
 }
 
 // Epoch is one row of a [History].
@@ -32,7 +33,14 @@ type Epoch struct {
 	Epoch     int              `json:"epoch"`      // counted from 1
 	TrainLoss float64          `json:"train_cost"` // mean over the epoch, as it went, on augmented images
 	Test      score.Evaluation `json:"test"`       // after the epoch
-	Seconds   float64          `json:"seconds"`    // wall time of the training steps
+	// Validation is that of the images held out; nil without any.
+	Validation   *score.Evaluation `json:"validation,omitempty"`
+	Step         int64             `json:"step,omitempty"`          // steps made in all
+	LearningRate float64           `json:"learning_rate,omitempty"` // of the last step
+	// Best says that no epoch before had so high an accuracy, on the validation images if
+	// there are any, or else on the test images.
+	Best    bool    `json:"best,omitempty"`
+	Seconds float64 `json:"seconds"` // wall time of the training steps
 
 	// Warning says that and why the network seems to learn nothing; "" if it does learn.
 	Warning string `json:"warning,omitempty"`
@@ -70,14 +78,14 @@ func (e *Epoch) warning(learningRate float64) string {
 // check returns an error if a log is none that a training of an architecture could have
 // written.
 func (l *History) check(architecture string) error {
-	_, err := ParseAugmentation(string(l.Augment))
 	switch {
 	case l.Architecture != architecture:
 		return fmt.Errorf("architecture %q, want %q", l.Architecture, architecture)
-	case err != nil:
+	case l.Images < 1:
+		return fmt.Errorf("%d images, want at least one", l.Images)
+	}
+	if err := l.Config.checkNumbers(); err != nil {
 		return err
-	case l.Images < 1 || l.BatchSize < 1 || !isAmount(l.LearningRate) || l.LearningRate == 0:
-		return fmt.Errorf("%d images, batch size %d, learning rate %v, want positive numbers", l.Images, l.BatchSize, l.LearningRate)
 	}
 	for i, e := range l.Epochs {
 		switch {
@@ -92,32 +100,57 @@ func (l *History) check(architecture string) error {
 	return nil
 }
 
+// accuracy is what epochs are compared by.
+func (e *Epoch) accuracy() float64 {
+	if e.Validation != nil {
+		return e.Validation.Accuracy
+	}
+	return e.Test.Accuracy
+}
+
+// best returns the best epoch, or nil before the first.
+func (l *History) best() (best *Epoch) {
+	for i := range l.Epochs {
+		if best == nil || l.Epochs[i].accuracy() > best.accuracy() {
+			best = &l.Epochs[i]
+		}
+	}
+	return best
+}
+
 // isAmount reports whether v is finite and not negative.
 func isAmount(v float64) bool { return v >= 0 && !math.IsInf(v, 1) }
 
 // perEpoch returns how many images an epoch has, and how many steps; the last
 // one's batch may be smaller.
 func (l *History) perEpoch() (images, steps int) {
-	images = l.Images * l.Augment.copies()
-	return images, (images + l.BatchSize - 1) / l.BatchSize
+	images = l.Images * l.Config.Augment.copies()
+	return images, (images + l.Config.BatchSize - 1) / l.Config.BatchSize
 }
 
-// sameRun returns an error if two logs differ in settings or data. The step and the
-// backend may: they change nothing but rounding.
+// sameRun returns an error if two logs differ in settings or data. The step and the backend
+// may: they change nothing but rounding; and the number of epochs where no schedule depends
+// on it.
 func (l *History) sameRun(saved *History) error {
-	for _, f := range []struct {
+	type field struct {
 		name        string
 		want, found any
-	}{
-		{"training images", l.Images, saved.Images},
-		{"augmentation", l.Augment, saved.Augment},
-		{"batch size", l.BatchSize, saved.BatchSize},
-		{"learning rate", l.LearningRate, saved.LearningRate},
-		{"seed", l.Seed, saved.Seed},
-		{"training images and labels of sha256", l.TrainData, saved.TrainData},
-		{"test images and labels of sha256", l.TestData, saved.TestData},
-	} {
-		if f.want != f.found {
+	}
+	fields := []field{{"training images", l.Images, saved.Images}}
+	a, b := reflect.ValueOf(l.Config), reflect.ValueOf(saved.Config)
+	for i := range a.NumField() {
+		name, _, _ := strings.Cut(a.Type().Field(i).Tag.Get("json"), ",")
+		switch {
+		case name == "-" || name == "step" || name == "patience" || name == "epochs" && l.Config.Schedule == Constant && l.Config.Warmup == 0:
+			continue
+		}
+		fields = append(fields, field{strings.ReplaceAll(name, "_", " "), a.Field(i).Interface(), b.Field(i).Interface()})
+	}
+	fields = append(fields,
+		field{"training images and labels of sha256", l.TrainData, saved.TrainData},
+		field{"test images and labels of sha256", l.TestData, saved.TestData})
+	for _, f := range fields {
+		if !reflect.DeepEqual(f.want, f.found) {
 			return fmt.Errorf("it was made with %s %v, this training has %v", f.name, f.found, f.want)
 		}
 	}

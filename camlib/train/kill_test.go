@@ -44,7 +44,7 @@ func TestKilledTrainings(t *testing.T) {
 	if err := prepare(backendtest.Go(t), net, patterns(t, 4), 0); err != nil {
 		t.Fatal(err)
 	}
-	holds := content{net.Name, parameters(net)}
+	holds := content{net.Name, withAdam(t, net)}
 	whole := t.TempDir()
 	lines, err := startTraining(t, whole, -1)
 	if err != nil {
@@ -188,7 +188,12 @@ func sameEnd(t *testing.T, holds content, dir, whole string) {
 		for e := range c.History.Epochs {
 			c.History.Epochs[e].Seconds, log.Epochs[e].Seconds = 0, 0
 		}
+		c.History.Started, log.Started = time.Time{}, time.Time{}
 		data, err := c.encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		best, err := os.ReadFile(filepath.Join(d, BestFile))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -196,7 +201,7 @@ func sameEnd(t *testing.T, holds content, dir, whole string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ends[i] = bytes.Join([][]byte{data, text, weights}, nil)
+		ends[i] = bytes.Join([][]byte{data, text, weights, best}, nil)
 	}
 	if !bytes.Equal(ends[0], ends[1]) {
 		t.Errorf("%s ended in other bits than the training that was not killed", dir)

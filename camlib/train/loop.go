@@ -3,7 +3,6 @@ package train
 import (
 	"context"
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/gomlx/compute"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/camlab-go/camlab/camlib/images"
 	"github.com/camlab-go/camlab/camlib/network"
+	"github.com/camlab-go/camlab/camlib/score"
 	"github.com/camlab-go/camlab/internal/backend"
 )
 
@@ -21,18 +21,25 @@ type training struct {
 	net            *network.Network
 	holds          content
 	train, test    images.Dataset
+	images         int            // how many of train are trained on
+	positions      []int32        // which; nil is all
+	validation     images.Dataset // the others; nil without any
 	pixels, labels *tensors.Tensor
 	step           stepper
+	result         *network.Network // what is evaluated and saved: net, or a copy with the averages
 	evaluator      *Evaluator
 	state          state
 	published      []byte // the contents of network.ModelFile after the last whole epoch
 
+	usual   float64   // mean loss of the steps before, see watch
+	told    bool      // that the loss explodes
+	steps   *stepsLog // nil if Dir is ""
 	folder  *folder   // nil if Dir is ""
 	saved   *position // of the last checkpoint there; nil if there is none
 	savedAt time.Time
 
-	began  time.Time
-	images int // since began
+	began time.Time
+	taken int // images since began
 }
 
 // prepare makes the network ready. Variables of an earlier training's optimizer go.
@@ -48,20 +55,31 @@ func (t *training) prepare() error {
 			return fmt.Errorf("train: %w", err)
 		}
 	}
+	if err := t.holdOut(); err != nil {
+		return err
+	}
 	if err := prepare(t.backend, t.net, t.train, t.config.Seed); err != nil {
 		return fmt.Errorf("train: %w", err)
 	}
-	t.holds = content{t.net.Name, parameters(t.net)}
+	if err := checkRates(t.config.Rates, t.net); err != nil {
+		return err
+	}
+	if from := t.config.Start; from != "" {
+		if err := t.net.Load(from); err != nil {
+			return fmt.Errorf("train: start: %w", err)
+		}
+	}
+	t.holds = content{t.net.Name, parameters(t.net, t.config.update())}
+	if err := makeKept(t.net.Store, t.holds.parameters); err != nil {
+		return fmt.Errorf("train: %w", err)
+	}
 	return nil
 }
 
 // begin loads the checkpoint, if there is one, and prepares the step.
 func (t *training) begin() error {
 	c := t.config
-	settings := History{
-		Architecture: t.net.Name, Images: t.train.Len(), Augment: c.Augment, BatchSize: c.BatchSize,
-		LearningRate: c.LearningRate, Seed: c.Seed, Step: c.Step, Backend: backend.Describe(t.backend),
-	}
+	settings := History{Architecture: t.net.Name, Images: t.images, Config: c, Backend: backend.Describe(t.backend), Environment: environment()}
 	pixels, err := images.Pixels(t.train)
 	if err != nil {
 		return fmt.Errorf("train: training images: %w", err)
@@ -76,17 +94,31 @@ func (t *training) begin() error {
 			return err
 		}
 	}
+	if t.folder != nil {
+		if t.steps, err = openStepsLog(t.folder.path(StepsFile), t.made()); err != nil {
+			return err
+		}
+	}
 	if done := t.state.Position.Epoch; done > c.Epochs {
 		t.notice(fmt.Sprintf("%s has %d epochs, %d more than asked for", c.Dir, done, done-c.Epochs))
 	}
 	if t.done() {
 		return nil
 	}
-	t.state.History.Step, t.state.History.Backend = settings.Step, settings.Backend
-	if t.step, err = steps[c.Step](t.backend, t.net, c.LearningRate); err != nil {
+	t.state.History.Config, t.state.History.Backend, t.state.History.Ended = settings.Config, settings.Backend, ""
+	if t.step, err = steps[c.Step](t.backend, t.net, c, len(t.train.Classes())); err != nil {
 		return err
 	}
-	if t.evaluator, err = NewEvaluator(t.backend, t.net); err != nil {
+	t.result = t.net
+	if c.Average > 0 {
+		if t.result, err = t.net.Clone(); err == nil {
+			err = clearOptimizer(t.result.Store)
+		}
+		if err != nil {
+			return fmt.Errorf("train: %w", err)
+		}
+	}
+	if t.evaluator, err = NewEvaluator(t.backend, t.result); err != nil {
 		return err
 	}
 	t.pixels, t.labels = dataOf(t.train, pixels)
@@ -111,12 +143,7 @@ func (t *training) resume(settings *History) error {
 		return fmt.Errorf("train: resume: %s: %w; use the same, or another folder", t.config.Dir, err)
 	}
 	t.state, t.published, t.saved = saved.state, saved.model, &saved.Position
-	_, perEpoch := t.state.History.perEpoch()
-	err = saved.values.set(t.net.Store, t.holds.parameters)
-	if err == nil {
-		err = setSteps(t.net.Store, int64(t.state.Position.Epoch*perEpoch+t.state.Position.Step))
-	}
-	if err != nil {
+	if err := saved.values.set(t.net.Store, t.holds.parameters); err != nil {
 		return fmt.Errorf("train: resume: %w", err)
 	}
 	return t.folder.publish(saved)
@@ -128,7 +155,19 @@ func (t *training) notice(text string) {
 	}
 }
 
-func (t *training) done() bool { return t.state.Position.Epoch >= t.config.Epochs }
+// done reports whether all epochs are, or no better one has come for as long as there is
+// patience.
+func (t *training) done() bool {
+	done := t.state.Position.Epoch
+	best := t.state.History.best()
+	return done >= t.config.Epochs || t.config.Patience > 0 && best != nil && done-best.Epoch >= t.config.Patience
+}
+
+// made is the number of steps made.
+func (t *training) made() int64 {
+	_, steps := t.state.History.perEpoch()
+	return int64(t.state.Position.Epoch)*int64(steps) + int64(t.state.Position.Step)
+}
 
 func (t *training) run(ctx context.Context) error {
 	for _, e := range t.state.History.Epochs {
@@ -144,10 +183,17 @@ func (t *training) run(ctx context.Context) error {
 	return nil
 }
 
+// rate is the learning rate of a step, counted from 0 over all epochs.
+func (t *training) rate(step int64) float64 {
+	c := t.config
+	_, steps := t.state.History.perEpoch()
+	return c.LearningRate * c.Schedule.Factor(step, int64(c.Epochs)*int64(steps), c.Warmup)
+}
+
 // epoch runs what is left of the epoch that the training stands in.
 func (t *training) epoch(ctx context.Context) error {
 	c, p := t.config, &t.state.Position
-	order := c.Augment.epochPicks(t.train.Len(), c.Seed, p.Epoch)
+	order, width := t.order(p.Epoch), c.Augment.width()
 	images, steps := t.state.History.perEpoch()
 	for p.Step < steps {
 		if ctx.Err() != nil {
@@ -156,17 +202,23 @@ func (t *training) epoch(ctx context.Context) error {
 		start := time.Now()
 		from := p.Step * c.BatchSize
 		n := min(c.BatchSize, images-from)
-		loss, err := t.step(t.pixels, t.labels, order[4*from:4*(from+n)])
+		rate := t.rate(t.made())
+		batch := order[width*from : width*(from+n)]
+		got, err := t.step(t.pixels, t.labels, batch, rate, t.made()+1)
 		if err != nil {
 			return err
 		}
-		if math.IsNaN(loss) || math.IsInf(loss, 0) {
-			return t.overflowed(loss, order[4*from:4*(from+n)])
+		if !got.finite() {
+			return t.overflowed(got, rate, batch)
 		}
 		p.Step++
-		p.LossSum += loss * float64(n)
+		p.LossSum += got.loss * float64(n)
 		p.Seconds += time.Since(start).Seconds()
-		t.images += n
+		t.taken += n
+		t.watch(got.loss, rate)
+		if err := t.log(ctx, got, rate, n, p.Step == steps); err != nil {
+			return err
+		}
 		t.onStep(images, steps)
 		if c.CheckpointEvery > 0 && p.Step < steps && t.folder != nil && time.Since(t.savedAt) >= c.CheckpointEvery {
 			if err := t.save(); err != nil {
@@ -178,29 +230,91 @@ func (t *training) epoch(ctx context.Context) error {
 	if err := t.save(); err != nil {
 		return err
 	}
-	test, err := t.evaluator.Evaluate(ctx, t.test)
-	if ctx.Err() != nil {
+	e := Epoch{Epoch: p.Epoch + 1, TrainLoss: p.LossSum / float64(images), Seconds: p.Seconds, Step: t.made(), LearningRate: t.rate(t.made() - 1)}
+	if err := t.evaluate(ctx, &e); err != nil && ctx.Err() != nil {
 		return t.interrupted(ctx)
+	} else if err != nil {
+		return err
 	}
+	return t.endEpoch(e)
+}
+
+// evaluate evaluates the network after an epoch.
+func (t *training) evaluate(ctx context.Context, e *Epoch) error {
+	now, err := images.Hash(t.test)
+	if err != nil {
+		return fmt.Errorf("train: test images: %w", err)
+	}
+	if now != t.state.History.TestData {
+		return fmt.Errorf("train: epoch %d: the test images are not those that the training began with: sha256 %s, want %s", e.Epoch, now, t.state.History.TestData)
+	}
+	if err := t.takeAverages(); err != nil {
+		return fmt.Errorf("train: %w", err)
+	}
+	of := func(what string, ds images.Dataset) (*score.Evaluation, error) {
+		ev, err := t.evaluator.Evaluate(ctx, ds)
+		if err == nil && !isAmount(ev.Loss) {
+			err = fmt.Errorf("train: epoch %d: loss %v on the %s images, want a finite number; try a smaller learning rate than %v",
+				e.Epoch, ev.Loss, what, t.config.LearningRate)
+		}
+		return ev, err
+	}
+	if t.validation != nil {
+		if e.Validation, err = of("validation", t.validation); err != nil {
+			return err
+		}
+	}
+	test, err := of("test", t.test)
 	if err != nil {
 		return err
 	}
-	if !isAmount(test.Loss) {
-		return fmt.Errorf("train: epoch %d: loss %v on the test images, want a finite number; try a smaller learning rate than %v",
-			p.Epoch+1, test.Loss, c.LearningRate)
-	}
-	e := Epoch{Epoch: p.Epoch + 1, TrainLoss: p.LossSum / float64(images), Test: *test, Seconds: p.Seconds}
-	e.Warning = e.warning(c.LearningRate)
-	if t.published, err = t.net.Encode(); err != nil {
+	e.Test = *test
+	e.Warning = e.warning(t.config.LearningRate)
+	return nil
+}
+
+// endEpoch takes an epoch into the log and saves.
+func (t *training) endEpoch(e Epoch) (err error) {
+	if t.published, err = t.result.Encode(); err != nil {
 		return err
 	}
-	t.state.History.Epochs = append(t.state.History.Epochs, e)
-	t.state.History.ModelData = hash(t.published)
-	*p = position{Epoch: p.Epoch + 1}
+	h := &t.state.History
+	h.ModelData = hash(t.published)
+	if best := h.best(); best == nil || e.accuracy() > best.accuracy() {
+		e.Best, h.BestData = true, h.ModelData
+	}
+	h.Epochs = append(h.Epochs, e)
+	t.state.Position = position{Epoch: e.Epoch}
+	switch {
+	case e.Epoch >= t.config.Epochs:
+		h.Ended = "all epochs are done"
+	case t.done():
+		h.Ended = fmt.Sprintf("no better epoch for %d epochs", t.config.Patience)
+	}
 	if err := t.save(); err != nil {
 		return err
 	}
 	t.onEpoch(e)
+	return nil
+}
+
+// takeAverages sets the weights that are evaluated to the averages, where there are any.
+func (t *training) takeAverages() error {
+	for _, p := range t.holds.parameters {
+		if p.kind != average {
+			continue
+		}
+		value, err := t.net.Store.GetVariable(p.path()).Value()
+		if err == nil {
+			value, err = value.LocalClone()
+		}
+		if err == nil {
+			err = t.result.Store.GetVariable(p.of).SetValue(value)
+		}
+		if err != nil {
+			return fmt.Errorf("average of %s: %w", p.of, err)
+		}
+	}
 	return nil
 }
 
@@ -251,7 +365,7 @@ func (t *training) onStep(images, steps int) {
 	}
 	p := t.state.Position
 	done := min(p.Step*t.config.BatchSize, images)
-	rate := float64(t.images) / time.Since(t.began).Seconds()
+	rate := float64(t.taken) / time.Since(t.began).Seconds()
 	left := float64((t.config.Epochs-p.Epoch)*images - done)
 	t.config.OnStep(Progress{
 		Epoch: p.Epoch + 1, Epochs: t.config.Epochs, Step: p.Step, Steps: steps,

@@ -20,13 +20,13 @@ func made(t *testing.T) (Config, *set, *checkpoint) {
 	t.Helper()
 	ds := few(t, 20)
 	net := tiny(1)
-	all := parameters(net)
+	all := withAdam(t, net)
 	values, err := valuesOf(net.Store, all)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range all {
-		for i := 0; p.moment > 0 && i < p.shape.Size(); i++ {
+		for i := 0; p.kind != "" && i < p.shape.Size(); i++ {
 			binary.LittleEndian.PutUint32(values[p.name].Data()[4*i:], math.Float32bits(float32(i%7)/8))
 		}
 	}
@@ -35,23 +35,33 @@ func made(t *testing.T) (Config, *set, *checkpoint) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := History{Architecture: "tiny", Images: 20, Augment: FlipCrop, BatchSize: 10, LearningRate: 0.001, Seed: 5, Step: Plain,
-		Backend: "made up", TrainData: data, TestData: data, ModelData: hash(model)}
+	h := History{Architecture: "tiny", Images: 20, Config: Config{Epochs: 2, BatchSize: 10, LearningRate: 0.001, Optimizer: Adam, Schedule: Constant, Augment: FlipCrop, Shift: margin, Seed: 5, Step: Plain},
+		Backend: "made up", TrainData: data, TestData: data, ModelData: hash(model), BestData: hash(model)}
 	for e := 1; e <= 2; e++ {
-		h.Epochs = append(h.Epochs, Epoch{Epoch: e, TrainLoss: 2, Test: score.Evaluation{Images: 20, Loss: 2, Accuracy: 0.5}, Seconds: 1})
+		h.Epochs = append(h.Epochs, Epoch{Epoch: e, TrainLoss: 2, Test: score.Evaluation{Images: 20, Loss: 2, Accuracy: 0.25 * float64(e)}, Seconds: 1, Best: true})
 	}
 	config := Config{Epochs: 2, BatchSize: 10, Augment: FlipCrop, Seed: 5, Dir: t.TempDir(),
 		OnStep: func(Progress) { t.Error("a step was made") }}
 	return config, ds, &checkpoint{state{position{Epoch: 2}, h}, values, model}
 }
 
+// withAdam gives a network's store what a training by Adam keeps there, and lists it.
+func withAdam(tb testing.TB, net *network.Network) []parameter {
+	tb.Helper()
+	all := parameters(net, update{optimizer: Adam})
+	if err := makeKept(net.Store, all); err != nil {
+		tb.Fatal(err)
+	}
+	return all
+}
+
 // holds is the content of the tiny network's checkpoints.
-func holds() content { return content{"tiny", parameters(tiny(1))} }
+func holds() content { return content{"tiny", parameters(tiny(1), update{optimizer: Adam})} }
 
 // open opens a folder for checkpoints of the tiny network.
 func open(t *testing.T, dir string) *folder {
 	t.Helper()
-	f, err := openFolder(dir, holds(), nil)
+	f, err := openFolder(dir, holds(), 2, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,11 +14,14 @@ import (
 	"github.com/camlab-go/camlab/internal/weights"
 )
 
-// overflowed is the error of a step whose loss is not finite. The step has left the
-// weights as they were before it.
-func (t *training) overflowed(loss float64, batch picks) error {
-	text := fmt.Sprintf("train: epoch %d, step %d: loss %v, want a finite number", t.state.Position.Epoch+1, t.state.Position.Step+1, loss)
-	try := fmt.Sprintf("try a smaller learning rate than %v", t.config.LearningRate)
+// overflowed is the error of a step whose loss or gradients are not finite. The step has left
+// the weights as they were before it.
+func (t *training) overflowed(got stepped, rate float64, batch picks) error {
+	text := fmt.Sprintf("train: epoch %d, step %d: loss %v, want a finite number", t.state.Position.Epoch+1, t.state.Position.Step+1, got.loss)
+	if got.loss-got.loss == 0 {
+		text = fmt.Sprintf("train: epoch %d, step %d: loss %.4g, but gradients that are infinite or NaN, want finite ones", t.state.Position.Epoch+1, t.state.Position.Step+1, got.loss)
+	}
+	try := fmt.Sprintf("try a smaller learning rate than %.3g", rate)
 	broken, largest, err := t.weights()
 	if err != nil {
 		return err
@@ -43,7 +46,7 @@ func (t *training) overflowed(loss float64, batch picks) error {
 func (t *training) weights() (broken []string, largest string, err error) {
 	size := -1.0
 	for _, p := range t.holds.parameters {
-		if p.moment > 0 {
+		if p.kind != "" {
 			continue
 		}
 		v := t.net.Store.GetVariable(p.path())
@@ -71,11 +74,19 @@ func (t *training) weights() (broken []string, largest string, err error) {
 // firstPart returns the first training image of a batch for which a part of the network
 // is not finite, and the first such part.
 func (t *training) firstPart(batch picks) (image int, part string, err error) {
-	var positions []int
+	a := t.config.Augment
+	var positions []int // in the data set, of all images that the batch is made of
 	local := make(picks, 0, len(batch))
-	for i := 0; i < len(batch); i += 4 {
-		positions = append(positions, int(batch[i]))
-		local = append(append(local, int32(i/4)), batch[i+1:i+4]...)
+	take := func(row picks) picks {
+		positions = append(positions, int(row[0]))
+		return append(picks{int32(len(positions) - 1)}, row[1:]...)
+	}
+	for row := range slices.Chunk(batch, a.width()) {
+		row = take(row)
+		if a == Mixup {
+			row = append(row[:4:4], take(row[4:])...)
+		}
+		local = append(local, row...)
 	}
 	ds, err := images.Subset(t.train, positions...)
 	if err != nil {
@@ -85,12 +96,12 @@ func (t *training) firstPart(batch picks) (image int, part string, err error) {
 	if err != nil {
 		return 0, "", err
 	}
-	at, part, err := overflow.Find(t.backend, t.net.Store, len(positions), func(scope *model.Scope, in []*Node, p *overflow.Parts) {
-		x, label := pick(in[0], in[1], in[2])
+	at, part, err := overflow.Find(t.backend, t.net.Store, len(batch)/a.width(), func(scope *model.Scope, in []*Node, p *overflow.Parts) {
+		x, label, _, _ := a.pick(in[0], in[1], in[2])
 		p.Add("loss", score.LogLikelihood(t.net.Note(scope, x, "", p), label))
-	}, pixels, labels, local.tensor())
+	}, pixels, labels, a.tensor(local))
 	if err != nil {
 		return 0, "", err
 	}
-	return positions[at], part, nil
+	return int(batch[a.width()*at]), part, nil
 }

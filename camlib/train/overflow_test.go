@@ -118,18 +118,16 @@ func TestStepsNameTheLayer(t *testing.T) {
 					t.Fatal(err)
 				}
 				run.state.Position = position{Epoch: 1, Step: 2}
-				p := None.epochPicks(n, 1, 0)
+				p := None.epochPicks(n, small, margin, 1, 0)
 				before := variables(t, net)
-				loss, err := run.step(run.pixels, run.labels, p)
+				got, err := run.step(run.pixels, run.labels, p, c.LearningRate, 1)
 				if err != nil {
 					t.Fatal(err)
 				}
+				loss := got.loss
 				if loss-loss == 0 {
 					t.Errorf("%s in %s: loss %v, want infinite or NaN", fault, part, loss)
 					return
-				}
-				if err := clearOptimizer(net.Store); err != nil {
-					t.Fatal(err)
 				}
 				if !maps.EqualFunc(variables(t, net), before, slices.Equal) {
 					t.Errorf("%s in %s: the %s step has changed the weights", fault, part, kind)
@@ -138,7 +136,7 @@ func TestStepsNameTheLayer(t *testing.T) {
 				if fault == "NaN" {
 					want = fmt.Sprintf("train: epoch 2, step 3: loss NaN, want a finite number: the weights of %s were infinite or NaN before this step, after an update that was too large; try a smaller learning rate than 0.125", weights)
 				}
-				if err := run.overflowed(loss, p); err == nil || err.Error() != want {
+				if err := run.overflowed(got, c.LearningRate, p); err == nil || err.Error() != want {
 					t.Errorf("%s in %s: error %v, want %s", fault, part, err, want)
 				}
 			})
@@ -151,7 +149,7 @@ func TestStepsNameTheLayer(t *testing.T) {
 func TestOverflowNamesTheImage(t *testing.T) {
 	const n, size = 8, 4
 	ds, config := few(t, n), Config{Epochs: 1, BatchSize: size, Augment: None, Seed: 1}
-	white := int(None.epochPicks(n, config.Seed, 0)[4*(n-size)])
+	white := int(None.epochPicks(n, small, margin, config.Seed, 0)[4*(n-size)])
 	clear(ds.pixels)
 	for i := range 192 {
 		ds.pixels[white*192+i] = 255
@@ -193,7 +191,8 @@ func TestAveragesSurviveABrokenStep(t *testing.T) {
 	}
 	change(t, net, "stem/conv/weights", func(w []float32) { w[0] = 3e38 })
 	before := variables(t, net)
-	step, err := plainStep(b, net, 0.01)
+	withAdam(t, net)
+	step, err := plainStep(b, net, Config{Optimizer: Adam, Augment: None}, 4)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,11 +200,11 @@ func TestAveragesSurviveABrokenStep(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	loss, err := step(pixels, labels, None.epochPicks(4, 1, 0))
+	got, err := step(pixels, labels, None.epochPicks(4, small, margin, 1, 0), 0.01, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if loss-loss == 0 {
+	if loss := got.loss; loss-loss == 0 {
 		t.Fatalf("loss %v, want infinite or NaN", loss)
 	}
 	if err := clearOptimizer(net.Store); err != nil {

@@ -83,8 +83,8 @@ func TestOwnNetwork(t *testing.T) {
 		t.Fatal(err)
 	}
 	last := h.Epochs[len(h.Epochs)-1]
-	if last.Test.Accuracy < 0.9 || h.Step != Plain || h.Architecture != "own" {
-		t.Errorf("accuracy %.3f by step %q of %q, want 0.9 by plain", last.Test.Accuracy, h.Step, h.Architecture)
+	if last.Test.Accuracy < 0.9 || h.Config.Step != Plain || h.Architecture != "own" {
+		t.Errorf("accuracy %.3f by step %q of %q, want 0.9 by plain", last.Test.Accuracy, h.Config.Step, h.Architecture)
 	}
 	all := variables(t, net)
 	for name := range all {

@@ -1,16 +1,13 @@
 package train
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"strings"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
-	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
-	"github.com/gomlx/gomlx/ml/train/optimizer"
 	"github.com/nlpodyssey/safetensors"
 
 	"github.com/camlab-go/camlab/camlib/network"
@@ -18,24 +15,31 @@ import (
 )
 
 // parameter is one of the tensors that change in a training: the variables of the
-// network, and Adam's two moments of each that is trained.
+// network, and what the training keeps beside them.
 type parameter struct {
-	name   string // the path in the store, without a slash before it
-	shape  shapes.Shape
-	moment int // 1 or 2; 0 is a variable of the network
+	name  string // the path in the store, without a slash before it
+	shape shapes.Shape
+	kind  string // firstMoment, secondMoment, average; "" is a variable of the network
+	of    string // the path of the variable beside which it is kept
 }
 
 func (p parameter) path() string { return model.ScopeSeparator + p.name }
 
 // parameters lists what changes in a training of a network.
-func parameters(net *network.Network) (all []parameter) {
+func parameters(net *network.Network, u update) (all []parameter) {
 	for v := range net.Variables() {
-		name := strings.TrimPrefix(v.Path(), model.ScopeSeparator)
-		all = append(all, parameter{name, v.Shape(), 0})
+		all = append(all, parameter{name: strings.TrimPrefix(v.Path(), model.ScopeSeparator), shape: v.Shape()})
+		keep := func(kind string) {
+			name := strings.TrimPrefix(kept(kind, v.Path()), model.ScopeSeparator)
+			all = append(all, parameter{name, shapes.Make(dtypes.Float32, v.Shape().Dimensions...), kind, v.Path()})
+		}
 		if v.Trainable {
-			shape := shapes.Make(dtypes.Float32, v.Shape().Dimensions...)
-			moments := optimizer.AdamDefaultScope + model.ScopeSeparator + name
-			all = append(all, parameter{moments + "_1st_moment", shape, 1}, parameter{moments + "_2nd_moment", shape, 2})
+			for _, moment := range u.optimizer.moments() {
+				keep(moment)
+			}
+		}
+		if u.average > 0 && v.DType() == dtypes.Float32 {
+			keep(average)
 		}
 	}
 	return all
@@ -56,7 +60,7 @@ func (v values) check(all []parameter) error {
 			return fmt.Errorf("tensor %q: %w", p.name, err)
 		}
 		least := math.Inf(-1)
-		if p.moment == 2 {
+		if p.kind == secondMoment {
 			least = 0
 		}
 		switch at, bad := weights.Bad(view, least); {
@@ -69,19 +73,13 @@ func (v values) check(all []parameter) error {
 	return nil
 }
 
-// valuesOf returns copies of the parameters' values. Moments that Adam has not made yet are
-// zero, as it makes them.
+// valuesOf returns copies of the parameters' values.
 func valuesOf(store *model.Store, all []parameter) (values, error) {
 	v := make(values)
 	for _, p := range all {
-		var err error
-		if variable := store.GetVariable(p.path()); variable == nil && p.moment > 0 {
-			v[p.name], err = weights.Zeros(p.shape)
-		} else {
-			var t *tensors.Tensor
-			if t, err = variable.Value(); err == nil {
-				v[p.name], err = weights.FromTensor(t)
-			}
+		t, err := store.GetVariable(p.path()).Value()
+		if err == nil {
+			v[p.name], err = weights.FromTensor(t)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("tensor %q: %w", p.name, err)
@@ -90,35 +88,16 @@ func valuesOf(store *model.Store, all []parameter) (values, error) {
 	return v, v.check(all)
 }
 
-// set sets the parameters, of which v has all, and makes moments.
+// set sets the parameters, of which v has all.
 func (v values) set(store *model.Store, all []parameter) error {
 	for _, p := range all {
 		value, err := weights.Tensor(v[p.name], p.shape)
-		if err != nil {
-			return fmt.Errorf("tensor %q: %w", p.name, err)
+		if err == nil {
+			err = store.GetVariable(p.path()).SetValue(value)
 		}
-		if variable := store.GetVariable(p.path()); variable == nil {
-			store.VariableWithValue(p.name, value).SetTrainable(false)
-		} else if err := variable.SetValue(value); err != nil {
+		if err != nil {
 			return fmt.Errorf("tensor %q: %w", p.name, err)
 		}
 	}
 	return nil
-}
-
-// setSteps sets the optimizer's counters, on which Adam's bias correction depends, to the
-// number of steps done.
-func setSteps(store *model.Store, steps int64) error {
-	adams := store.VariableWithValue(model.JoinPath(optimizer.AdamDefaultScope, "step"), float32(0)).SetTrainable(false)
-	return errors.Join(
-		optimizer.GetGlobalStepVar(store).SetValue(tensors.FromScalar(steps)),
-		adams.SetValue(tensors.FromScalar(float32(steps))))
-}
-
-// clearOptimizer removes the optimizer's variables from a store.
-func clearOptimizer(store *model.Store) error {
-	return errors.Join(
-		store.DeleteVariablesInScope(optimizer.Scope),
-		store.DeleteVariablesInScope(optimizer.AdamDefaultScope),
-		optimizer.DeleteGlobalStep(store))
 }

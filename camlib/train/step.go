@@ -3,6 +3,7 @@ package train
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -11,7 +12,6 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
-	"github.com/gomlx/gomlx/ml/train/optimizer"
 
 	"github.com/camlab-go/camlab/camlib/network"
 	"github.com/camlab-go/camlab/camlib/score"
@@ -33,51 +33,57 @@ const (
 	Winograd StepKind = "winograd"
 )
 
-// A stepper makes one training step: it takes the whole data set and the picks of a
-// batch, updates the network's variables, and returns the loss before the update.
-type stepper func(pixels, labels *tensors.Tensor, p picks) (loss float64, err error)
+// A stepper makes one training step, with the learning rate and the number of the step, from
+// 1: it takes the whole data set and the picks of a batch, and updates the network's
+// variables, unless the loss or a gradient is not finite.
+type stepper func(pixels, labels *tensors.Tensor, p picks, rate float64, number int64) (stepped, error)
 
-var steps = map[StepKind]func(compute.Backend, *network.Network, float64) (stepper, error){Plain: plainStep, Winograd: gradientsStep}
-
-// adam is the optimizer of every step (Kingma & Ba 2014, arXiv:1412.6980).
-func adam(learningRate float64) optimizer.Interface {
-	return optimizer.Adam().LearningRate(learningRate).DType(dtypes.Float32).Done()
+// stepped is what a step says of the network before its update.
+type stepped struct {
+	loss     float64
+	gradient float64 // the Euclidean norm of all gradients
 }
+
+func (s stepped) finite() bool { return isAmount(s.gradient) && s.loss-s.loss == 0 }
+
+var steps = map[StepKind]func(b compute.Backend, net *network.Network, c Config, classes int) (stepper, error){Plain: plainStep, Winograd: gradientsStep}
 
 // plainStep is the step as one graph, its gradients by automatic differentiation: the
 // reference for every faster one.
-func plainStep(b compute.Backend, net *network.Network, learningRate float64) (stepper, error) {
-	graph, err := model.NewExec(b, net.Store, func(scope *model.Scope, pixels, labels, picks *Node) *Node {
+func plainStep(b compute.Backend, net *network.Network, c Config, classes int) (stepper, error) {
+	graph, err := model.NewExec(b, net.Store, func(scope *model.Scope, in []*Node) []*Node {
+		pixels, labels, picks, now := in[0], in[1], in[2], in[3]
 		g := picks.Graph()
 		net.Store.SetTraining(g, true)
-		keep := keeper(net, g)
-		x, label := pick(pixels, labels, picks)
-		loss := score.Loss(ConvertDType(net.Forward(scope, x), dtypes.Float32), label)
-		keep(loss, func() { adam(learningRate).UpdateGraph(scope, g, loss) })
-		return loss
+		commit := committer(net, g)
+		x, target := c.batch(pixels, labels, picks, classes)
+		loss := score.TargetLoss(ConvertDType(net.Forward(scope, x), dtypes.Float32), target)
+		grads := scope.BuildTrainableVariablesGradientsGraph(loss)
+		byPath := make(map[string]*Node)
+		for v := range net.Store.IterVariables() { // in the order of the gradients
+			if v.Trainable && v.InUseByGraph(g) {
+				byPath[v.Path()], grads = grads[0], grads[1:]
+			}
+		}
+		return []*Node{loss, commit(loss, byPath, now, c.update())}
 	})
 	if err != nil {
 		return nil, fmt.Errorf("train: step: %w", err)
 	}
-	return func(pixels, labels *tensors.Tensor, p picks) (float64, error) {
-		chosen := p.tensor()
-		defer chosen.MustFinalizeAll()
-		out, err := execute(graph, pixels, labels, chosen)
-		if err != nil {
-			return 0, err
-		}
-		defer free(out)
-		return float64(tensors.ToScalar[float32](out[0])), nil
+	return func(pixels, labels *tensors.Tensor, p picks, rate float64, number int64) (stepped, error) {
+		chosen, now := c.Augment.tensor(p), nowTensor(rate, number)
+		defer free([]*tensors.Tensor{chosen, now})
+		return result(execute(graph, pixels, labels, chosen, now))
 	}, nil
 }
 
 // gradientsStep is the step with the network's own gradients.
-func gradientsStep(b compute.Backend, net *network.Network, learningRate float64) (stepper, error) {
+func gradientsStep(b compute.Backend, net *network.Network, c Config, classes int) (stepper, error) {
 	var paths []string // of the variables, in the order of the gradients
 	gradients, err := model.NewExec(b, net.Store, func(scope *model.Scope, in []*Node) []*Node {
 		net.Store.SetTraining(in[0].Graph(), true)
-		x, label := pick(in[0], in[1], in[2])
-		loss, byPath := net.Gradients(scope, x, label, in[3])
+		x, target := c.batch(in[0], in[1], in[2], classes)
+		loss, byPath := net.Gradients(scope, x, target, in[3])
 		paths = slices.Sorted(maps.Keys(byPath))
 		out := []*Node{loss}
 		for _, path := range paths {
@@ -88,7 +94,8 @@ func gradientsStep(b compute.Backend, net *network.Network, learningRate float64
 	if err != nil {
 		return nil, fmt.Errorf("train: step: %w", err)
 	}
-	sum, err := model.NewExec(b, net.Store, func(scope *model.Scope, in []*Node) *Node {
+	sum, err := model.NewExec(b, net.Store, func(_ *model.Scope, in []*Node) []*Node {
+		now, in := in[0], in[1:]
 		each := 1 + len(paths)
 		sum := in[:each]
 		for chunk := range slices.Chunk(in[each:], each) {
@@ -98,103 +105,142 @@ func gradientsStep(b compute.Backend, net *network.Network, learningRate float64
 			}
 			sum = next
 		}
-		grads := inOrder(net, paths, sum[1:])
-		keeper(net, in[0].Graph())(sum[0], func() {
-			adam(learningRate).(withGradients).UpdateGraphWithGradients(scope, grads, dtypes.Float32)
-		})
-		return sum[0]
+		byPath := make(map[string]*Node)
+		for i, path := range paths {
+			byPath[path] = sum[1+i]
+		}
+		commit := committer(net, now.Graph())
+		setAverages(net, byPath)
+		return []*Node{sum[0], commit(sum[0], byPath, now, c.update())}
 	})
 	if err != nil {
 		return nil, fmt.Errorf("train: step: %w", err)
 	}
-	return func(pixels, labels *tensors.Tensor, p picks) (float64, error) {
-		n := len(p) / 4
+	return func(pixels, labels *tensors.Tensor, p picks, rate float64, number int64) (stepped, error) {
+		width := c.Augment.width()
+		n := len(p) / width
 		size := n
-		if backend.KindOf(b).OnCPU() {
-			size = chunkSize(n)
+		switch {
+		case net.Chunk > 0:
+			size = exec.ChunkSize(n, net.Chunk)
+		case backend.KindOf(b).OnCPU():
+			size = exec.ChunkSize(n, exec.Batch)
 		}
-		var all []*tensors.Tensor
+		all := []*tensors.Tensor{nowTensor(rate, number)}
 		defer func() { free(all) }()
-		for chunk := range slices.Chunk(p, 4*size) {
-			chosen, share := chunk.tensor(), tensors.FromScalar(float32(len(chunk)/4)/float32(n))
+		for chunk := range slices.Chunk(p, width*size) {
+			chosen, share := c.Augment.tensor(chunk), tensors.FromScalar(float32(len(chunk)/width)/float32(n))
 			grads, err := execute(gradients, pixels, labels, chosen, share)
 			free([]*tensors.Tensor{chosen, share})
 			if err != nil {
-				return 0, err
+				return stepped{}, err
 			}
 			all = append(all, grads...)
 		}
-		out, err := execute(sum, all...)
-		if err != nil {
-			return 0, err
-		}
-		defer free(out)
-		return float64(tensors.ToScalar[float32](out[0])), nil
+		return result(execute(sum, all...))
 	}, nil
 }
 
-// chunkSize is how many images of n are a chunk: all chunks are alike where
-// that is possible, because each size is compiled for.
-func chunkSize(n int) int {
-	least := max(1, (n+exec.Batch-1)/exec.Batch)
-	for count := least; count < 2*least; count++ {
-		if n%count == 0 {
-			return n / count
-		}
+// batch builds the images of a step, and what their scores are held to, [n, classes]: 1 for the
+// label, or with the label smoothing s of Szegedy et al. 2015 (arXiv:1512.00567, section 7)
+// 1 − s + s/classes for it and s/classes for the others.
+func (c Config) batch(pixels, labels, picks *Node, classes int) (x, target *Node) {
+	x, label, other, lambda := c.Augment.pick(pixels, labels, picks)
+	of := func(label *Node) *Node { return OneHot(ConvertDType(label, dtypes.Int32), classes, dtypes.Float32) }
+	target = of(label)
+	if other != nil {
+		l := InsertAxes(lambda, -1)
+		target = Add(Mul(target, l), Mul(of(other), OneMinus(l)))
 	}
-	return (n + least - 1) / least
+	if s := c.LabelSmoothing; s > 0 {
+		target = AddScalar(MulScalar(target, 1-s), s/float64(classes))
+	}
+	return x, target
 }
 
-// keeper returns a function that makes an update, but leaves the variables of the network
-// as they were when keeper was called where the loss is not finite, so that the fault can
-// be looked for in the network that has it.
-func keeper(net *network.Network, g *Graph) func(loss *Node, update func()) {
+// nowTensor is what a step's graph is told of the moment: the learning rate and the number of
+// the step.
+func nowTensor(rate float64, number int64) *tensors.Tensor {
+	return tensors.FromValue([]float32{float32(rate), float32(number)})
+}
+
+// result reads what a step's graph returned.
+func result(out []*tensors.Tensor, err error) (stepped, error) {
+	if err != nil {
+		return stepped{}, err
+	}
+	defer free(out)
+	return stepped{
+		loss:     float64(tensors.ToScalar[float32](out[0])),
+		gradient: math.Sqrt(float64(tensors.ToScalar[float32](out[1]))),
+	}, nil
+}
+
+// committer returns a function that updates the variables of the network by gradients and
+// returns the sum of the gradients' squares. Where that or the loss is not finite it
+// leaves all variables as they were when committer was called, so that the fault can be looked
+// for in the network that has it.
+func committer(net *network.Network, g *Graph) func(loss *Node, gradients map[string]*Node, now *Node, u update) *Node {
 	before := make(map[*model.Variable]*Node)
-	for v := range net.Variables() { // others than weights may change before the update
-		if !v.Trainable {
+	keep := func(v *model.Variable) {
+		if before[v] == nil {
 			before[v] = v.NodeValue(g)
 		}
 	}
-	return func(loss *Node, update func()) {
-		for v := range net.Variables() {
-			if v.Trainable && v.InUseByGraph(g) {
-				before[v] = v.NodeValue(g)
+	for v := range net.Variables() { // others than weights may change before the update
+		if !v.Trainable {
+			keep(v)
+		}
+	}
+	return func(loss *Node, gradients map[string]*Node, now *Node, u update) *Node {
+		squares := ScalarZero(g, dtypes.Float32)
+		for _, path := range slices.Sorted(maps.Keys(gradients)) {
+			squares = Add(squares, ReduceAllSum(Square(ConvertDType(gradients[path], dtypes.Float32))))
+			keep(net.Store.GetVariable(path))
+		}
+		for v := range net.Store.IterVariables() {
+			if isKept(v) {
+				keep(v)
 			}
 		}
-		update()
-		finite := IsFinite(loss)
+		rate, number := Reshape(Slice(now, AxisElem(0))), Reshape(Slice(now, AxisElem(1)))
 		for v := range net.Variables() {
+			if grad := gradients[v.Path()]; grad != nil {
+				u.build(net.Store, v, grad, rate, number)
+			}
+			u.buildAverage(net.Store, v, number)
+		}
+		finite := LogicalAnd(IsFinite(loss), IsFinite(squares))
+		for v := range net.Store.IterVariables() {
 			if old := before[v]; old != nil && v.ChangedInGraph(g) {
 				v.SetNodeValue(Where(finite, v.NodeValue(g), old))
 			}
 		}
+		return squares
 	}
 }
 
-// withGradients is an optimizer that is given the gradients of all weights of the graph, in
-// the store's order.
-type withGradients interface {
-	UpdateGraphWithGradients(scope *model.Scope, grads []*Node, dtype dtypes.DType)
-}
-
-// inOrder returns the gradients of the weights of some paths in the store's order, and
-// makes the weights the graph's variables.
-func inOrder(net *network.Network, paths []string, grads []*Node) (ordered []*Node) {
+// setAverages takes what a network's own gradients say of variables that are not trained, such
+// as the averages of batch normalization, out of the map, sets the variables to it, and holds
+// what is left to be the gradients of all weights.
+func setAverages(net *network.Network, byPath map[string]*Node) {
+	named := strings.Join(slices.Sorted(maps.Keys(byPath)), ", ")
+	weights := 0
 	for v := range net.Variables() {
-		if !v.Trainable {
-			continue
-		}
-		i := slices.Index(paths, v.Path())
-		if i < 0 {
+		value := byPath[v.Path()]
+		switch {
+		case v.Trainable && value == nil:
 			panic(fmt.Errorf("the network's Gradients has none for %s, want one for each of its weights", v.Path()))
+		case v.Trainable:
+			weights++
+		case value != nil:
+			v.SetNodeValue(value)
+			delete(byPath, v.Path())
 		}
-		v.NodeValue(grads[i])
-		ordered = append(ordered, grads[i])
 	}
-	if len(ordered) != len(paths) {
-		panic(fmt.Errorf("the network's Gradients has %d: %s; want one for each of its %d weights", len(paths), strings.Join(paths, ", "), len(ordered)))
+	if weights != len(byPath) {
+		panic(fmt.Errorf("the network's Gradients has %d: %s; want one for each of its %d weights", len(byPath), named, weights))
 	}
-	return ordered
 }
 
 // execute runs a part of a step.

@@ -26,24 +26,25 @@ func TestStepsAreThePlainStep(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		order := Article.epochPicks(2*n, 5, 0)
+		order := Article.epochPicks(2*n, small, margin, 5, 0)
 		moments := make(map[StepKind]map[string][]float32)
 		losses := make(map[StepKind][]float32)
 		for kind, prepare := range steps {
 			net := tiny(1)
-			step, err := prepare(b, net, 1e-3)
+			withAdam(t, net)
+			step, err := prepare(b, net, Config{Optimizer: Adam, Augment: Article}, 10)
 			if err != nil {
 				t.Fatal(err)
 			}
 			moments[kind] = make(map[string][]float32)
 			for k := range 6 {
-				loss, err := step(pixels, labels, order[4*n*k:4*n*(k+1)])
+				got, err := step(pixels, labels, order[4*n*k:4*n*(k+1)], 1e-3, int64(k+1))
 				if err != nil {
 					t.Fatal(err)
 				}
-				losses[kind] = append(losses[kind], float32(loss))
+				losses[kind] = append(losses[kind], float32(got.loss))
 				for v := range net.Store.IterVariables() {
-					if k == 0 && strings.HasSuffix(v.Name(), "_1st_moment") {
+					if k == 0 && strings.HasPrefix(v.Path(), "/optimizers/first/") {
 						moments[kind][v.Path()] = tensors.MustCopyFlatData[float32](v.MustValue())
 					}
 				}
@@ -79,11 +80,12 @@ func TestGradientsAreChecked(t *testing.T) {
 			row.change(g)
 			return loss, g
 		}
-		step, err := gradientsStep(backendtest.Go(t), net, 1e-3)
+		withAdam(t, net)
+		step, err := gradientsStep(backendtest.Go(t), net, Config{Optimizer: Adam, Augment: None}, 10)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := step(pixels, labels, None.epochPicks(2, 1, 0)); err == nil || !strings.HasPrefix(err.Error(), "train: step: "+row.want) {
+		if _, err := step(pixels, labels, None.epochPicks(2, small, margin, 1, 0), 1e-3, 1); err == nil || !strings.HasPrefix(err.Error(), "train: step: "+row.want) {
 			t.Errorf("error %v, want one that says %q", err, row.want)
 		}
 	}
@@ -92,7 +94,7 @@ func TestGradientsAreChecked(t *testing.T) {
 // TestChunks: chunks are alike where they can be, and never more than fits the cache.
 func TestChunks(t *testing.T) {
 	for n, want := range map[int]int{0: 0, 1: 1, 32: 32, 34: 17, 37: 19, 125: 25, 128: 32, 100: 25, 127: 32, 33: 11} {
-		got := chunkSize(n)
+		got := exec.ChunkSize(n, exec.Batch)
 		if got != want || got > exec.Batch {
 			t.Errorf("chunks of %d for %d images, want %d", got, n, want)
 		}
@@ -111,7 +113,8 @@ func TestPlainIsTraining(t *testing.T) {
 	}
 	ds := few(t, 4)
 	b := backendtest.Go(t)
-	step, err := plainStep(b, net, 1e-3)
+	withAdam(t, net)
+	step, err := plainStep(b, net, Config{Optimizer: Adam, Augment: None}, 10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +122,7 @@ func TestPlainIsTraining(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := step(pixels, labels, None.epochPicks(4, 1, 0)); err != nil {
+	if _, err := step(pixels, labels, None.epochPicks(4, small, margin, 1, 0), 1e-3, 1); err != nil {
 		t.Fatal(err)
 	}
 	evaluate(t, b, net, ds)

@@ -24,6 +24,9 @@ func onEach(t *testing.T, f func(t *testing.T, b compute.Backend)) {
 	t.Run("xla", func(t *testing.T) { f(t, backendtest.XLA(t)) })
 }
 
+// small is the size of the images.
+var small = images.Size{Height: 32, Width: 32, Channels: 3}
+
 // tiny returns a network like the article's, small enough for pure Go: two convolutions
 // with a pool between them, and a dense layer of the means, with gradients by hand.
 func tiny(seed uint64) *network.Network {
@@ -59,12 +62,12 @@ func tiny(seed uint64) *network.Network {
 		}},
 	}
 	net.Head = func(scope *model.Scope, act *Node) *Node { return dense(scope, ReduceMean(act, 1, 2)) }
-	net.Gradients = func(scope *model.Scope, x, label, share *Node) (*Node, map[string]*Node) {
+	net.Gradients = func(scope *model.Scope, x, target, share *Node) (*Node, map[string]*Node) {
 		y1, back1 := nn.ConvReLU(x, w1(scope, x), b1(scope, x))
 		pool := nn.MaxPool2x2(y1)
 		y2, back2 := nn.ConvReLU(pool, w2(scope, x), b2(scope, x))
 		pooled := ReduceMean(y2, 1, 2)
-		loss := Mul(score.Loss(dense(scope, pooled), label), share)
+		loss := Mul(score.TargetLoss(dense(scope, pooled), target), share)
 		g := Gradient(loss, w3(scope, x), b3(scope, x), pooled)
 		d := y2.Shape().Dimensions
 		dw2, db2, dpool := back2(BroadcastToDims(InsertAxes(DivScalar(g[2], float64(d[1]*d[2])), 1, 1), d...))

@@ -6,7 +6,6 @@ package train
 import (
 	"context"
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/gomlx/compute"
@@ -15,29 +14,6 @@ import (
 	"github.com/camlab-go/camlab/camlib/network"
 )
 
-// Config sets a training. The zero value is the article's.
-type Config struct {
-	Epochs       int          // 0 is 15
-	BatchSize    int          // images a step; 0 is 125
-	LearningRate float64      // of Adam; 0 is 0.001
-	Augment      Augmentation // "" is Article
-	Seed         int64        // of the images' order and crops, and of the network's random numbers
-	Step         StepKind     // "" is Winograd where the network has Gradients, or else Plain
-
-	// Dir is the checkpoint folder, written before and after the evaluation that
-	// ends an epoch, every CheckpointEvery within one, and when the training is
-	// interrupted; a training that finds its checkpoint there goes on from it.
-	// "" keeps none.
-	Dir             string
-	CheckpointEvery time.Duration // 0 is two minutes, negative is never within an epoch
-
-	OnStep  func(Progress) // called after every step; may be nil
-	OnEpoch func(Epoch)    // called after every epoch, also for those of a resumed training; may be nil
-
-	// OnNotice is called with what was found in Dir and mended; may be nil.
-	OnNotice func(string)
-}
-
 // Progress is where a running training stands.
 type Progress struct {
 	Epoch, Epochs   int     // the epoch that is running, from 1, and how many there will be
@@ -45,55 +21,6 @@ type Progress struct {
 	Loss            float64 // mean loss of this epoch so far
 	ImagesPerSecond float64 // since this call of Train began
 	Remaining       time.Duration
-}
-
-// withDefaults returns the configuration with numbers for zeros. A Step of "" stays.
-func (c Config) withDefaults() (Config, error) {
-	if c.Epochs == 0 {
-		c.Epochs = 15
-	}
-	if c.BatchSize == 0 {
-		c.BatchSize = 125 // divides 150,000, 50,000, 10,000 and 1,000: no odd last batch to compile for
-	}
-	if c.LearningRate == 0 {
-		c.LearningRate = 0.001
-	}
-	if c.Augment == "" {
-		c.Augment = Article
-	}
-	if c.CheckpointEvery == 0 {
-		c.CheckpointEvery = 2 * time.Minute
-	}
-	if _, err := ParseAugmentation(string(c.Augment)); err != nil {
-		return c, err
-	}
-	switch {
-	case c.Epochs < 0:
-		return c, fmt.Errorf("train: %d epochs, want 1 or more", c.Epochs)
-	case c.BatchSize < 0:
-		return c, fmt.Errorf("train: batch size %d, want 1 or more", c.BatchSize)
-	case !(c.LearningRate > 0) || math.IsInf(c.LearningRate, 0):
-		return c, fmt.Errorf("train: learning rate %v, want a positive number", c.LearningRate)
-	case c.Step != "" && steps[c.Step] == nil:
-		return c, fmt.Errorf("train: step %q, want %s or %s", c.Step, Plain, Winograd)
-	}
-	return c, nil
-}
-
-// Check returns the error that [Train] would before it looks at its network and data: that
-// a setting is out of range, or that Dir cannot be written, which it tries, or is used by
-// another training. Programs call it before they load the data.
-func (c Config) Check() error {
-	c, err := c.withDefaults()
-	if err != nil || c.Dir == "" {
-		return err
-	}
-	f, err := openFolder(c.Dir, content{}, nil)
-	if err != nil {
-		return err
-	}
-	f.close()
-	return nil
 }
 
 // check returns an error if a network cannot be trained with these settings on these
@@ -121,21 +48,21 @@ func (c Config) check(net *network.Network, train, test images.Dataset) error {
 	return nil
 }
 
-// Train trains a network by Adam on the mean cross entropy and evaluates it on test after
+// Train trains a network on the mean cross entropy and evaluates it on test after
 // every epoch. It returns the log of all epochs, also of those that an earlier call made
 // into the same checkpoint folder.
 //
 // When ctx is done it stops after the running step, saves the checkpoint, and
 // returns the log so far with an error that says how to go on and wraps ctx's.
 // The same configuration, data and backend give the same weights bit for bit,
-// interrupted or not. It fails when the loss, a weight or one of Adam's moments is no
+// interrupted or not. It fails when the loss, a gradient, a weight or one of the optimizer's moments is no
 // finite number at a step, at a checkpoint or at the end of an epoch; the last
 // checkpoint and model stay. An epoch after which the network is no better than
 // guessing has a Warning.
 //
 // The network's layers are built as GoMLX's for training, so that batch normalization and
 // dropout work. All that changes is in the checkpoint: every variable of the network's
-// store, of whatever type, and Adam's moments. Weights without a value yet get one by
+// store, of whatever type, and the optimizer's moments. Weights without a value yet get one by
 // their initializers, from Seed.
 //
 // Dir is locked for as long as Train runs. A damaged checkpoint is not used: Train
@@ -159,7 +86,7 @@ func Train(ctx context.Context, backend compute.Backend, net *network.Network, t
 		return nil, err
 	}
 	if c.Dir != "" {
-		if t.folder, err = openFolder(c.Dir, t.holds, t.notice); err != nil {
+		if t.folder, err = openFolder(c.Dir, t.holds, c.Keep, t.notice); err != nil {
 			return nil, err
 		}
 		defer t.folder.close()
@@ -168,6 +95,9 @@ func Train(ctx context.Context, backend compute.Backend, net *network.Network, t
 		return nil, err
 	}
 	err = t.run(ctx)
+	if err == nil && c.Average > 0 && t.published != nil {
+		err = net.Decode(t.published)
+	}
 	if clearErr := clearOptimizer(net.Store); err == nil && clearErr != nil {
 		err = fmt.Errorf("train: %w", clearErr)
 	}

@@ -128,7 +128,7 @@ func resumed(t *testing.T, backend compute.Backend, kind StepKind) {
 		t.Error("the checkpoint's model is not the trained one")
 	}
 	h, err = ReadHistory(config.Dir)
-	if err != nil || len(h.Epochs) != 2 || h.Seed != 5 || h.Architecture != "tiny" || strings.ContainsAny(h.Backend, `/\`) {
+	if err != nil || len(h.Epochs) != 2 || h.Config.Seed != 5 || h.Architecture != "tiny" || strings.ContainsAny(h.Backend, `/\`) {
 		t.Errorf("log %+v, error %v; want two epochs, seed 5 and a backend without a folder", h, err)
 	}
 }
@@ -215,7 +215,7 @@ func TestTrainLossIsTheMeanOverImages(t *testing.T) {
 		if math.Abs(e.TrainLoss-e.Test.Loss) > 1e-6*e.Test.Loss {
 			t.Errorf("%s: training loss %v over 11 images in batches of 4, 4 and 3, want %v", kind, e.TrainLoss, e.Test.Loss)
 		}
-		order := None.epochPicks(11, 1, 0)
+		order := None.epochPicks(11, small, margin, 1, 0)
 		var positions []int
 		for k := range 8 {
 			positions = append(positions, int(order[4*k]))
@@ -263,7 +263,7 @@ func TestTrainSaysWhatIsWrong(t *testing.T) {
 		{"batch size", func(c *Config) { c.BatchSize = -1 }, tiny(1), ds, ds, "train: batch size -1, want 1 or more"},
 		{"learning rate", func(c *Config) { c.LearningRate = -1 }, tiny(1), ds, ds, "train: learning rate -1, want a positive number"},
 		{"step", func(c *Config) { c.Step = "slow" }, tiny(1), ds, ds, `train: step "slow", want plain or winograd`},
-		{"augmentation", func(c *Config) { c.Augment = "mixup" }, tiny(1), ds, ds, `train: augmentation "mixup", want article, flipcrop or none`},
+		{"augmentation", func(c *Config) { c.Augment = "cutmix" }, tiny(1), ds, ds, `train: augmentation "cutmix", want article, flipcrop, cutout, mixup or none`},
 		{"divergence", func(c *Config) { c.LearningRate = 1e30 }, tiny(1), ds, ds, "train: epoch 1, step 2: loss NaN, want a finite number: training image "},
 	} {
 		config := Config{Epochs: 1, BatchSize: 5}

@@ -19,6 +19,18 @@ import (
 // of the article's network for them fit a processor's cache, and more are slower.
 const Batch = 32
 
+// ChunkSize is how many images of n are a chunk of at most so many: all chunks are alike where
+// that is possible, because each size is compiled for.
+func ChunkSize(n, most int) int {
+	least := max(1, (n+most-1)/most)
+	for count := least; count < 2*least; count++ {
+		if n%count == 0 {
+			return n / count
+		}
+	}
+	return (n + least - 1) / least
+}
+
 // Outputs are what a graph returns, by name. One that is nil is left out.
 type Outputs map[string]*graph.Node
 

@@ -163,14 +163,16 @@ func winogradConvolve(v, u *Node, n, h, w int) *Node {
 }
 
 // winogradGradient returns, for the gradient dy of the loss with respect to a
-// convolution's output [n, h, w, out] after a ReLU, y, those with respect to its kernel,
-// a bias and its input.
+// convolution's output [n, h, w, out] after a ReLU, y, or before any where y is nil, those with
+// respect to its kernel, a bias and its input.
 func winogradGradient(y, dy, v, u *Node) (dw, db, dx *Node) {
 	d := dy.Shape().Dimensions
 	in, out := u.Shape().Dim(1), u.Shape().Dim(2)
 	columns := everyFourth(dy, 2, 4)
-	for i, y := range everyFourth(y, 2, 4) { // after the cut, or XLA would compute dy's sums once more for every column
-		columns[i] = reluGradient(y, columns[i])
+	if y != nil {
+		for i, y := range everyFourth(y, 2, 4) { // after the cut, or XLA would compute dy's sums once more for every column
+			columns[i] = reluGradient(y, columns[i])
+		}
 	}
 	dm := outputAT.t().tiles(columns)
 	du := Einsum("kti,kto->kio", v, dm)
