@@ -1,8 +1,10 @@
 package runs
 
 import (
-	"cmp"
 	"errors"
+	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -69,34 +71,47 @@ func transpose(runs [][]Row) []Row {
 	return all
 }
 
-// settings returns how a run was set, and what it ran on and when, in a fixed order.
+// settings returns how a run was set, what it ran on, when and with what data, in a fixed
+// order.
 func (r *Run) settings() []Row {
-	l, seed := &r.Log, ""
+	l, c, seed := &r.Log, &r.Log.Config, ""
 	if l.Images > 0 { // else there is no log
-		seed = strconv.FormatInt(l.Seed, 10)
+		seed = strconv.FormatInt(c.Seed, 10)
+	}
+	var rates []string
+	for _, path := range slices.Sorted(maps.Keys(c.Rates)) {
+		rates = append(rates, fmt.Sprintf("%s × %.4g", path, c.Rates[path]))
 	}
 	return []Row{
-		row("network", cmp.Or(l.Network, l.Architecture)),
+		row("network", l.Architecture),
+		row("weights at the start", c.Start),
 		row("training images", count(l.Images)),
-		row("validation images", count(l.Validation)),
-		row("augmentation", string(l.Augment)),
-		row("batch size (images)", count(l.BatchSize)),
-		row("optimizer", l.Optimizer),
-		row("learning rate", number(l.LearningRate)),
-		row("schedule", l.Schedule),
-		row("weight decay", number(l.WeightDecay)),
-		row("label smoothing", number(l.LabelSmoothing)),
-		row("weight average (decay)", number(l.Average)),
+		row("validation images (%)", share(c.Validation)),
+		row("augmentation", string(c.Augment)),
+		row("shift of crops (pixels)", count(c.Shift)),
+		row("epochs asked for", count(c.Epochs)),
+		row("patience (epochs)", count(c.Patience)),
+		row("batch size (images)", count(c.BatchSize)),
+		row("optimizer", string(c.Optimizer)),
+		row("momentum", number(c.Momentum)),
+		row("weight decay", number(c.WeightDecay)),
+		row("learning rate, largest", number(c.LearningRate)),
+		row("learning rate of variables", strings.Join(rates, ", ")),
+		row("schedule", string(c.Schedule)),
+		row("warmup (% of the steps)", share(c.Warmup)),
+		row("label smoothing", number(c.LabelSmoothing)),
+		row("weight average (decay)", number(c.Average)),
 		row("seed", seed),
-		row("training step", string(l.Step)),
+		row("training step", string(c.Step)),
 		row("backend", l.Backend),
 		row("processor", l.Processor),
-		row("camlab", l.Versions.Camlab),
-		row("Go", l.Versions.Go),
-		row("GoMLX", l.Versions.GoMLX),
-		row("plugin", l.Versions.Plugin),
+		row("threads", count(l.Threads)),
+		row("camlab", l.Versions["camlab"]),
 		row("commit", l.Commit),
-		row("started", moment(l.Started)),
+		row("Go", l.Versions["go"]),
+		row("GoMLX", l.Versions["gomlx"]),
+		row("go-xla", l.Versions["go-xla"]),
+		row("started (UTC)", moment(l.Started)),
 		row("training data (sha256)", short(l.TrainData)),
 		row("test data (sha256)", short(l.TestData)),
 	}
@@ -107,6 +122,7 @@ func (r *Run) results() []Row {
 	s := r.Summary()
 	return []Row{
 		row("state", string(r.State)),
+		row("ended", r.Log.Ended),
 		row("epochs", count(s.Epochs)),
 		row("steps", count(s.Steps)),
 		row("best epoch", count(s.BestEpoch)),

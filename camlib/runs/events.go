@@ -42,7 +42,7 @@ func (e *eventWriter) record(data []byte) {
 }
 
 // event writes an Event: wall_time (1, seconds since 1970), step (2), and what it is.
-func (e *eventWriter) event(at time.Time, step int, what []byte) {
+func (e *eventWriter) event(at time.Time, step int64, what []byte) {
 	b := protowire.AppendTag(nil, 1, protowire.Fixed64Type)
 	b = protowire.AppendFixed64(b, math.Float64bits(float64(at.UnixNano())/1e9))
 	if step != 0 { // which is what a missing one is
@@ -55,7 +55,7 @@ func (e *eventWriter) event(at time.Time, step int, what []byte) {
 func (e *eventWriter) version(at time.Time) { e.event(at, 0, stringField(3, "brain.Event:2")) }
 
 // scalar writes a summary (5) of one value (1): tag (1) and simple_value (2).
-func (e *eventWriter) scalar(at time.Time, step int, tag string, value float64) {
+func (e *eventWriter) scalar(at time.Time, step int64, tag string, value float64) {
 	v := protowire.AppendTag(stringField(1, tag), 2, protowire.Fixed32Type)
 	v = protowire.AppendFixed32(v, math.Float32bits(float32(value)))
 	e.event(at, step, bytesField(5, bytesField(1, v)))
@@ -65,7 +65,7 @@ func (e *eventWriter) scalar(at time.Time, step int, tag string, value float64) 
 // (1), tensor (8) and metadata (9). The tensor has dtype (1) string (7), tensor_shape (2)
 // of one dim (2) of size (1) 1, and string_val (8); the metadata plugin_data (1) with
 // plugin_name (1).
-func (e *eventWriter) text(at time.Time, step int, tag, markdown string) {
+func (e *eventWriter) text(at time.Time, step int64, tag, markdown string) {
 	tensor := append(varintField(1, 7), bytesField(2, bytesField(2, varintField(1, 1)))...)
 	tensor = append(tensor, stringField(8, markdown)...)
 	v := append(stringField(1, tag), bytesField(8, tensor)...)

@@ -1,7 +1,6 @@
 package runs
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,60 +10,17 @@ import (
 	"github.com/camlab-go/camlab/camlib/train"
 )
 
-// Log is the log of a training, [train.LogFile], as far as it says: an older one lacks
-// fields, which are zero here.
-type Log struct {
-	Architecture   string             `json:"architecture"`
-	Network        string             `json:"network,omitempty"`
-	Images         int                `json:"images"`               // training images before augmentation
-	Validation     int                `json:"validation,omitempty"` // images held out of the training images
-	Augment        train.Augmentation `json:"augmentation"`
-	BatchSize      int                `json:"batch_size"`
-	Optimizer      string             `json:"optimizer,omitempty"` // adam, adamw or sgd
-	LearningRate   float64            `json:"learning_rate"`
-	Schedule       string             `json:"schedule,omitempty"` // of the learning rate
-	WeightDecay    float64            `json:"weight_decay,omitempty"`
-	LabelSmoothing float64            `json:"label_smoothing,omitempty"`
-	Average        float64            `json:"average,omitempty"` // decay of the moving average of the weights
-	Seed           int64              `json:"seed"`
-	Step           train.StepKind     `json:"step"`
-	Backend        string             `json:"backend"`
-	Processor      string             `json:"processor,omitempty"`
-	Versions       Versions           `json:"versions,omitzero"`
-	Commit         string             `json:"commit,omitempty"`
-	Started        string             `json:"started,omitempty"` // RFC 3339
-	TrainData      string             `json:"train_sha256"`      // of the training images' pixels and, after them, labels
-	TestData       string             `json:"test_sha256"`       // the same of the test images
-	ModelData      string             `json:"model_sha256"`      // of the model file after the last epoch
-	Epochs         []Epoch            `json:"epochs"`
-}
-
-// Versions are those of what a training ran on.
-type Versions struct {
-	Camlab string `json:"camlab,omitempty"`
-	Go     string `json:"go,omitempty"`
-	GoMLX  string `json:"gomlx,omitempty"`
-	Plugin string `json:"plugin,omitempty"`
-}
-
-// Epoch is one row of a [Log].
-type Epoch struct {
-	Epoch        int               `json:"epoch"`                   // counted from 1
-	Step         int               `json:"step,omitempty"`          // steps of the whole run after the epoch
-	LearningRate float64           `json:"learning_rate,omitempty"` // of its last step
-	TrainLoss    float64           `json:"train_cost"`              // mean over the epoch, as it went, on augmented images
-	Validation   *score.Evaluation `json:"validation,omitempty"`    // after the epoch, on the images held out
-	Test         score.Evaluation  `json:"test"`                    // after the epoch
-	Seconds      float64           `json:"seconds"`                 // wall time of the training steps
-	Best         bool              `json:"best,omitempty"`          // the best one when it ended
-	Warning      string            `json:"warning,omitempty"`
-}
-
-// decodeLog reads a log. One with a field of another type than it should have comes with
-// an error that says so.
-func decodeLog(data []byte) (*Log, error) {
-	var l Log
+// decodeLog reads a [train.LogFile]. One with a field of another type than it should have
+// comes with an error that says so.
+func decodeLog(data []byte) (*train.History, error) {
+	var l train.History
 	err := json.Unmarshal(data, &l)
+	if l.Config.BatchSize == 0 && err == nil { // older logs have the settings beside the rest
+		err = json.Unmarshal(data, &struct {
+			*train.Config
+			Epochs any `json:"epochs"` // not how many
+		}{Config: &l.Config})
+	}
 	if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) {
 		return &l, fmt.Errorf("%s is a %s, want %s", wrong.Field, wrong.Value, wrong.Type)
 	}
@@ -80,96 +36,70 @@ func decodeLog(data []byte) (*Log, error) {
 }
 
 // Best returns the best epoch so far, the first of equals, or nil where there is none: the
-// one that the training marks so, or else that of the highest accuracy on the images held
-// out, or else on the test images.
-func (l *Log) Best() *Epoch {
-	if len(l.Epochs) == 0 {
-		return nil
-	}
-	for i := range slices.Backward(l.Epochs) {
-		if l.Epochs[i].Best {
-			return &l.Epochs[i]
+// last that the training marks so, or in an older log, without marks, that of the highest
+// accuracy on the test images.
+func (r *Run) Best() (best *train.Epoch) {
+	epochs := r.Log.Epochs
+	for i := range slices.Backward(epochs) {
+		if epochs[i].Best {
+			return &epochs[i]
 		}
 	}
-	best := &l.Epochs[0]
-	for i := range l.Epochs {
-		if e := &l.Epochs[i]; e.judge() > best.judge() {
-			best = e
+	for i := range epochs {
+		if best == nil || epochs[i].Test.Accuracy > best.Test.Accuracy {
+			best = &epochs[i]
 		}
 	}
 	return best
 }
 
-// tested returns the evaluation on the test images, or nil where there was none.
-func (e *Epoch) tested() *score.Evaluation {
+// last returns the last epoch, or nil where there is none.
+func (r *Run) last() *train.Epoch {
+	if n := len(r.Log.Epochs); n > 0 {
+		return &r.Log.Epochs[n-1]
+	}
+	return nil
+}
+
+// tested returns an epoch's evaluation on the test images, or nil where the log has none.
+func tested(e *train.Epoch) *score.Evaluation {
 	if e.Test.Images == 0 {
 		return nil
 	}
 	return &e.Test
 }
 
-// validated returns the evaluation on the images held out, or nil where there was none.
-func (e *Epoch) validated() *score.Evaluation {
-	if e.Validation == nil || e.Validation.Images == 0 {
-		return nil
-	}
-	return e.Validation
-}
-
-// judge is the accuracy that says how good an epoch's network is.
-func (e *Epoch) judge() float64 {
-	v := cmp.Or(e.validated(), e.tested())
-	if v == nil {
-		return 0
-	}
-	return v.Accuracy
-}
-
-// Last returns the last epoch, or nil where there is none.
-func (l *Log) Last() *Epoch {
-	if len(l.Epochs) == 0 {
-		return nil
-	}
-	return &l.Epochs[len(l.Epochs)-1]
-}
-
-// Seconds returns the wall time of all epochs' training steps.
-func (l *Log) Seconds() (sum float64) {
-	for _, e := range l.Epochs {
-		sum += e.Seconds
-	}
-	return sum
-}
-
 // epochImages is how many images an epoch has: three of each where copies are added.
-func (l *Log) epochImages() int {
-	if l.Augment == train.Article {
-		return 3 * l.Images
+func (r *Run) epochImages() int {
+	if r.Log.Config.Augment == train.Article {
+		return 3 * r.Log.Images
 	}
-	return l.Images
+	return r.Log.Images
 }
 
 // lastStep returns the number of an epoch's last step, counted from 1 over the whole run,
 // or 0 if the log does not tell.
-func (l *Log) lastStep(e *Epoch) int {
-	if e.Step > 0 || l.BatchSize < 1 {
+func (r *Run) lastStep(e *train.Epoch) int64 {
+	batch := r.Log.Config.BatchSize
+	if e.Step > 0 || batch < 1 {
 		return e.Step
 	}
-	return e.Epoch * ((l.epochImages() + l.BatchSize - 1) / l.BatchSize)
+	return int64(e.Epoch) * int64((r.epochImages()+batch-1)/batch)
 }
 
 // imagesPerSecond is the speed of an epoch's training steps, or 0 if the log does not tell.
-func (l *Log) imagesPerSecond(e *Epoch) float64 {
+func (r *Run) imagesPerSecond(e *train.Epoch) float64 {
 	if e.Seconds <= 0 {
 		return 0
 	}
-	return float64(l.epochImages()) / e.Seconds
+	return float64(r.epochImages()) / e.Seconds
 }
 
-// learningRate is that of an epoch, as far as the log tells.
-func (l *Log) learningRate(e *Epoch) float64 {
-	if e.LearningRate == 0 && l.Schedule == "" { // a log of before there were schedules
-		return l.LearningRate
+// learningRate is that of an epoch's last step, or 0 if the log does not tell.
+func (r *Run) learningRate(e *train.Epoch) float64 {
+	c := &r.Log.Config
+	if e.LearningRate == 0 && (c.Schedule == train.Constant || c.Schedule == "") { // of an older log
+		return c.LearningRate
 	}
 	return e.LearningRate
 }

@@ -92,13 +92,14 @@ func (r *Run) curves() (c curves, err error) {
 	if len(r.Log.Epochs) == 0 {
 		return c, fmt.Errorf("runs: curves: %s: %w, want at least one", r.Dir, ErrNoEpochs)
 	}
-	for _, e := range r.Log.Epochs {
+	for i := range r.Log.Epochs {
+		e := &r.Log.Epochs[i]
 		c.trainLoss.add(e.Epoch, e.TrainLoss)
-		if v := e.tested(); v != nil {
+		if v := tested(e); v != nil {
 			c.testLoss.add(e.Epoch, v.Loss)
 			c.testAccuracy.add(e.Epoch, 100*v.Accuracy)
 		}
-		if v := e.validated(); v != nil {
+		if v := e.Validation; v != nil {
 			c.validationLoss.add(e.Epoch, v.Loss)
 			c.validationAccuracy.add(e.Epoch, 100*v.Accuracy)
 		}
@@ -125,7 +126,7 @@ func percentAxis(series []curve.Series) [2]float64 {
 // file. It fails with [ErrNoEpochs] before the end of the first epoch, and where the log
 // has no matrix.
 func (r *Run) Confusion() ([]byte, error) {
-	e := r.Log.Last()
+	e := r.last()
 	if e == nil {
 		return nil, fmt.Errorf("runs: confusion matrix: %s: %w, want at least one", r.Dir, ErrNoEpochs)
 	}

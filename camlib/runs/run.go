@@ -35,12 +35,12 @@ const (
 
 // Run is what a run folder says about its training.
 type Run struct {
-	Dir      string   `json:"dir"`
-	State    State    `json:"state"`
-	Holder   string   `json:"running_as,omitempty"` // the process that trains, as far as known
-	Problems []string `json:"problems,omitempty"`   // what is missing or damaged, a sentence each
-	Log      Log      `json:"log"`                  // as far as it could be read
-	LastStep *Step    `json:"last_step,omitempty"`  // the last line of [StepsFile]
+	Dir      string        `json:"dir"`
+	State    State         `json:"state"`
+	Holder   string        `json:"running_as,omitempty"` // the process that trains, as far as known
+	Problems []string      `json:"problems,omitempty"`   // what is missing or damaged, a sentence each
+	Log      train.History `json:"log"`                  // as far as it could be read; an older one lacks fields, which are zero
+	LastStep *train.Step   `json:"last_step,omitempty"`  // the last line of [train.StepsFile]
 
 	written time.Time // when the log was, or else the folder
 }
@@ -50,7 +50,7 @@ var ErrNoRun = errors.New("no run")
 
 // Open reads a run folder. It fails for one that is no folder, cannot be read or holds
 // nothing that a training writes; everything else that is wrong is in Problems. Of the
-// model it looks at the size alone; [Run.Verify] reads it.
+// models it looks at the sizes alone; [Run.Verify] reads them.
 func Open(dir string) (*Run, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -62,7 +62,7 @@ func Open(dir string) (*Run, error) {
 	}
 	if !isRun(there) {
 		return nil, fmt.Errorf("runs: %w in %s: neither %s, %s nor %s, want a folder that `camlab train` wrote",
-			ErrNoRun, dir, train.LogFile, StepsFile, train.TrainingFile)
+			ErrNoRun, dir, train.LogFile, train.StepsFile, train.TrainingFile)
 	}
 	r := &Run{Dir: dir}
 	if r.Holder, err = lock.Holder(dir); err != nil {
@@ -78,7 +78,7 @@ func Open(dir string) (*Run, error) {
 
 // isRun reports whether a folder with these files is a run's.
 func isRun(there map[string]bool) bool {
-	return there[train.LogFile] || there[StepsFile] || there[train.TrainingFile]
+	return there[train.LogFile] || there[train.StepsFile] || there[train.TrainingFile]
 }
 
 func (r *Run) problem(format string, args ...any) {
@@ -123,15 +123,40 @@ func (r *Run) read(there map[string]bool) State {
 		return Stopped
 	}
 	if !running {
-		if err := checkModel(filepath.Join(r.Dir, network.ModelFile)); err != nil {
-			r.problem("%s %v; %s", network.ModelFile, err, again)
+		sound := true
+		for _, m := range r.models() {
+			if err := checkModel(filepath.Join(r.Dir, m.file)); err != nil {
+				r.problem("%s %v; %s", m.file, err, m.mend)
+				sound = false
+			}
+		}
+		if !sound {
 			return Damaged
 		}
 	}
-	if r.LastStep != nil && r.LastStep.Step > r.Log.lastStep(r.Log.Last()) {
+	switch {
+	case r.LastStep != nil && r.LastStep.Step > r.lastStep(r.last()): // also after it ended, when more epochs were asked for
 		return Stopped
+	case r.Log.Ended != "" || len(r.Log.Epochs) >= r.Log.Config.Epochs: // an older log does not tell how many were asked for
+		return Finished
 	}
-	return Finished
+	return Stopped
+}
+
+// modelFile is a file of weights that a folder should have.
+type modelFile struct {
+	file, sum, of string // sum is its sha256, "" in an older log
+	mend          string // how a damaged one becomes a good one
+}
+
+// models are those of a run that has epochs.
+func (r *Run) models() []modelFile {
+	_, err := os.Stat(filepath.Join(r.Dir, train.TrainingFile))
+	all := []modelFile{{network.ModelFile, r.Log.ModelData, "last", mend(err == nil)}}
+	if r.Log.BestData != "" { // only if it is the last epoch's is it in the checkpoint
+		all = append(all, modelFile{train.BestFile, r.Log.BestData, "best", mend(err == nil && r.last().Best)})
+	}
+	return all
 }
 
 // mend says how a damaged file becomes a good one.
@@ -178,25 +203,37 @@ func checkModel(path string) error {
 	return nil
 }
 
-// Verify reads the model file of a run that does not run and wants it to be that of the
-// log's last epoch. If it is not, the run is [Damaged], and Problems says so.
+// Verify reads the model files of a run that does not run and wants them to be those of its
+// last and its best epoch. If one is not, the run is [Damaged], and Problems says so.
 func (r *Run) Verify() error {
-	if r.State == Running || r.State == Damaged || len(r.Log.Epochs) == 0 || r.Log.ModelData == "" {
+	if r.State == Running || r.State == Damaged || len(r.Log.Epochs) == 0 {
 		return nil
 	}
-	f, err := os.Open(filepath.Join(r.Dir, network.ModelFile))
+	for _, m := range r.models() {
+		if m.sum == "" {
+			continue
+		}
+		sum, err := sha256Of(filepath.Join(r.Dir, m.file))
+		if err != nil {
+			return fmt.Errorf("runs: %w", err)
+		}
+		if sum != m.sum {
+			r.State = Damaged
+			r.problem("%s is not that of the %s epoch: its sha256 is %s, want %s; %s", m.file, m.of, sum, m.sum, m.mend)
+		}
+	}
+	return nil
+}
+
+func sha256Of(path string) (string, error) {
+	f, err := os.Open(path)
 	if err != nil {
-		return fmt.Errorf("runs: %w", err)
+		return "", err
 	}
 	defer f.Close()
 	h := sha256.New()
 	if _, err := io.Copy(h, f); err != nil {
-		return fmt.Errorf("runs: %w", err)
+		return "", err
 	}
-	if sum := hex.EncodeToString(h.Sum(nil)); sum != r.Log.ModelData {
-		_, err := os.Stat(filepath.Join(r.Dir, train.TrainingFile))
-		r.State = Damaged
-		r.problem("%s is not that of the last epoch: its sha256 is %s, want %s; %s", network.ModelFile, sum, r.Log.ModelData, mend(err == nil))
-	}
-	return nil
+	return hex.EncodeToString(h.Sum(nil)), nil
 }

@@ -10,27 +10,16 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/camlab-go/camlab/camlib/train"
 )
 
-// StepsFile is the file in a run folder with a [Step] a line, as JSON.
-const StepsFile = "steps.jsonl"
-
-// Step is how a training stood after a step.
-type Step struct {
-	Step            int     `json:"step"`  // counted from 1 over the whole run
-	Epoch           int     `json:"epoch"` // to which it belongs, counted from 1
-	Loss            float64 `json:"loss"`  // mean over the steps since the line before, on augmented images
-	LearningRate    float64 `json:"learning_rate"`
-	ImagesPerSecond float64 `json:"images_per_second"`
-	Seconds         float64 `json:"seconds"` // wall time of the training so far
-}
-
-// Steps returns the lines of [StepsFile] in the order of their steps; none where there is no
+// Steps returns the lines of [train.StepsFile] in the order of their steps; none where there is no
 // such file. Where a training went on from an earlier step, the later lines count. A line
 // that is being written is left out. With any other line that is none comes an error that
 // names the first of them, beside the lines that are good.
-func (r *Run) Steps() ([]Step, error) {
-	f, err := os.Open(filepath.Join(r.Dir, StepsFile))
+func (r *Run) Steps() ([]train.Step, error) {
+	f, err := os.Open(filepath.Join(r.Dir, train.StepsFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -45,7 +34,7 @@ func (r *Run) Steps() ([]Step, error) {
 	return steps, err
 }
 
-func readSteps(r io.Reader) (steps []Step, wrong error) {
+func readSteps(r io.Reader) (steps []train.Step, wrong error) {
 	lines := bufio.NewReader(r)
 	for n := 1; ; n++ {
 		line, err := lines.ReadBytes('\n')
@@ -69,7 +58,10 @@ func readSteps(r io.Reader) (steps []Step, wrong error) {
 	}
 }
 
-func decodeStep(line []byte) (s Step, err error) {
+// evaluated reports whether a line has an evaluation.
+func evaluated(s train.Step) bool { return s.Accuracy != 0 || s.EvaluatedLoss != 0 }
+
+func decodeStep(line []byte) (s train.Step, err error) {
 	if err := json.Unmarshal(line, &s); err != nil {
 		return s, fmt.Errorf("%w, want a JSON object like %s", err, `{"step":10,"epoch":1,"loss":2.3,...}`)
 	}
@@ -79,10 +71,10 @@ func decodeStep(line []byte) (s Step, err error) {
 	return s, nil
 }
 
-// lastStep returns the last whole line of a folder's [StepsFile], or nil where there is
+// lastStep returns the last whole line of a folder's [train.StepsFile], or nil where there is
 // none, without reading the others.
-func lastStep(dir string) *Step {
-	f, err := os.Open(filepath.Join(dir, StepsFile))
+func lastStep(dir string) *train.Step {
+	f, err := os.Open(filepath.Join(dir, train.StepsFile))
 	if err != nil {
 		return nil
 	}

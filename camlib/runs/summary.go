@@ -1,46 +1,45 @@
 package runs
 
 import (
-	"cmp"
 	"time"
 )
 
 // Summary is what a run came to. What its log does not tell is nil or zero.
 type Summary struct {
-	Network         string   `json:"network,omitempty"`
-	Started         string   `json:"started,omitempty"` // RFC 3339
-	Epochs          int      `json:"epochs"`
-	Steps           int      `json:"steps"`
-	BestEpoch       int      `json:"best_epoch,omitempty"`
-	BestAccuracy    *float64 `json:"best_accuracy,omitempty"`       // on the test images after that epoch
-	Validation      *float64 `json:"validation_accuracy,omitempty"` // on the images held out, after that epoch
-	Accuracy        *float64 `json:"accuracy,omitempty"`            // on the test images after the last epoch
-	MacroF1         *float64 `json:"macro_f1,omitempty"`
-	TestLoss        *float64 `json:"test_loss,omitempty"`
-	TrainLoss       *float64 `json:"train_loss,omitempty"` // of the last epoch, or else of the last step
-	Seconds         float64  `json:"seconds"`              // wall time of the training steps
-	ImagesPerSecond float64  `json:"images_per_second,omitempty"`
+	Network         string    `json:"network,omitempty"`
+	Started         time.Time `json:"started,omitzero"`
+	Epochs          int       `json:"epochs"`
+	Steps           int64     `json:"steps"`
+	BestEpoch       int       `json:"best_epoch,omitempty"`
+	BestAccuracy    *float64  `json:"best_accuracy,omitempty"`       // on the test images after that epoch
+	Validation      *float64  `json:"validation_accuracy,omitempty"` // on the images held out, after that epoch
+	Accuracy        *float64  `json:"accuracy,omitempty"`            // on the test images after the last epoch
+	MacroF1         *float64  `json:"macro_f1,omitempty"`
+	TestLoss        *float64  `json:"test_loss,omitempty"`
+	TrainLoss       *float64  `json:"train_loss,omitempty"` // of the last epoch, or else of the last step
+	Seconds         float64   `json:"seconds"`              // wall time of the training steps
+	ImagesPerSecond float64   `json:"images_per_second,omitempty"`
 }
 
 // Summary sums up a run.
 func (r *Run) Summary() Summary {
 	l := &r.Log
-	s := Summary{Network: cmp.Or(l.Network, l.Architecture), Started: l.Started, Epochs: len(l.Epochs), Seconds: l.Seconds()}
-	if e := l.Last(); e != nil {
-		s.Steps = l.lastStep(e)
+	s := Summary{Network: l.Architecture, Started: l.Started, Epochs: len(l.Epochs), Seconds: l.Seconds()}
+	if e := r.last(); e != nil {
+		s.Steps = r.lastStep(e)
 		s.TrainLoss = &e.TrainLoss
-		if t := e.tested(); t != nil {
+		if t := tested(e); t != nil {
 			s.Accuracy, s.MacroF1, s.TestLoss = &t.Accuracy, &t.MacroF1, &t.Loss
 		}
 		if s.Seconds > 0 {
-			s.ImagesPerSecond = float64(len(l.Epochs)*l.epochImages()) / s.Seconds
+			s.ImagesPerSecond = float64(len(l.Epochs)*r.epochImages()) / s.Seconds
 		}
-		best := l.Best()
+		best := r.Best()
 		s.BestEpoch = best.Epoch
-		if t := best.tested(); t != nil {
+		if t := tested(best); t != nil {
 			s.BestAccuracy = &t.Accuracy
 		}
-		if v := best.validated(); v != nil {
+		if v := best.Validation; v != nil {
 			s.Validation = &v.Accuracy
 		}
 	}
@@ -56,7 +55,7 @@ func (r *Run) Summary() Summary {
 // start is when a run began: as its log says, or else as long before the log was written
 // as it trained.
 func (r *Run) start() time.Time {
-	if t, err := time.Parse(time.RFC3339, r.Log.Started); err == nil {
+	if t := r.Log.Started; !t.IsZero() {
 		return t
 	}
 	return r.written.Add(-time.Duration(r.Summary().Seconds * float64(time.Second)))

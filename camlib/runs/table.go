@@ -67,7 +67,7 @@ func table(w io.Writer, heads []string, rows [][]string) error {
 // WriteList writes a table of runs, a line for each, and below it what is to be said of
 // them. Accuracies are on the test images, after the last epoch and after the best.
 func WriteList(w io.Writer, runs []*Run) error {
-	heads := []string{"run", "state", "epochs", "accuracy (%)", "best (%)", "test loss", "time", "images/s", "started", "network"}
+	heads := []string{"run", "state", "epochs", "accuracy (%)", "best (%)", "test loss", "time", "images/s", "started (UTC)", "network"}
 	var rows [][]string
 	for _, r := range runs {
 		s := r.Summary()
@@ -149,16 +149,15 @@ var epochHeads = []string{"epoch", "train loss", "validation loss", "validation 
 
 // epochs is the table of the epochs, under epochHeads.
 func (r *Run) epochs() (rows [][]string) {
-	l := &r.Log
-	best := l.Best()
-	for i := range l.Epochs {
-		e := &l.Epochs[i]
+	best := r.Best()
+	for i := range r.Log.Epochs {
+		e := &r.Log.Epochs[i]
 		cells := []string{count(e.Epoch), loss(&e.TrainLoss), "", "", "", "", "",
-			number(l.learningRate(e)), duration(e.Seconds), speed(l.imagesPerSecond(e)), ""}
-		if v := e.validated(); v != nil {
+			number(r.learningRate(e)), duration(e.Seconds), speed(r.imagesPerSecond(e)), ""}
+		if v := e.Validation; v != nil {
 			cells[2], cells[3] = loss(&v.Loss), percent(&v.Accuracy)
 		}
-		if v := e.tested(); v != nil {
+		if v := tested(e); v != nil {
 			cells[4], cells[5], cells[6] = loss(&v.Loss), percent(&v.Accuracy), percent(&v.MacroF1)
 		}
 		if e == best {
@@ -190,11 +189,11 @@ func (c *Comparison) Write(w io.Writer) error {
 }
 
 // count writes a whole number in groups of three digits, and 0 as "".
-func count(n int) string {
+func count[N int | int64](n N) string {
 	if n == 0 {
 		return ""
 	}
-	s := strconv.Itoa(n)
+	s := strconv.FormatInt(int64(n), 10)
 	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
 		s = s[:i] + "," + s[i:]
 	}
@@ -210,13 +209,20 @@ func number(v float64) string {
 
 func short(sum string) string { return sum[:min(len(sum), 12)] }
 
-// moment writes a time of RFC 3339 to the minute, and anything else as it is.
-func moment(s string) string {
-	t, err := time.Parse(time.RFC3339, s)
-	if err != nil {
-		return s
+// moment writes a time in UTC, to the minute, and none as "".
+func moment(t time.Time) string {
+	if t.IsZero() {
+		return ""
 	}
-	return t.Format("2006-01-02 15:04")
+	return t.UTC().Format("2006-01-02 15:04")
+}
+
+// share writes a setting from 0 to 1 in percent, and 0 as "".
+func share(v float64) string {
+	if v == 0 {
+		return ""
+	}
+	return strconv.FormatFloat(100*v, 'g', 6, 64)
 }
 
 // percent writes a share of 1, such as an accuracy, in percent, and nil as "".

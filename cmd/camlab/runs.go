@@ -195,7 +195,7 @@ func (o *runsExportFlags) run(cmd *cobra.Command, dir string) error {
 	}
 	events := filepath.Join(o.tensorboard, r.Name())
 	for flag, ready := range map[string]func() error{ // all before the first is written
-		"csv":         func() error { return outdir.Ready(o.csv, "epochs.csv", "steps.csv") },
+		"csv":         func() error { return outdir.Ready(o.csv, runs.EpochsFile, "steps.csv") },
 		"curves":      func() error { return readyForPNG(o.curves) },
 		"confusion":   func() error { return readyForPNG(o.confusion) },
 		"tensorboard": func() error { return outdir.Ready(events, runs.EventsFile) },
@@ -218,7 +218,7 @@ func (o *runsExportFlags) run(cmd *cobra.Command, dir string) error {
 		return err
 	}
 	if o.csv != "" {
-		if err := write(filepath.Join(o.csv, "epochs.csv"), r.EpochsCSV); err != nil {
+		if err := write(filepath.Join(o.csv, runs.EpochsFile), r.EpochsCSV); err != nil {
 			return err
 		}
 		if len(steps) > 0 {
