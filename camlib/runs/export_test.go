@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/camlab-go/camlab/camlib/figure/curve"
+	"github.com/camlab-go/camlab/camlib/train"
 	"github.com/camlab-go/camlab/internal/atomicfile"
 	"github.com/camlab-go/camlab/internal/pngtext"
 )
@@ -26,7 +27,7 @@ func TestCSV(t *testing.T) {
 	}{
 		{"an older log", history(), "1,2,0.25,2,,,,1.5,0.5,0.375,4,2,0\n2,4,0.25,1.5,,,,1.25,0.75,0.625,4,2,1\n3,6,0.25,1,,,,1,0.625,0.5,4,2,0\n"},
 		{"a newer one, and an epoch without a test", untested, "1,2,0.5,2,0.5,1,0.25,,,,4,2,1\n2,4,0.25,1.5,1.5,0.5,0.25,1.25,0.75,0.625,4,2,0\n"},
-		{"one without epochs", Log{}, ""},
+		{"one without epochs", train.History{}, ""},
 	} {
 		var b strings.Builder
 		if err := opened(t, written(t, "run", made(t, row.log, ""))).EpochsCSV(&b); err != nil || b.String() != heads+row.want {
@@ -34,8 +35,10 @@ func TestCSV(t *testing.T) {
 		}
 	}
 	var b strings.Builder
-	err := StepsCSV(&b, []Step{{10, 1, 0.1, 0.25, 20.5, 1e-9}, {20, 2, 3, 0.125, 21, 2}})
-	if want := "step,epoch,loss,learning_rate,images_per_second,seconds\n10,1,0.1,0.25,20.5,1e-09\n20,2,3,0.125,21,2\n"; err != nil || b.String() != want {
+	err := StepsCSV(&b, []train.Step{
+		{Step: 10, Epoch: 1, Loss: 0.1, LearningRate: 0.25, Gradient: 7, ImagesPerSecond: 20.5, Seconds: 1e-9},
+		{Step: 20, Epoch: 2, Loss: 3, LearningRate: 0.125, ImagesPerSecond: 21, Seconds: 2, EvaluatedLoss: 2.5}})
+	if want := "step,epoch,loss,learning_rate,gradient,images_per_second,seconds,accuracy,evaluated_loss\n10,1,0.1,0.25,7,20.5,1e-09,,\n20,2,3,0.125,0,21,2,0,2.5\n"; err != nil || b.String() != want {
 		t.Errorf("%v\n%s\nwant\n%s", err, b.String(), want)
 	}
 }
@@ -78,7 +81,7 @@ func TestPictures(t *testing.T) {
 			}
 		}
 	}
-	begun := opened(t, written(t, "begun", map[string]string{StepsFile: line(1, 2)}))
+	begun := opened(t, written(t, "begun", map[string]string{train.StepsFile: line(1, 2)}))
 	for _, draw := range []func() ([]byte, error){begun.Curves, begun.Confusion, func() ([]byte, error) { return CurvesOf([]*Run{old, begun}) }} {
 		if _, err := draw(); !errors.Is(err, ErrNoEpochs) || !strings.Contains(err.Error(), begun.Dir) {
 			t.Errorf("without epochs: %v", err)
@@ -136,7 +139,7 @@ func TestTensorBoardReads(t *testing.T) {
 		Scalars map[string][]event
 		Texts   map[string]string
 	}
-	read := func(r *Run, steps []Step) (got content) {
+	read := func(r *Run, steps []train.Step) (got content) {
 		t.Helper()
 		dir := t.TempDir()
 		var b bytes.Buffer
@@ -168,20 +171,25 @@ func TestTensorBoardReads(t *testing.T) {
 		}
 	}
 	r := opened(t, written(t, "run", made(t, newer(), "")))
-	got := read(r, []Step{{1, 1, 2.5, 0.5, 1, 1}, {3, 2, 1.75, 0.25, 1, 6.5}})
+	got := read(r, []train.Step{{Step: 1, Epoch: 1, Loss: 2.5, LearningRate: 0.5, Gradient: 8, ImagesPerSecond: 1, Seconds: 1},
+		{Step: 3, Epoch: 2, Loss: 1.75, LearningRate: 0.25, Gradient: 4, ImagesPerSecond: 1, Seconds: 6.5, Accuracy: 0.75, EvaluatedLoss: 1}})
 	same("with steps", got.Scalars, map[string][]event{
 		"train/loss":          {{start + 1, 1, 2.5}, {start + 6.5, 3, 1.75}},
 		"train/learning_rate": {{start + 1, 1, 0.5}, {start + 6.5, 3, 0.25}},
+		"train/gradient":      {{start + 1, 1, 8}, {start + 6.5, 3, 4}},
 		"test/loss":           {{start + 4, 2, 1.5}, {start + 8, 4, 1.25}},
 		"test/accuracy":       {{start + 4, 2, 0.5}, {start + 8, 4, 0.75}},
 		"test/macro_f1":       {{start + 4, 2, 0.375}, {start + 8, 4, 0.625}},
-		"validation/loss":     {{start + 4, 2, 0.5}, {start + 8, 4, 1.5}},
-		"validation/accuracy": {{start + 4, 2, 1}, {start + 8, 4, 0.5}},
+		"validation/loss":     {{start + 4, 2, 0.5}, {start + 6.5, 3, 1}, {start + 8, 4, 1.5}},
+		"validation/accuracy": {{start + 4, 2, 1}, {start + 6.5, 3, 0.75}, {start + 8, 4, 0.5}},
 		"validation/macro_f1": {{start + 4, 2, 0.25}, {start + 8, 4, 0.25}},
 	})
 	if text := got.Texts["settings"]; !strings.HasPrefix(text, "| setting | value |\n|---|---|\n| network | tiny-wide |\n") {
 		t.Errorf("settings %q", text)
 	}
+	r.Log.Config.Validation = 0
+	got = read(r, []train.Step{{Step: 3, Epoch: 2, Seconds: 6.5, Accuracy: 0.25, EvaluatedLoss: 1}})
+	same("evaluated on the test images", got.Scalars["test/accuracy"], []event{{start + 4, 2, 0.5}, {start + 6.5, 3, 0.25}, {start + 8, 4, 0.75}})
 	got = read(r, nil)
 	same("without steps, train/loss", got.Scalars["train/loss"], []event{{start + 4, 2, 2}, {start + 8, 4, 1.5}})
 	same("without steps, train/learning_rate", got.Scalars["train/learning_rate"], []event{{start + 4, 2, 0.5}, {start + 8, 4, 0.25}})

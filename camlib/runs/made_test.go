@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/camlab-go/camlab/camlib/network"
 	"github.com/camlab-go/camlab/camlib/score"
@@ -14,10 +15,13 @@ import (
 // model is a safetensors file of one number.
 const model = "\x38\x00\x00\x00\x00\x00\x00\x00" + `{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}  ` + "\x00\x00\x80\x3f"
 
-// history is a log of before there were schedules: three epochs of 8 images, 2 steps each.
+// other is another one, of the same size.
+var other = model[:len(model)-1] + "\x40"
+
+// history is a log that says little: three epochs of 8 images, 2 steps each.
 func history() train.History {
-	h := train.History{Architecture: "tiny", Images: 8, Augment: train.FlipCrop, BatchSize: 5, LearningRate: 0.25, Seed: 3,
-		Step: train.Plain, Backend: "pure Go", TrainData: "aa", TestData: "bb"}
+	h := train.History{Architecture: "tiny", Images: 8, Config: train.Config{Augment: train.FlipCrop, BatchSize: 5, LearningRate: 0.25, Seed: 3,
+		Step: train.Plain}, Backend: "pure Go", TrainData: "aa", TestData: "bb"}
 	for i, accuracy := range []float64{0.5, 0.75, 0.625} {
 		right := int(8 * accuracy)
 		h.Epochs = append(h.Epochs, train.Epoch{Epoch: i + 1, TrainLoss: 2 - 0.5*float64(i), Seconds: 4,
@@ -35,11 +39,16 @@ func written(t *testing.T, name string, files map[string]string) string {
 		t.Fatal(err)
 	}
 	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		put(t, dir, name, text)
 	}
 	return dir
+}
+
+func put(t *testing.T, dir, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // made are the files of a finished run with a log, and steps if they are not empty.
@@ -51,7 +60,7 @@ func made(t *testing.T, log any, steps string) map[string]string {
 	}
 	files := map[string]string{train.LogFile: string(data), network.ModelFile: model}
 	if steps != "" {
-		files[StepsFile] = steps
+		files[train.StepsFile] = steps
 	}
 	return files
 }
@@ -65,15 +74,18 @@ func opened(t *testing.T, dir string) *Run {
 	return r
 }
 
-// newer is a log with all that logs say today.
-func newer() Log {
-	l := Log{Architecture: "tiny", Network: "tiny-wide", Images: 8, Validation: 2, Augment: train.FlipCrop, BatchSize: 5,
-		Optimizer: "adamw", LearningRate: 0.5, Schedule: "cosine", WeightDecay: 0.01, LabelSmoothing: 0.1, Average: 0.99, Seed: 4,
-		Step: train.Plain, Backend: "pure Go", Processor: "a processor", Versions: Versions{Camlab: "v1", Go: "go1.26", GoMLX: "v0.28.1", Plugin: "v0.115"},
-		Commit: "abc", Started: "2026-11-29T12:00:00Z", TrainData: "aa", TestData: "bb"}
+// newer is a log with all that logs say today, of two epochs.
+func newer() train.History {
+	h := train.History{Architecture: "tiny-wide", Images: 8, Backend: "pure Go", TrainData: "aa", TestData: "bb", Ended: "no better epoch for 1 epochs",
+		Config: train.Config{Epochs: 9, BatchSize: 5, LearningRate: 0.5, Optimizer: train.AdamW, WeightDecay: 0.01,
+			Rates: map[string]float64{"dense/weights": 1. / 9, "biases": 64}, Schedule: train.Cosine, Warmup: 0.25, LabelSmoothing: 0.1, Average: 0.99,
+			Augment: train.FlipCrop, Shift: 2, Validation: 0.2, Patience: 1, Start: "weights.safetensors", Seed: 4, Step: train.Plain},
+		Environment: train.Environment{Versions: map[string]string{"camlab": "v1", "go": "go1.26", "gomlx": "v0.28.1", "go-xla": "v0.2.4"},
+			Commit: "abc", Processor: "a processor", Threads: 16, Started: time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)}}
 	for i, e := range history().Epochs[:2] {
-		l.Epochs = append(l.Epochs, Epoch{Epoch: i + 1, Step: 2 * (i + 1), LearningRate: 0.5 / float64(i+1), TrainLoss: e.TrainLoss, Seconds: e.Seconds,
-			Test: e.Test, Validation: &score.Evaluation{Images: 2, Loss: 0.5 + float64(i), Accuracy: 1 - 0.5*float64(i), MacroF1: 0.25}})
+		e.Step, e.LearningRate, e.Best = 2*int64(i+1), 0.5/float64(i+1), i == 0
+		e.Validation = &score.Evaluation{Images: 2, Loss: 0.5 + float64(i), Accuracy: 1 - 0.5*float64(i), MacroF1: 0.25}
+		h.Epochs = append(h.Epochs, e)
 	}
-	return l
+	return h
 }

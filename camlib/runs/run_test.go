@@ -1,16 +1,16 @@
 package runs
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -50,7 +50,7 @@ func TestTraining(t *testing.T) {
 				return layers.Dense(scope.At("head"), graph.ReduceMean(act, 1, 2), true, 2)
 			}}
 	}
-	config := train.Config{Epochs: 2, BatchSize: 10, Augment: train.None, Step: train.Plain, Dir: filepath.Join(t.TempDir(), "run")}
+	config := train.Config{Epochs: 2, BatchSize: 8, Augment: train.None, Step: train.Plain, Validation: 0.2, EvaluateEvery: 1, Dir: filepath.Join(t.TempDir(), "run")}
 	states := make(map[State]int)
 	config.OnStep = func(train.Progress) {
 		if _, err := os.Stat(filepath.Join(config.Dir, train.TrainingFile)); err != nil {
@@ -61,6 +61,17 @@ func TestTraining(t *testing.T) {
 		if len(r.Problems) > 0 || !strings.HasPrefix(r.Holder, fmt.Sprintf("process %d on ", os.Getpid())) {
 			t.Errorf("while it runs: problems %q, trained by %q", r.Problems, r.Holder)
 		}
+	}
+	var drawn []int // lines of epochs.csv after each epoch
+	config.OnEpoch = func(train.Epoch) {
+		if err := WriteFiles(config.Dir); err != nil {
+			t.Error(err)
+		}
+		csv, err := os.ReadFile(filepath.Join(config.Dir, EpochsFile))
+		if err != nil {
+			t.Error(err)
+		}
+		drawn = append(drawn, strings.Count(string(csv), "\n"))
 	}
 	h, err := train.Train(t.Context(), backendtest.Go(t), net(), ds, ds, config)
 	if err != nil {
@@ -73,12 +84,24 @@ func TestTraining(t *testing.T) {
 	if err := r.Verify(); err != nil {
 		t.Fatal(err)
 	}
+	if !slices.Equal(drawn, []int{2, 3}) {
+		t.Errorf("lines of %s %v, want 2 and 3", EpochsFile, drawn)
+	}
+	best := r.Best()
+	if len(r.models()) != 2 || best.Validation.Images != 4 || r.Log.Config.Validation != 0.2 || !reflect.DeepEqual(r.Log.Config, h.Config) {
+		t.Errorf("models %+v, best epoch %+v, settings %+v, want %+v", r.models(), best, r.Log.Config, h.Config)
+	}
+	steps, err := r.Steps()
+	if err != nil || len(steps) != 2 || steps[0].Step != 1 || steps[1].Step != 3 || !evaluated(steps[0]) || steps[0].Gradient <= 0 {
+		t.Errorf("steps %+v, %v, want 1 and 3, evaluated", steps, err)
+	}
 	s := r.Summary()
 	if r.State != Finished || len(r.Problems) > 0 || s.Epochs != 2 || s.Steps != 4 || s.Seconds != h.Seconds() || *s.Accuracy != h.Epochs[1].Test.Accuracy {
 		t.Errorf("finished: %s, problems %q, %+v", r.State, r.Problems, s)
 	}
 
 	ctx, stop := context.WithCancel(t.Context())
+	config.OnEpoch = nil
 	config.Dir, config.OnStep = filepath.Join(t.TempDir(), "stopped"), func(train.Progress) { stop() }
 	if _, err := train.Train(ctx, backendtest.Go(t), net(), ds, ds, config); !errors.Is(err, context.Canceled) {
 		t.Fatalf("stopped: %v", err)
@@ -89,28 +112,17 @@ func TestTraining(t *testing.T) {
 	}
 }
 
-// TestLogHasAllOfHistory is that whatever train writes into its log is read, and
-// comes out as it went in.
-func TestLogHasAllOfHistory(t *testing.T) {
-	h := history()
-	h.Epochs[1].Warning = "something"
-	want, err := json.Marshal(h)
-	if err != nil {
-		t.Fatal(err)
+// TestOlderLog is that the settings are read where older logs have them.
+func TestOlderLog(t *testing.T) {
+	const log = `{"architecture":"tiny","images":8,"augmentation":"article","batch_size":5,"learning_rate":0.25,"seed":3,"step":"winograd",
+		"epochs":[{"epoch":1,"train_cost":2,"test":{"images":8,"accuracy":0.5},"seconds":4},{"epoch":2,"train_cost":1,"test":{"images":8,"accuracy":0.5},"seconds":8}]}`
+	r := opened(t, written(t, "run", map[string]string{train.LogFile: log, network.ModelFile: model}))
+	want := train.Config{Augment: train.Article, BatchSize: 5, LearningRate: 0.25, Seed: 3, Step: train.Winograd}
+	if !reflect.DeepEqual(r.Log.Config, want) {
+		t.Errorf("settings %+v, want %+v", r.Log.Config, want)
 	}
-	var l Log
-	d := json.NewDecoder(bytes.NewReader(want))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&l); err != nil {
-		t.Fatal(err)
-	}
-	var a, b any
-	got, err := json.Marshal(l)
-	if err == nil {
-		err = errors.Join(json.Unmarshal(want, &a), json.Unmarshal(got, &b))
-	}
-	if err != nil || fmt.Sprint(a) != fmt.Sprint(b) {
-		t.Errorf("%v: %v\nwant %v", err, b, a)
+	if s := r.Summary(); r.State != Finished || s.Epochs != 2 || s.Steps != 10 || s.ImagesPerSecond != 4 || s.BestEpoch != 1 {
+		t.Errorf("%s, %q, %+v", r.State, r.Problems, s)
 	}
 }
 
@@ -125,10 +137,22 @@ func TestOpen(t *testing.T) {
 		problem string
 	}{
 		{"whole", func(map[string]string) {}, Finished, ""},
-		{"with its last step that of its last epoch", func(f map[string]string) { f[StepsFile] = fmt.Sprintf(step, 6, 3) }, Finished, ""},
-		{"with steps after its last epoch", func(f map[string]string) { f[StepsFile] = within }, Stopped, ""},
+		{"with its last step that of its last epoch", func(f map[string]string) { f[train.StepsFile] = fmt.Sprintf(step, 6, 3) }, Finished, ""},
+		{"with steps after its last epoch", func(f map[string]string) { f[train.StepsFile] = within }, Stopped, ""},
+		{"with all epochs asked for", func(f map[string]string) {
+			f[train.LogFile] = encoded(t, func(h *train.History) { h.Config.Epochs = 3 })
+		}, Finished, ""},
+		{"with fewer", func(f map[string]string) {
+			f[train.LogFile] = encoded(t, func(h *train.History) { h.Config.Epochs = 4 })
+		}, Stopped, ""},
+		{"with fewer, but ended", func(f map[string]string) {
+			f[train.LogFile] = encoded(t, func(h *train.History) { h.Config.Epochs, h.Ended = 4, "no better epoch" })
+		}, Finished, ""},
+		{"ended, and then gone on with", func(f map[string]string) {
+			f[train.LogFile], f[train.StepsFile] = encoded(t, func(h *train.History) { h.Config.Epochs, h.Ended = 3, "all" }), within
+		}, Stopped, ""},
 		{"without epochs", func(f map[string]string) { f[train.LogFile] = `{"images":8,"epochs":[]}` }, Stopped, ""},
-		{"without a log or model", func(f map[string]string) { clear(f); f[StepsFile] = within }, Stopped, "no log.json yet: it stopped before the end of its first epoch"},
+		{"without a log or model", func(f map[string]string) { clear(f); f[train.StepsFile] = within }, Stopped, "no log.json yet: it stopped before the end of its first epoch"},
 		{"with a left-over lock", func(f map[string]string) { f[lock.File] = "process 1 on a machine\n" }, Finished, ""},
 		{"without its log", func(f map[string]string) { delete(f, train.LogFile); f[train.TrainingFile] = "" }, Damaged, "log.json is missing; start the training again"},
 		{"with a log cut short", func(f map[string]string) { f[train.LogFile] = f[train.LogFile][:90] }, Damaged, "log.json: unexpected end of JSON input; put a good copy in its place"},
@@ -141,6 +165,18 @@ func TestOpen(t *testing.T) {
 		{"with a model cut in its header", func(f map[string]string) { f[network.ModelFile] = model[:20] }, Damaged, "model.safetensors is cut short"},
 		{"with a model cut in its numbers", func(f map[string]string) { f[network.ModelFile] = model[:len(model)-1] }, Damaged, "model.safetensors has 67 bytes, want 68"},
 		{"with a damaged header", func(f map[string]string) { f[network.ModelFile] = strings.Replace(model, "{", "[", 1) }, Damaged, "model.safetensors has a damaged header"},
+		{"without its best model", func(f map[string]string) {
+			f[train.LogFile] = encoded(t, func(h *train.History) { h.BestData = "cc" })
+		}, Damaged, "best.safetensors is missing; put a good copy"},
+		{"with a best model cut, of an epoch before", func(f map[string]string) {
+			f[train.LogFile], f[train.BestFile], f[train.TrainingFile] = encoded(t, func(h *train.History) { h.BestData = "cc" }), model[:20], ""
+		}, Damaged, "best.safetensors is cut short, or no safetensors file; put a good copy"},
+		{"with a best model cut, of the last epoch", func(f map[string]string) {
+			f[train.LogFile], f[train.BestFile], f[train.TrainingFile] = encoded(t, func(h *train.History) { h.BestData, h.Epochs[2].Best = "cc", true }), model[:20], ""
+		}, Damaged, "best.safetensors is cut short, or no safetensors file; start the training again"},
+		{"with both damaged", func(f map[string]string) {
+			f[train.LogFile], f[network.ModelFile] = encoded(t, func(h *train.History) { h.BestData = "cc" }), ""
+		}, Damaged, "model.safetensors is cut short, or no safetensors file; put a good copy in its place\nbest.safetensors is missing"},
 	} {
 		t.Run(row.rule, func(t *testing.T) {
 			files := made(t, history(), "")
@@ -166,42 +202,58 @@ func TestOpen(t *testing.T) {
 	}
 }
 
+// encoded is the log of history, changed.
+func encoded(t *testing.T, change func(*train.History)) string {
+	t.Helper()
+	h := history()
+	change(&h)
+	return made(t, h, "")[train.LogFile]
+}
+
 func TestVerify(t *testing.T) {
 	h := history()
-	h.ModelData = fmt.Sprintf("%x", sha256.Sum256([]byte(model)))
-	files := made(t, h, "")
-	if r := opened(t, written(t, "run", files)); r.Verify() != nil || r.State != Finished || len(r.Problems) != 0 {
-		t.Errorf("%s, %q, want finished", r.State, r.Problems)
-	}
-	flipped := maps.Clone(files)
-	flipped[network.ModelFile] = model[:len(model)-1] + "\x3e"
-	r := opened(t, written(t, "run", flipped))
-	if r.State != Finished {
-		t.Errorf("%s before the model is read, want finished", r.State)
-	}
-	if err := r.Verify(); err != nil || r.State != Damaged || len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "want "+h.ModelData) {
-		t.Errorf("with a flipped bit: %v, %s, %q", err, r.State, r.Problems)
+	h.ModelData, h.BestData = fmt.Sprintf("%x", sha256.Sum256([]byte(model))), fmt.Sprintf("%x", sha256.Sum256([]byte(other)))
+	whole := made(t, h, "")
+	whole[train.BestFile] = other
+	for _, row := range []struct {
+		rule    string
+		change  map[string]string
+		problem string
+	}{
+		{"whole", nil, ""},
+		{"another model", map[string]string{network.ModelFile: other}, "model.safetensors is not that of the last epoch: its sha256 is " + h.BestData + ", want " + h.ModelData + "; put"},
+		{"another best model", map[string]string{train.BestFile: model}, "best.safetensors is not that of the best epoch: its sha256 is " + h.ModelData + ", want " + h.BestData + "; put"},
+	} {
+		files := maps.Clone(whole)
+		maps.Copy(files, row.change)
+		r := opened(t, written(t, "run", files))
+		if r.State != Finished {
+			t.Errorf("%s: %s before the models are read, want finished", row.rule, r.State)
+		}
+		want := map[bool]State{true: Finished, false: Damaged}[row.problem == ""]
+		if err := r.Verify(); err != nil || r.State != want || !strings.HasPrefix(strings.Join(r.Problems, "\n"), row.problem) || len(r.Problems) > 1 || row.problem == "" && len(r.Problems) > 0 {
+			t.Errorf("%s: %v, %s, %q, want %s, %q", row.rule, err, r.State, r.Problems, want, row.problem)
+		}
 	}
 }
 
 func TestBest(t *testing.T) {
-	old := opened(t, written(t, "old", made(t, history(), ""))).Log
-	validated := newer()
 	marked := newer()
-	marked.Epochs[0].Best, marked.Epochs[1].Best = true, true // as each was, when it ended
-	for rule, row := range map[string]struct {
-		log  Log
+	marked.Epochs[1].Best = true // the first stays marked
+	for _, row := range []struct {
+		rule string
+		log  train.History
 		want int
 	}{
-		"highest test accuracy":                    {old, 2},
-		"validation accuracy before test accuracy": {validated, 1},
-		"what is marked last before both":          {marked, 2},
+		{"highest test accuracy", history(), 2},
+		{"what is marked", newer(), 1},
+		{"what is marked last", marked, 2},
 	} {
-		if got := row.log.Best(); got == nil || got.Epoch != row.want {
-			t.Errorf("%s: epoch %+v, want %d", rule, got, row.want)
+		if got := (&Run{Log: row.log}).Best(); got == nil || got.Epoch != row.want {
+			t.Errorf("%s: epoch %+v, want %d", row.rule, got, row.want)
 		}
 	}
-	if got := new(Log).Best(); got != nil {
+	if got := new(Run).Best(); got != nil {
 		t.Errorf("no epochs: %+v", got)
 	}
 }

@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/camlab-go/camlab/camlib/train"
 )
 
 func line(step int, loss float64) string {
-	return fmt.Sprintf(`{"step":%d,"epoch":1,"loss":%v,"learning_rate":0.25,"images_per_second":20.5,"seconds":%v}`+"\n", step, loss, float64(step)/2)
+	return fmt.Sprintf(`{"step":%d,"epoch":1,"loss":%v,"learning_rate":0.25,"gradient":1.5,"images_per_second":20.5,"seconds":%v}`+"\n", step, loss, float64(step)/2)
 }
 
 func TestSteps(t *testing.T) {
@@ -26,7 +28,7 @@ func TestSteps(t *testing.T) {
 		{"an empty file", "", nil, ""},
 	} {
 		t.Run(row.rule, func(t *testing.T) {
-			r := opened(t, written(t, "run", map[string]string{StepsFile: row.text}))
+			r := opened(t, written(t, "run", map[string]string{train.StepsFile: row.text}))
 			steps, err := r.Steps()
 			var losses []float64
 			for _, s := range steps {
@@ -56,8 +58,8 @@ func TestLastStep(t *testing.T) {
 	for i := range 1000 {
 		b.WriteString(line(i+1, 1))
 	}
-	last := opened(t, written(t, "run", map[string]string{StepsFile: b.String() + line(1001, 1)[:40]})).LastStep
-	if want := (Step{1000, 1, 1, 0.25, 20.5, 500}); last == nil || *last != want {
+	last := opened(t, written(t, "run", map[string]string{train.StepsFile: b.String() + line(1001, 1)[:40]})).LastStep
+	if want := (train.Step{Step: 1000, Epoch: 1, Loss: 1, LearningRate: 0.25, Gradient: 1.5, ImagesPerSecond: 20.5, Seconds: 500}); last == nil || *last != want {
 		t.Errorf("last step %+v, want %+v", last, want)
 	}
 }

@@ -4,9 +4,11 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/camlab-go/camlab/camlib/train"
 )
@@ -20,9 +22,7 @@ func lay(t *testing.T, root string, runs map[string]map[string]string) {
 			t.Fatal(err)
 		}
 		for name, text := range files {
-			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-				t.Fatal(err)
-			}
+			put(t, dir, name, text)
 		}
 	}
 }
@@ -35,7 +35,7 @@ func TestList(t *testing.T) {
 	broken[train.LogFile] = "{"
 	lay(t, "runs", map[string]map[string]string{
 		"old": old, "sweep/ä": fresh, "broken": broken,
-		"begun": {StepsFile: line(1200, 2)}, "old/copy": old, ".hidden": old, "other": {"file": ""},
+		"begun": {train.StepsFile: line(1200, 2)}, "old/copy": old, ".hidden": old, "other": {"file": ""},
 	})
 	runs, err := List("runs")
 	if err != nil {
@@ -46,7 +46,7 @@ func TestList(t *testing.T) {
 		t.Fatal(err)
 	}
 	const want = `
-run           state     epochs  accuracy (%)  best (%)  test loss   time  images/s           started  network
+run           state     epochs  accuracy (%)  best (%)  test loss   time  images/s     started (UTC)  network
 runs/begun    stopped        –             –         –          –  10m0s        21                 –  –
 runs/broken   damaged        –             –         –          –      –         –                 –  –
 runs/old      finished       3         62.50     75.00     1.0000    12s       2.0                 –  tiny
@@ -136,10 +136,51 @@ results
 	}
 }
 
+// TestSettings is that every setting and all of the environment are shown.
+func TestSettings(t *testing.T) {
+	empty := (&Run{}).settings()
+	for what, set := range map[string]func(r *Run) reflect.Value{
+		"config":      func(r *Run) reflect.Value { return reflect.ValueOf(&r.Log.Config).Elem() },
+		"environment": func(r *Run) reflect.Value { return reflect.ValueOf(&r.Log.Environment).Elem() },
+	} {
+		for i := range set(&Run{}).NumField() {
+			r := &Run{Log: train.History{Images: 1}}
+			field := set(r).Type().Field(i)
+			if field.Tag.Get("json") == "-" {
+				continue // no number depends on it
+			}
+			v := set(r).Field(i)
+			switch v.Interface().(type) {
+			case map[string]float64:
+				v.Set(reflect.ValueOf(map[string]float64{"biases": 64}))
+			case map[string]string:
+				v.Set(reflect.ValueOf(map[string]string{"go": "go1.26"}))
+			case time.Time:
+				v.Set(reflect.ValueOf(time.Unix(0, 0)))
+			case string, train.Optimizer, train.Schedule, train.Augmentation, train.StepKind:
+				v.SetString("x")
+			case float64:
+				v.SetFloat(0.5)
+			default:
+				v.SetInt(7)
+			}
+			shown := 0
+			for k, row := range r.settings() {
+				if row.Name != "training images" && row.Name != "seed" && row.Values[0] != empty[k].Values[0] || row.Name == "seed" && row.Values[0] != "0" {
+					shown++
+				}
+			}
+			if shown != 1 {
+				t.Errorf("%s: %s shows in %d rows, want 1", what, field.Name, shown)
+			}
+		}
+	}
+}
+
 func TestCompare(t *testing.T) {
 	t.Chdir(t.TempDir())
 	third := history()
-	third.BatchSize = 4
+	third.Config.BatchSize = 4
 	lay(t, ".", map[string]map[string]string{
 		"x/old": made(t, history(), ""), "y/old": made(t, third, ""), "new": made(t, newer(), ""),
 	})
@@ -206,7 +247,8 @@ func TestValues(t *testing.T) {
 		count(0): "", count(999): "999", count(1000): "1,000", count(1234567): "1,234,567",
 		duration(9.96): "10.0s", duration(59.6): "1m0s", duration(3725): "1h2m5s",
 		speed(9.94): "9.9", speed(12345.6): "12,346",
-		loss(new(float64)): "0.0000", moment("yesterday"): "yesterday", moment("2026-11-29T12:00:00+02:00"): "2026-11-29 12:00",
+		count(int64(1) << 40): "1,099,511,627,776", share(0): "", share(0.07): "7", share(1. / 3): "33.3333",
+		loss(new(float64)): "0.0000", moment(time.Time{}): "", moment(time.Date(2026, 11, 29, 0, 30, 0, 0, time.FixedZone("", 7200))): "2026-11-28 22:30",
 	} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)
