@@ -89,29 +89,36 @@ func TestWrite(t *testing.T) {
 	_, text, _ := strings.Cut(b.String(), "\n") // the temporary folder
 	const want = `
 settings
-  network                 tiny-wide
-  training images         8
-  validation images       2
-  augmentation            flipcrop
-  batch size (images)     5
-  optimizer               adamw
-  learning rate           0.5
-  schedule                cosine
-  weight decay            0.01
-  label smoothing         0.1
-  weight average (decay)  0.99
-  seed                    4
-  training step           plain
-  backend                 pure Go
-  processor               a processor
-  camlab                  v1
-  Go                      go1.26
-  GoMLX                   v0.28.1
-  plugin                  v0.115
-  commit                  abc
-  started                 2026-11-29 12:00
-  training data (sha256)  aa
-  test data (sha256)      bb
+  network                       tiny-wide
+  weights at the start          weights.safetensors
+  training images               8
+  held out for validation (%)   20
+  augmentation                  flipcrop
+  shift of crops (pixels)       2
+  epochs asked for              9
+  patience (epochs)             1
+  batch size (images)           5
+  optimizer                     adamw
+  weight decay                  0.01
+  learning rate, largest        0.5
+  factors of the learning rate  biases × 64, dense/weights × 0.1111
+  schedule                      cosine
+  warmup (% of the steps)       25
+  label smoothing               0.1
+  weight average (decay)        0.99
+  seed                          4
+  training step                 plain
+  backend                       pure Go
+  processor                     a processor
+  threads                       16
+  camlab                        v1
+  commit                        abc
+  Go                            go1.26
+  GoMLX                         v0.28.1
+  go-xla                        v0.2.4
+  started (UTC)                 2026-11-29 12:00
+  training data (sha256)        aa
+  test data (sha256)            bb
 
 epoch  train loss  validation loss  validation accuracy (%)  test loss  test accuracy (%)  macro-F1 (%)  learning rate  time  images/s
     1      2.0000           0.5000                   100.00     1.5000              50.00         37.50            0.5  4.0s       2.0  best
@@ -119,6 +126,7 @@ epoch  train loss  validation loss  validation accuracy (%)  test loss  test acc
 epoch 2: something is odd
 
 results
+  ended                                no better epoch for 1 epochs
   epochs                               2
   steps                                4
   best epoch                           1
@@ -201,24 +209,32 @@ func TestCompare(t *testing.T) {
                                        x/old     y/old     new
 settings that differ
   network                              tiny      tiny      tiny-wide
-  validation images                    –         –         2
+  weights at the start                 –         –         weights.safetensors
+  held out for validation (%)          –         –         20
+  shift of crops (pixels)              –         –         2
+  epochs asked for                     –         –         9
+  patience (epochs)                    –         –         1
   batch size (images)                  5         4         5
   optimizer                            –         –         adamw
-  learning rate                        0.25      0.25      0.5
-  schedule                             –         –         cosine
   weight decay                         –         –         0.01
+  learning rate, largest               0.25      0.25      0.5
+  factors of the learning rate         –         –         biases × 64, dense/weights × 0.1111
+  schedule                             –         –         cosine
+  warmup (% of the steps)              –         –         25
   label smoothing                      –         –         0.1
   weight average (decay)               –         –         0.99
   seed                                 3         3         4
   processor                            –         –         a processor
+  threads                              –         –         16
   camlab                               –         –         v1
+  commit                               –         –         abc
   Go                                   –         –         go1.26
   GoMLX                                –         –         v0.28.1
-  plugin                               –         –         v0.115
-  commit                               –         –         abc
-  started                              –         –         2026-11-29 12:00
+  go-xla                               –         –         v0.2.4
+  started (UTC)                        –         –         2026-11-29 12:00
 results
   state                                finished  finished  finished
+  ended                                –         –         no better epoch for 1 epochs
   epochs                               3         3         2
   steps                                6         6         4
   best epoch                           2         2         1

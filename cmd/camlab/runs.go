@@ -87,7 +87,7 @@ func newRunsShow() *cobra.Command {
 		Use:   "show FOLDER",
 		Short: "Show a training: its settings, every epoch, what it came to",
 		Long: `Show prints the settings of a training, what it ran on, a line for each epoch and
-what it came to. It reads the model and says if that is not the one of the last epoch.`,
+what it came to. It reads the models and says if one is not that of the last or the best epoch.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := runs.Open(args[0])

@@ -79,7 +79,7 @@ runs/more/now: process `
 	}
 
 	out, err = command(t, "runs", "show", "runs/article")
-	for _, want := range []string{"runs/article: finished\n", "\n  learning rate           0.001\n", "\n   15      0.1940     0.5192              84.97 ", "\n  training time                  34m55s\n"} {
+	for _, want := range []string{"runs/article: finished\n", "\n  learning rate, largest   0.001\n", "\n   15      0.1940     0.5192              84.97 ", "\n  training time                  34m55s\n"} {
 		if err != nil || !strings.Contains(out, want) {
 			t.Errorf("show: %v, want %q in\n%s", err, want, out)
 		}
