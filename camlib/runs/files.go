@@ -21,8 +21,8 @@ const (
 )
 
 // WriteFiles writes into a run folder what people look at, as far as its log has come:
-// [EpochsFile], [CurvesFile] and [ConfusionFile], each whole or as it was. It takes some
-// tenths of a second, and next to nothing where they are those of the log already. A
+// [EpochsFile], [CurvesFile] and [ConfusionFile], each whole or as it was. It takes about
+// a fifth of a second, and next to nothing where they are those of the log already. A
 // training calls it after each epoch, alone in its folder; an error harms nothing but
 // these files. It fails with [ErrNoEpochs] before the end of the first epoch.
 func WriteFiles(dir string) error {

@@ -28,7 +28,7 @@ func articleRun(t *testing.T, dir string) {
 	}
 	var steps strings.Builder
 	for _, step := range []int{17990, 18000} {
-		fmt.Fprintf(&steps, `{"step":%d,"epoch":15,"loss":0.25,"learning_rate":0.001,"images_per_second":1100,"seconds":2090}`+"\n", step)
+		fmt.Fprintf(&steps, `{"step":%d,"epoch":15,"loss":0.25,"learning_rate":0.001,"gradient":1.5,"images_per_second":1100,"seconds":2090}`+"\n", step)
 	}
 	write(t, filepath.Join(dir, "steps.jsonl"), []byte(steps.String()))
 }
@@ -167,7 +167,7 @@ func TestRunsExport(t *testing.T) {
 		t.Errorf("it says %q, want that of the damaged line", said)
 	}
 	csv, err := os.ReadFile("out/csv/steps.csv")
-	if err != nil || !strings.HasSuffix(string(csv), "\n18000,15,0.25,0.001,1100,2090\n") {
+	if err != nil || !strings.HasSuffix(string(csv), "\n18000,15,0.25,0.001,1.5,1100,2090,,\n") {
 		t.Errorf("steps.csv: %v, %q", err, csv)
 	}
 	isPicture(t, "out/curves.png")
