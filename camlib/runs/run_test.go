@@ -237,6 +237,27 @@ func TestVerify(t *testing.T) {
 	}
 }
 
+func TestVerifyOlder(t *testing.T) {
+	r := opened(t, written(t, "run", made(t, history(), "")))
+	if err := r.Verify(); err != nil || r.State != Finished {
+		t.Errorf("a log without checksums: %v, %s, %q", err, r.State, r.Problems)
+	}
+}
+
+// TestLearningRate is that an epoch's is known where the log has none only if it was constant.
+func TestLearningRate(t *testing.T) {
+	for _, row := range []struct {
+		schedule    train.Schedule
+		epoch, want float64
+	}{{"", 0, 0.25}, {train.Constant, 0, 0.25}, {train.Cosine, 0, 0}, {train.Cosine, 0.125, 0.125}} {
+		r := &Run{Log: history()}
+		r.Log.Config.Schedule = row.schedule
+		if got := r.learningRate(&train.Epoch{LearningRate: row.epoch}); got != row.want {
+			t.Errorf("schedule %q, %v in the epoch: %v, want %v", row.schedule, row.epoch, got, row.want)
+		}
+	}
+}
+
 func TestBest(t *testing.T) {
 	marked := newer()
 	marked.Epochs[1].Best = true // the first stays marked
