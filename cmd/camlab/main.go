@@ -40,6 +40,7 @@ func newRoot() *cobra.Command {
 		newNotebook(),
 		newData(),
 		newTrain(),
+		newRuns(),
 		newEvaluate(),
 		newExplain(),
 		newLayers(),

@@ -43,8 +43,7 @@ func Dir(dir string) (unlock func(), err error) {
 		case err != nil:
 			return nil, fmt.Errorf("lock: %w", err)
 		case !locked:
-			holder, _ := os.ReadFile(path) // who it is only helps; Windows does not let it be read
-			return nil, fmt.Errorf("%w by %s", ErrHeld, cmp.Or(string(bytes.TrimSpace(holder)), "another process"))
+			return nil, fmt.Errorf("%w by %s", ErrHeld, holder(path))
 		}
 		current, err := isAt(l, path)
 		if err == nil && current {
@@ -61,6 +60,30 @@ func Dir(dir string) (unlock func(), err error) {
 			return nil, fmt.Errorf("lock: %w", err)
 		}
 	}
+}
+
+// Holder returns which process holds the lock of a folder, as far as that is known, or ""
+// if none does. It makes no file. To find out it shares the lock for a moment if it is
+// free, during which [Dir] fails.
+func Holder(dir string) (string, error) {
+	path := filepath.Join(dir, File)
+	l := flock.New(path, flock.SetFlag(os.O_RDONLY))
+	free, err := l.TryRLock()
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return "", nil
+	case err != nil:
+		return "", errors.Join(fmt.Errorf("lock: %w", err), l.Close())
+	case !free:
+		return holder(path), l.Close()
+	}
+	return "", l.Close()
+}
+
+// holder is what a locked file says. Who it is only helps; Windows does not let it be read.
+func holder(path string) string {
+	text, _ := os.ReadFile(path)
+	return cmp.Or(string(bytes.TrimSpace(text)), "another process")
 }
 
 // isAt reports whether the locked file is the one at path.

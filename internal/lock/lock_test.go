@@ -40,6 +40,42 @@ func TestOneAtATime(t *testing.T) {
 	}
 }
 
+// TestHolder is that asking who holds a lock neither takes it nor leaves a file.
+func TestHolder(t *testing.T) {
+	dir := t.TempDir()
+	ask := func(when, want string) {
+		t.Helper()
+		for range 2 { // the first must not have taken it
+			if got, err := lock.Holder(dir); err != nil || !strings.HasPrefix(got, want) || (got == "") != (want == "") {
+				t.Errorf("%s: held by %q (%v), want %q", when, got, err, want)
+			}
+		}
+	}
+	ask("never locked", "")
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+		t.Errorf("asking left %v (%v), want nothing", left, err)
+	}
+	unlock, err := lock.Dir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	me := fmt.Sprintf("process %d on ", os.Getpid())
+	if runtime.GOOS == "windows" {
+		me = "another process"
+	}
+	ask("locked", me)
+	unlock()
+	ask("unlocked", "")
+	if err := os.WriteFile(filepath.Join(dir, lock.File), []byte("process 1 on a machine\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	ask("left over by a killed process", "")
+	if unlock, err = lock.Dir(dir); err != nil {
+		t.Fatalf("after asking: %v", err)
+	}
+	unlock()
+}
+
 // TestConcurrentTurns has many goroutines take and leave the lock, and wants never two to hold it.
 func TestConcurrentTurns(t *testing.T) {
 	dir := t.TempDir()

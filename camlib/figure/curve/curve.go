@@ -162,9 +162,26 @@ func (c Chart) size() (w, h vg.Length) {
 }
 
 func (c Chart) draw(canvas draw.Canvas) error {
-	points, err := c.points()
+	l, err := c.layout(canvas)
 	if err != nil {
 		return err
+	}
+	l.draw(canvas, l.left, l.right)
+	return nil
+}
+
+// layout is a chart before it is drawn: its plot with the legend beside it.
+type layout struct {
+	plot        *plot.Plot
+	legend      plot.Legend
+	left, right vg.Length // what is left and right of the curves on the canvas
+}
+
+// layout makes a chart for a canvas of this size.
+func (c Chart) layout(canvas draw.Canvas) (*layout, error) {
+	points, err := c.points()
+	if err != nil {
+		return nil, err
 	}
 	sans := func(size float64) font.Font {
 		return font.Font{Typeface: "Liberation", Variant: "Sans", Size: vg.Points(size)}
@@ -222,15 +239,23 @@ func (c Chart) draw(canvas draw.Canvas) error {
 		p.Add(lines[i])
 	}
 
-	// Beside the plot, below the title's line, so that it never covers data.
-	const edge = vg.Length(10)
+	l := &layout{plot: p, legend: legend}
 	box := legend.Rectangle(canvas)
-	width := box.Max.X - box.Min.X + edge
+	l.right = box.Max.X - box.Min.X + 3*edge
+	l.left = p.DataCanvas(draw.Crop(canvas, edge, -l.right, edge, -edge)).Min.X - canvas.Min.X
+	return l, nil
+}
+
+// edge is what stays free around a chart.
+const edge = vg.Length(10)
+
+// draw draws a chart with as much left and right of the curves, at least what its layout says.
+func (l *layout) draw(canvas draw.Canvas, left, right vg.Length) {
 	canvas.SetColor(color.White)
 	canvas.Fill(canvas.Path())
-	p.Draw(draw.Crop(canvas, edge, -width-2*edge, edge, -edge))
-	legend.Draw(draw.Crop(canvas, canvas.Max.X-canvas.Min.X-width, 0, 0, -3*edge))
-	return nil
+	l.plot.Draw(draw.Crop(canvas, edge+left-l.left, -right, edge, -edge))
+	// Beside the plot, below the title's line, so that it never covers data.
+	l.legend.Draw(draw.Crop(canvas, canvas.Max.X-canvas.Min.X-right+2*edge, 0, 0, -3*edge))
 }
 
 // points returns the checked points of every series.
