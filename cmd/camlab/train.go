@@ -20,6 +20,7 @@ import (
 	"github.com/camlab-go/camlab/camlib/cifar10"
 	"github.com/camlab-go/camlab/camlib/images"
 	"github.com/camlab-go/camlab/camlib/network"
+	"github.com/camlab-go/camlab/camlib/runs"
 	"github.com/camlab-go/camlab/camlib/train"
 	"github.com/camlab-go/camlab/camlib/train/progress"
 )
@@ -56,8 +57,8 @@ it ends with the same weights, bit for bit.
 The folder holds model.safetensors (the weights after the last whole epoch),
 best.safetensors (those of the best epoch, by the validation images if there are
 any, or else by the test images), log.json (the settings and every epoch's
-results), steps.jsonl (loss and learning rate every ten steps),
-training.safetensors (what is needed to go on), training.previous.safetensors (the
+results), steps.jsonl (loss and learning rate every ten steps), epochs.csv,
+curves.png and confusion.png (for people), training.safetensors (what is needed to go on), training.previous.safetensors (the
 one before, in case that one is damaged) and, while one is running, .lock (keeps a
 second training out). A folder with the first and the log of a finished run is not
 trained again; one with other files of these names is refused. "camlab runs" lists,
@@ -114,7 +115,13 @@ stays.`,
 				return err
 			}
 			lines := progress.New(cmd.ErrOrStderr())
-			c.OnStep, c.OnEpoch, c.OnNotice = lines.Step, lines.Epoch, lines.Notice
+			c.OnStep, c.OnNotice = lines.Step, lines.Notice
+			c.OnEpoch = func(e train.Epoch) {
+				lines.Epoch(e)
+				if err := runs.WriteFiles(out); err != nil { // they can be made again
+					lines.Notice(err.Error())
+				}
+			}
 			history, err := train.Train(ctx, backend, net, trainSet, testSet, c)
 			lines.Clear()
 			if err != nil {
