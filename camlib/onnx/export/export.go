@@ -39,14 +39,15 @@ func Encode(net *network.Network) ([]byte, error) {
 	if err := net.Check(); err != nil {
 		return nil, fmt.Errorf("export: %w", err)
 	}
-	data, err := encode(net)
+	f, err := translated(net)
 	if err != nil {
 		return nil, fmt.Errorf("export: %s: %w", net.Name, err)
 	}
-	return data, nil
+	return f.encode(), nil
 }
 
-func encode(net *network.Network) ([]byte, error) {
+// translated is a network's file before it is bytes.
+func translated(net *network.Network) (*file, error) {
 	if net.Input.Values() == 0 {
 		return nil, errors.New("trained on images of no particular size, want Input.Size set in a copy of the network")
 	}
@@ -66,10 +67,7 @@ func encode(net *network.Network) ([]byte, error) {
 		return nil, fmt.Errorf("%w: want a network that does the same whatever the batch, or its Batch set", err)
 	}
 	f := newFile(net, r)
-	if err := f.write(); err != nil {
-		return nil, err
-	}
-	return f.encode(), nil
+	return f, f.write()
 }
 
 // recording is a network, operation by operation.
@@ -83,7 +81,11 @@ type recording struct {
 func record(net *network.Network, batch int) (r *recording, err error) {
 	rec := &recorder{}
 	defer func() {
-		if p := recover(); p != nil {
+		switch p := recover().(type) {
+		case nil:
+		case error:
+			err = fmt.Errorf("%s: %w", place(rec.layer), p)
+		default:
 			err = fmt.Errorf("%s: %v", place(rec.layer), p)
 		}
 	}()

@@ -1,24 +1,342 @@
 package export_test
 
 import (
-	"context"
-	"os"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/layers"
+	"github.com/gomlx/gomlx/ml/layers/activation"
+	"github.com/gomlx/gomlx/ml/layers/norm"
+	"github.com/gomlx/gomlx/ml/model"
+
 	"github.com/camlab-go/camlab/camlib/article"
+	"github.com/camlab-go/camlab/camlib/cam"
+	"github.com/camlab-go/camlab/camlib/images"
+	"github.com/camlab-go/camlab/camlib/network"
+	"github.com/camlab-go/camlab/camlib/onnx"
 	"github.com/camlab-go/camlab/camlib/onnx/export"
+	"github.com/camlab-go/camlab/internal/backendtest"
+	"github.com/camlab-go/camlab/internal/nn"
 )
 
-var _ = context.Background
+// filled gives the variables of a network random values; variances are positive.
+func filled(t *testing.T, net *network.Network) *network.Network {
+	t.Helper()
+	if _, err := net.Summary(backendtest.Go(t), images.Size{}); err != nil { // makes the variables
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for v := range net.Store.IterVariables() {
+		values := make([]float32, v.Shape().Size())
+		for i := range values {
+			if values[i] = float32(rng.NormFloat64() * 0.3); strings.HasSuffix(v.Path(), "variance") {
+				values[i] = 0.2 + float32(rng.Float64())
+			}
+		}
+		if err := v.SetValue(tensors.FromFlatDataAndDimensions(values, v.Shape().Dimensions...)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return net
+}
 
-func TestTry(t *testing.T) {
-	n, err := article.Pretrained()
+// pixels are images for a network, of which it has not been exported for as many.
+func pixels(net *network.Network) images.Batch {
+	x := images.NewBatch(3, net.Input.Size)
+	rng := rand.New(rand.NewPCG(3, 4))
+	for i := range x.Pixels {
+		x.Pixels[i] = rng.Float32()
+	}
+	return x
+}
+
+// again is the network that package onnx makes of a network's file.
+func again(t *testing.T, net *network.Network) *network.Network {
+	t.Helper()
+	data, err := export.Encode(net)
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := export.Encode(n)
+	m, err := onnx.Decode(data, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	os.WriteFile("/tmp/article.onnx", data, 0o644)
+	im, err := m.Network(backendtest.Go(t), onnx.Options{Classes: net.Classes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if im.OneAtATime {
+		t.Errorf("%s takes one image at a time: %q", net.Name, im.Notes)
+	}
+	return im.Network
+}
+
+// operators are those of a network's file.
+func operators(t *testing.T, net *network.Network) (kinds []string) {
+	t.Helper()
+	all, err := export.Operators(net)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// same holds a network to what its file says: scores, and maps at every layer that has
+// places, of which the file has to have the name.
+func same(t *testing.T, net *network.Network, methods ...cam.Method) {
+	t.Helper()
+	back, x := again(t, net), pixels(net)
+	explain := func(n *network.Network, layer string, m cam.Method) *cam.Result {
+		t.Helper()
+		at, err := n.At(layer)
+		if err != nil {
+			t.Fatalf("%s: %v", net.Name, err)
+		}
+		e, err := cam.New(backendtest.Go(t), at, cam.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := e.Explain(t.Context(), m, x, cam.Classes(0, 1, 1))
+		if err != nil {
+			t.Fatalf("%s at %s: %v", net.Name, layer, err)
+		}
+		return r
+	}
+	for i, l := range net.LayerNames() {
+		for _, m := range methods {
+			if m == (cam.CAM{}) && i < len(net.Layers)-1 {
+				continue
+			}
+			want, got := explain(net, l, m), explain(back, l, m)
+			backendtest.Near(t, net.Name+" at "+l+": scores", got.Scores, want.Scores, 1e-5)
+			backendtest.Near(t, net.Name+" at "+l+": "+m.Spec().Name, got.Maps, want.Maps, 1e-5)
+			if slices.Max(want.Maps) == slices.Min(want.Maps) {
+				t.Errorf("%s at %s: a flat map, want one that says something", net.Name, l)
+			}
+		}
+	}
+}
+
+func TestArticle(t *testing.T) {
+	net, err := article.Pretrained()
+	if err != nil {
+		t.Fatal(err)
+	}
+	net.Input.Height, net.Input.Width = 16, 12 // which takes less time
+	same(t, net, cam.CAM{}, cam.GradCAM{}, cam.HiResCAM{})
+	want := "Conv Relu Conv Relu MaxPool Conv Relu Conv Relu Conv Relu ReduceMean Gemm"
+	if got := strings.Join(operators(t, net), " "); got != want {
+		t.Errorf("operators %s, want %s", got, want)
+	}
+}
+
+func chain(name string, size images.Size, head func(scope *model.Scope, act *Node) *Node, build ...func(scope *model.Scope, x *Node) *Node) *network.Network {
+	n := &network.Network{Name: name, Store: model.NewStore(), Head: head, Input: network.Input{Size: size}}
+	for i, b := range build {
+		n.Layers = append(n.Layers, network.Layer{Name: string(rune('a' + i)), Build: func(scope *model.Scope, x *Node) *Node {
+			return b(scope.At("%s", string(rune('a'+i))), x)
+		}})
+	}
+	return n
+}
+
+func dense(scope *model.Scope, act *Node) *Node {
+	return layers.Dense(scope.At("head"), ReduceMean(act, 1, 2), true, 3)
+}
+
+func conv(scope *model.Scope, x *Node, channels int) *Node {
+	return layers.Convolution(scope, x).Channels(channels).KernelSize(3).PadSame().Done()
+}
+
+// TestBatchNormalization is GoMLX's in both of its forms, with dropout and pools.
+func TestBatchNormalization(t *testing.T) {
+	build := func(fast bool) *network.Network {
+		normal := func(scope *model.Scope, x *Node) *Node {
+			return activation.Relu(norm.BatchNorm(scope, x, -1).UseBackendInference(fast).Done())
+		}
+		return chain("normalized", images.Size{Height: 8, Width: 12, Channels: 3}, dense,
+			func(scope *model.Scope, x *Node) *Node {
+				return layers.DropoutStatic(scope, normal(scope, conv(scope, x, 4)), 0.5)
+			},
+			func(scope *model.Scope, x *Node) *Node {
+				return normal(scope, conv(scope, nn.MaxPool2x2(x), 5))
+			})
+	}
+	net, operator := filled(t, build(false)), build(true)
+	operator.Store = net.Store
+	for _, n := range []*network.Network{net, operator} {
+		want := "Conv BatchNormalization Relu MaxPool Conv BatchNormalization Relu ReduceMean Gemm"
+		if got := strings.Join(operators(t, n), " "); got != want {
+			t.Errorf("operators %s, want %s", got, want)
+		}
+	}
+	same(t, net, cam.GradCAM{}, cam.HiResCAM{}, cam.CAM{})
+	// Pure Go does not compute the operator; its file says what the other's does.
+	backendtest.Near(t, "operator", scores(t, again(t, operator)), scores(t, net), 1e-5)
+}
+
+// TestBranches is a residual network whose branch is a layer, with a squeeze and
+// excitation, strides, groups and pools.
+func TestBranches(t *testing.T) {
+	net := chain("branches", images.Size{Height: 8, Width: 12, Channels: 3}, nil,
+		func(scope *model.Scope, x *Node) *Node {
+			return activation.Relu(layers.Convolution(scope, x).Channels(6).KernelSize(3).Strides(2).PadSame().Done())
+		})
+	net.Layers = append(net.Layers, network.Layer{Name: "branch", BuildBeside: func(scope *model.Scope, x *Node, _ []*Node) (*Node, []*Node) {
+		scope = scope.At("branch")
+		y := Convolve(x, scope.VariableWithShape("grouped", shapes.Make(dtypes.Float32, 3, 3, 3, 6)).NodeValue(x)).Strides(1).ChannelGroupCount(2).PadSame().Done()
+		gate := Sigmoid(layers.Dense(scope.At("gate"), ReduceMean(y, 1, 2), true, 6))
+		return Mul(y, Reshape(gate, -1, 1, 1, 6)), []*Node{x}
+	}})
+	net.HeadBeside = func(scope *model.Scope, act *Node, beside []*Node) *Node {
+		x := activation.Relu(Add(act, beside[0]))
+		x = Concatenate([]*Node{nn.MaxPool2x2(x), Slice(x, AxisRange(), AxisRange(0, 4).Stride(2), AxisRange(0, 6).Stride(2))}, -1)
+		x = Reshape(x, x.Shape().Dim(0), -1)
+		return layers.Dense(scope.At("head"), activation.Swish(layers.Dense(scope.At("hidden"), x, true, 7)), true, 3)
+	}
+	same(t, filled(t, net), cam.GradCAM{}, cam.HiResCAM{})
+}
+
+// TestOperations is that what GoMLX's functions build is the same after the file.
+func TestOperations(t *testing.T) {
+	row := func(x *Node) *Node { return Reshape(x, x.Shape().Dim(0), -1) } // [n, 24]
+	for name, f := range map[string]func(g *Graph, x *Node) *Node{         // of x, [n, 4, 2, 3]
+		"functions": func(_ *Graph, x *Node) *Node {
+			return Add(Add(Mul(Sin(x), Cos(x)), Sub(Tanh(x), Exp(Neg(x)))), Add(Mul(Log1P(Abs(x)), Erf(x)), Mul(Rsqrt(AddScalar(x, 1)), Expm1(x))))
+		},
+		"steps": func(_ *Graph, x *Node) *Node {
+			return Add(Floor(MulScalar(x, 5)), Mul(Ceil(x), Sign(SubScalar(x, 0.5))))
+		},
+		"clip": func(_ *Graph, x *Node) *Node { return ClipScalar(x, 0.2, 0.7) },
+		"powers": func(_ *Graph, x *Node) *Node {
+			return Add(Pow(x, AddScalar(x, 1)), Mod(x, Scalar(x.Graph(), x.DType(), 0.3)))
+		},
+		"minimum": func(_ *Graph, x *Node) *Node { return Min(x, OneMinus(x)) },
+		"logic": func(_ *Graph, x *Node) *Node {
+			half := Scalar(x.Graph(), x.DType(), 0.5)
+			a, b := GreaterThan(x, half), LessOrEqual(x, MulScalar(x, 0.9))
+			return ConvertDType(LogicalOr(LogicalAnd(a, LogicalNot(b)), LogicalXor(NotEqual(x, half), LogicalAnd(IsFinite(x), LessThan(x, half)))), dtypes.Float32)
+		},
+		"leaky":   func(_ *Graph, x *Node) *Node { return activation.LeakyRelu(SubScalar(x, 0.5)) },
+		"gelu":    func(_ *Graph, x *Node) *Node { return activation.Gelu(SubScalar(x, 0.5)) },
+		"softmax": func(_ *Graph, x *Node) *Node { return Softmax(x, 1) },
+		"layernorm": func(_ *Graph, x *Node) *Node {
+			return norm.LayerNorm(model.NewStore().RootScope(), x, -1).LearnedGain(false).LearnedOffset(false).Done()
+		},
+		"reductions": func(_ *Graph, x *Node) *Node {
+			return Concatenate([]*Node{ReduceMax(x, 1), ReduceSum(x, 1), ReduceMin(x, 1), ReduceMultiply(x, 1)}, -1)
+		},
+		"transposed": func(_ *Graph, x *Node) *Node { return Transpose(x, 1, 3) },
+		"sliced":     func(_ *Graph, x *Node) *Node { return Slice(x, AxisRange(), AxisRange(1, 4).Stride(2), AxisElem(1)) },
+		"reversed":   func(_ *Graph, x *Node) *Node { return Reverse(x, 1, 3) },
+		"padded": func(g *Graph, x *Node) *Node {
+			return Pad(x, Scalar(g, x.DType(), 0.25), PadAxis{}, PadAxis{Start: 1}, PadAxis{End: 2}, PadAxis{})
+		},
+		"matrices": func(_ *Graph, x *Node) *Node { return Einsum("nhwc,nhvc->nwv", x, x) },
+		"places":   func(_ *Graph, x *Node) *Node { return Einsum("nhwc,nhvc->nhwv", x, x) },
+		"attention": func(_ *Graph, x *Node) *Node {
+			p := Softmax(Einsum("nhqd,nhkd->nhqk", x, x), -1)
+			return Einsum("nhqk,nhkd->nhqd", p, x)
+		},
+		"picked": func(g *Graph, x *Node) *Node {
+			return Gather(Const(g, [][]float32{{1, 2}, {3, 4}, {5, 6}}), Reshape(ConvertDType(MulScalar(x, 2.9), dtypes.Int32), x.Shape().Dim(0), -1, 1))
+		},
+		"largest": func(_ *Graph, x *Node) *Node {
+			return ConvertDType(Concatenate([]*Node{ArgMax(x, 1), ArgMin(x, 1)}, -1), dtypes.Float32)
+		},
+		"counted": func(g *Graph, x *Node) *Node { return Mul(x, Iota(g, shapes.Make(dtypes.Float32, 1, 4, 2, 3), 1)) },
+		"token": func(g *Graph, x *Node) *Node { // a constant beside each image's values
+			n := x.Shape().Dim(0)
+			return Concatenate([]*Node{BroadcastToDims(Const(g, [][][]float32{{{1, 2, 3}}}), n, 1, 3), Reshape(x, n, -1, 3)}, 1)
+		},
+		"folded": func(g *Graph, x *Node) *Node {
+			w := Const(g, [][]float32{{1, 2, 3}, {3, 4, 7}, {0, 1, 0}})
+			return Einsum("nhwc,cd->nhwd", x, Div(w, Sqrt(ReduceAllSum(Mul(w, w)))))
+		},
+		"together": func(_ *Graph, x *Node) *Node { // images and places in one axis
+			y := Reshape(x, -1, 3)
+			return Reshape(Add(y, MulScalar(Reverse(y, 1), 2)), x.Shape().Dimensions...)
+		},
+		"windows": func(_ *Graph, x *Node) *Node {
+			return Concatenate([]*Node{SumPool(x).Window(3).Strides(1).PadSame().Done(), MaxPool(x).Window(3).Strides(1).PadSame().Done(),
+				MeanPool(x).Window(2).Strides(1).PadSame().Done()}, -1)
+		},
+		"means": func(_ *Graph, x *Node) *Node {
+			return Concatenate([]*Node{row(MeanPool(x).Window(2).Done()), ReduceMean(x, 1, 2), row(ReduceMean(x, -1))}, -1)
+		},
+		"maximum": func(_ *Graph, x *Node) *Node { // of slices that are no window
+			return Max(Slice(x, AxisRange(), AxisRange(0, 2)), Slice(x, AxisRange(), AxisRange(2, 4)))
+		},
+		"scaled": func(g *Graph, x *Node) *Node { return AddScalar(MulScalar(x, 3), 1) },
+		"apart": func(g *Graph, x *Node) *Node {
+			return Add(Mul(x, Const(g, [][][][]float32{{{{1, 2, 5}}}})), Const(g, [][][][]float32{{{{1}, {3}}}}))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			net := chain(name, images.Size{Height: 4, Width: 2, Channels: 3}, func(_ *model.Scope, act *Node) *Node {
+				return row(f(act.Graph(), act))
+			}, func(_ *model.Scope, x *Node) *Node { return Mul(x, x) })
+			want, got := scores(t, net), scores(t, again(t, net))
+			backendtest.Near(t, name, got, want, 1e-5)
+			if slices.Max(want) == slices.Min(want) {
+				t.Errorf("all scores are %v, want ones that say something", want[0])
+			}
+		})
+	}
+}
+
+func scores(t *testing.T, net *network.Network) []float32 {
+	t.Helper()
+	x := pixels(net)
+	out, err := model.CallOnce(backendtest.Go(t), net.Store, net.Forward, tensors.FromFlatDataAndDimensions(x.Pixels, x.N, x.Height, x.Width, x.Channels))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tensors.MustCopyFlatData[float32](out)
+}
+
+func TestErrors(t *testing.T) {
+	size := images.Size{Height: 4, Width: 2, Channels: 3}
+	flat := func(_ *model.Scope, x *Node) *Node { return Reshape(x, x.Shape().Dim(0), -1) }
+	layer := func(f func(x *Node) *Node) *network.Network {
+		return chain("net", size, flat, func(_ *model.Scope, x *Node) *Node { return f(x) })
+	}
+	batched := layer(func(x *Node) *Node { return Sub(x, Slice(x, AxisElem(0))) })
+	batched.Batch = 2
+	if _, err := export.Encode(batched); err != nil {
+		t.Errorf("of a network with a batch: %v", err)
+	}
+	empty := chain("net", size, dense)
+	empty.Layers = []network.Layer{{Name: "c1", Build: func(scope *model.Scope, x *Node) *Node { return conv(scope.At("c1"), x, 2) }}}
+	for want, net := range map[string]*network.Network{
+		"export: network: none, want one": nil,
+		`export: net: layer "c1": variable /c1/conv/biases has no value, want a loaded or trained network`:           empty,
+		"export: net: trained on images of no particular size, want Input.Size set in a copy of the network":         chain("net", images.Size{}, flat, flat),
+		`export: net: layer "a": operation FFT, which camlab does not write as ONNX`:                                 layer(func(x *Node) *Node { return Real(FFT(ConvertDType(x, dtypes.Complex64))) }),
+		`export: net: layer "a": Slice of (Float32)[1, 4, 2, 3]: a part of the batch, want Batch set in the network`: layer(func(x *Node) *Node { return Sub(x, Slice(x, AxisElem(0))) }),
+		`export: net: layer "a": Iota of (Float32)[5]: depends on the batch, want Batch set in the network`: layer(func(x *Node) *Node {
+			return Add(x, Reshape(Iota(x.Graph(), shapes.Make(dtypes.Float32, x.Shape().Dim(0)), 0), -1, 1, 1, 1))
+		}),
+		`export: net: layer "a": ConvGeneral`: layer(func(x *Node) *Node {
+			return Gradient(ReduceAllSum(Convolve(x, Ones(x.Graph(), shapes.Make(dtypes.Float32, 2, 2, 3, 3))).Strides(2).NoPadding().Done()), x)[0]
+		}),
+		`export: net: scores shaped (Float32)[5, 4, 2, 3] for 5 images, want [5, classes]`: chain("net", size, func(_ *model.Scope, x *Node) *Node { return x }, func(_ *model.Scope, x *Node) *Node { return Neg(x) }),
+	} {
+		_, err := export.Encode(net)
+		if err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("error %v, want %s", err, want)
+		}
+	}
+	_, err := export.Encode(layer(func(x *Node) *Node { return Real(FFT(ConvertDType(x, dtypes.Complex64))) }))
+	if !errors.Is(err, compute.ErrNotImplemented) {
+		t.Errorf("error %v, want one that is ErrNotImplemented", err)
+	}
 }

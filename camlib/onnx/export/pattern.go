@@ -26,10 +26,12 @@ func (f *file) pattern(o *op) (*stored, error) {
 		if x, a := f.windowed(o); x != nil {
 			return f.pool(o, x, "MaxPool", *a)
 		}
-	case o.is(compute.OpTypeDiv, compute.OpTypeMul):
-		return f.mean(o)
-	case o.is(compute.OpTypeAdd):
-		return f.biased(o)
+	case o.is(compute.OpTypeAdd, compute.OpTypeSub, compute.OpTypeMul, compute.OpTypeDiv):
+		for _, try := range []func(*op) (*stored, error){f.normalized, f.mean, f.biased} {
+			if s, err := try(o); s != nil || err != nil {
+				return s, err
+			}
+		}
 	}
 	return nil, nil
 }
@@ -138,7 +140,7 @@ func (f *file) mean(o *op) (*stored, error) {
 		return o.is(compute.OpTypeDiv) && f.all(o.in[1], float64(n)) || o.is(compute.OpTypeMul) && f.all(o.in[1], float64(float32(1/float64(n))))
 	}
 	sum := o.in[0]
-	if f.uses[sum] > 1 {
+	if f.uses[sum] > 1 || !o.is(compute.OpTypeDiv, compute.OpTypeMul) {
 		return nil, nil
 	}
 	switch {
@@ -165,7 +167,7 @@ func (f *file) mean(o *op) (*stored, error) {
 func (f *file) biased(o *op) (*stored, error) {
 	for i, z := range o.in {
 		bias := o.in[1-i]
-		if f.uses[z] > 1 || !f.isConstant(bias) || !z.is(compute.OpTypeConvGeneral, compute.OpTypeDotGeneral) || !slices.Equal(z.dims, o.dims) {
+		if !o.is(compute.OpTypeAdd) || f.uses[z] > 1 || !f.isConstant(bias) || !z.is(compute.OpTypeConvGeneral, compute.OpTypeDotGeneral) || !slices.Equal(z.dims, o.dims) {
 			continue
 		}
 		s, err := f.get(bias)

@@ -194,7 +194,7 @@ func (f *file) pad(o *op) (*stored, error) {
 	if err != nil {
 		return nil, err
 	}
-	pads := make([]int, 2*len(sides))
+	pads := make([]int, 2*len(s.order))
 	for i, axis := range s.order {
 		if axis >= len(sides) {
 			continue
