@@ -156,21 +156,23 @@ func conv(scope *model.Scope, x *Node, channels int) *Node {
 	return layers.Convolution(scope, x).Channels(channels).KernelSize(3).PadSame().Done()
 }
 
+// normalized is a network with batch normalization, as an operator or written out.
+func normalized(fast bool) *network.Network {
+	normal := func(scope *model.Scope, x *Node) *Node {
+		return activation.Relu(norm.BatchNorm(scope, x, -1).UseBackendInference(fast).Done())
+	}
+	return chain("normalized", images.Size{Height: 8, Width: 12, Channels: 3}, dense,
+		func(scope *model.Scope, x *Node) *Node {
+			return layers.DropoutStatic(scope, normal(scope, conv(scope, x, 4)), 0.5)
+		},
+		func(scope *model.Scope, x *Node) *Node {
+			return normal(scope, conv(scope, nn.MaxPool2x2(x), 5))
+		})
+}
+
 // TestBatchNormalization is GoMLX's in both of its forms, with dropout and pools.
 func TestBatchNormalization(t *testing.T) {
-	build := func(fast bool) *network.Network {
-		normal := func(scope *model.Scope, x *Node) *Node {
-			return activation.Relu(norm.BatchNorm(scope, x, -1).UseBackendInference(fast).Done())
-		}
-		return chain("normalized", images.Size{Height: 8, Width: 12, Channels: 3}, dense,
-			func(scope *model.Scope, x *Node) *Node {
-				return layers.DropoutStatic(scope, normal(scope, conv(scope, x, 4)), 0.5)
-			},
-			func(scope *model.Scope, x *Node) *Node {
-				return normal(scope, conv(scope, nn.MaxPool2x2(x), 5))
-			})
-	}
-	net, operator := filled(t, build(false)), build(true)
+	net, operator := filled(t, normalized(false)), normalized(true)
 	operator.Store = net.Store
 	for _, n := range []*network.Network{net, operator} {
 		want := "Conv BatchNormalization Relu MaxPool Conv BatchNormalization Relu ReduceMean Gemm"
@@ -183,9 +185,9 @@ func TestBatchNormalization(t *testing.T) {
 	backendtest.Near(t, "operator", scores(t, again(t, operator)), scores(t, net), 1e-5)
 }
 
-// TestBranches is a residual network whose branch is a layer, with a squeeze and
-// excitation, strides, groups and pools.
-func TestBranches(t *testing.T) {
+// branches is a residual network whose branch is a layer, with a squeeze and excitation,
+// strides, groups and pools.
+func branches() *network.Network {
 	net := chain("branches", images.Size{Height: 8, Width: 12, Channels: 3}, nil,
 		func(scope *model.Scope, x *Node) *Node {
 			return activation.Relu(layers.Convolution(scope, x).Channels(6).KernelSize(3).Strides(2).PadSame().Done())
@@ -202,90 +204,17 @@ func TestBranches(t *testing.T) {
 		x = Reshape(x, x.Shape().Dim(0), -1)
 		return layers.Dense(scope.At("head"), activation.Swish(layers.Dense(scope.At("hidden"), x, true, 7)), true, 3)
 	}
-	same(t, filled(t, net), cam.GradCAM{}, cam.HiResCAM{})
+	return net
 }
 
-// TestOperations is that what GoMLX's functions build is the same after the file.
+func TestBranches(t *testing.T) { same(t, filled(t, branches()), cam.GradCAM{}, cam.HiResCAM{}) }
+
+// TestOperations is that an operation is the same after the file.
 func TestOperations(t *testing.T) {
-	row := func(x *Node) *Node { return Reshape(x, x.Shape().Dim(0), -1) } // [n, 24]
-	for name, f := range map[string]func(g *Graph, x *Node) *Node{         // of x, [n, 4, 2, 3]
-		"functions": func(_ *Graph, x *Node) *Node {
-			return Add(Add(Mul(Sin(x), Cos(x)), Sub(Tanh(x), Exp(Neg(x)))), Add(Mul(Log1P(Abs(x)), Erf(x)), Mul(Rsqrt(AddScalar(x, 1)), Expm1(x))))
-		},
-		"steps": func(_ *Graph, x *Node) *Node {
-			return Add(Floor(MulScalar(x, 5)), Mul(Ceil(x), Sign(SubScalar(x, 0.5))))
-		},
-		"clip": func(_ *Graph, x *Node) *Node { return ClipScalar(x, 0.2, 0.7) },
-		"powers": func(_ *Graph, x *Node) *Node {
-			return Add(Pow(x, AddScalar(x, 1)), Mod(x, Scalar(x.Graph(), x.DType(), 0.3)))
-		},
-		"minimum": func(_ *Graph, x *Node) *Node { return Min(x, OneMinus(x)) },
-		"logic": func(_ *Graph, x *Node) *Node {
-			half := Scalar(x.Graph(), x.DType(), 0.5)
-			a, b := GreaterThan(x, half), LessOrEqual(x, MulScalar(x, 0.9))
-			return ConvertDType(LogicalOr(LogicalAnd(a, LogicalNot(b)), LogicalXor(NotEqual(x, half), LogicalAnd(IsFinite(x), LessThan(x, half)))), dtypes.Float32)
-		},
-		"leaky":   func(_ *Graph, x *Node) *Node { return activation.LeakyRelu(SubScalar(x, 0.5)) },
-		"gelu":    func(_ *Graph, x *Node) *Node { return activation.Gelu(SubScalar(x, 0.5)) },
-		"softmax": func(_ *Graph, x *Node) *Node { return Softmax(x, 1) },
-		"layernorm": func(_ *Graph, x *Node) *Node {
-			return norm.LayerNorm(model.NewStore().RootScope(), x, -1).LearnedGain(false).LearnedOffset(false).Done()
-		},
-		"reductions": func(_ *Graph, x *Node) *Node {
-			return Concatenate([]*Node{ReduceMax(x, 1), ReduceSum(x, 1), ReduceMin(x, 1), ReduceMultiply(x, 1)}, -1)
-		},
-		"transposed": func(_ *Graph, x *Node) *Node { return Transpose(x, 1, 3) },
-		"sliced":     func(_ *Graph, x *Node) *Node { return Slice(x, AxisRange(), AxisRange(1, 4).Stride(2), AxisElem(1)) },
-		"reversed":   func(_ *Graph, x *Node) *Node { return Reverse(x, 1, 3) },
-		"padded": func(g *Graph, x *Node) *Node {
-			return Pad(x, Scalar(g, x.DType(), 0.25), PadAxis{}, PadAxis{Start: 1}, PadAxis{End: 2}, PadAxis{})
-		},
-		"matrices": func(_ *Graph, x *Node) *Node { return Einsum("nhwc,nhvc->nwv", x, x) },
-		"places":   func(_ *Graph, x *Node) *Node { return Einsum("nhwc,nhvc->nhwv", x, x) },
-		"attention": func(_ *Graph, x *Node) *Node {
-			p := Softmax(Einsum("nhqd,nhkd->nhqk", x, x), -1)
-			return Einsum("nhqk,nhkd->nhqd", p, x)
-		},
-		"picked": func(g *Graph, x *Node) *Node {
-			return Gather(Const(g, [][]float32{{1, 2}, {3, 4}, {5, 6}}), Reshape(ConvertDType(MulScalar(x, 2.9), dtypes.Int32), x.Shape().Dim(0), -1, 1))
-		},
-		"largest": func(_ *Graph, x *Node) *Node {
-			return ConvertDType(Concatenate([]*Node{ArgMax(x, 1), ArgMin(x, 1)}, -1), dtypes.Float32)
-		},
-		"counted": func(g *Graph, x *Node) *Node { return Mul(x, Iota(g, shapes.Make(dtypes.Float32, 1, 4, 2, 3), 1)) },
-		"token": func(g *Graph, x *Node) *Node { // a constant beside each image's values
-			n := x.Shape().Dim(0)
-			return Concatenate([]*Node{BroadcastToDims(Const(g, [][][]float32{{{1, 2, 3}}}), n, 1, 3), Reshape(x, n, -1, 3)}, 1)
-		},
-		"folded": func(g *Graph, x *Node) *Node {
-			w := Const(g, [][]float32{{1, 2, 3}, {3, 4, 7}, {0, 1, 0}})
-			return Einsum("nhwc,cd->nhwd", x, Div(w, Sqrt(ReduceAllSum(Mul(w, w)))))
-		},
-		"together": func(_ *Graph, x *Node) *Node { // images and places in one axis
-			y := Reshape(x, -1, 3)
-			return Reshape(Add(y, MulScalar(Reverse(y, 1), 2)), x.Shape().Dimensions...)
-		},
-		"windows": func(_ *Graph, x *Node) *Node {
-			return Concatenate([]*Node{SumPool(x).Window(3).Strides(1).PadSame().Done(), MaxPool(x).Window(3).Strides(1).PadSame().Done(),
-				MeanPool(x).Window(2).Strides(1).PadSame().Done()}, -1)
-		},
-		"means": func(_ *Graph, x *Node) *Node {
-			return Concatenate([]*Node{row(MeanPool(x).Window(2).Done()), ReduceMean(x, 1, 2), row(ReduceMean(x, -1))}, -1)
-		},
-		"maximum": func(_ *Graph, x *Node) *Node { // of slices that are no window
-			return Max(Slice(x, AxisRange(), AxisRange(0, 2)), Slice(x, AxisRange(), AxisRange(2, 4)))
-		},
-		"scaled": func(g *Graph, x *Node) *Node { return AddScalar(MulScalar(x, 3), 1) },
-		"apart": func(g *Graph, x *Node) *Node {
-			return Add(Mul(x, Const(g, [][][][]float32{{{{1, 2, 5}}}})), Const(g, [][][][]float32{{{{1}, {3}}}}))
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			net := chain(name, images.Size{Height: 4, Width: 2, Channels: 3}, func(_ *model.Scope, act *Node) *Node {
-				return row(f(act.Graph(), act))
-			}, func(_ *model.Scope, x *Node) *Node { return Mul(x, x) })
+	for _, net := range operations() {
+		t.Run(net.Name, func(t *testing.T) {
 			want, got := scores(t, net), scores(t, again(t, net))
-			backendtest.Near(t, name, got, want, 1e-5)
+			backendtest.Near(t, net.Name, got, want, 1e-5)
 			if slices.Max(want) == slices.Min(want) {
 				t.Errorf("all scores are %v, want ones that say something", want[0])
 			}
@@ -295,7 +224,11 @@ func TestOperations(t *testing.T) {
 
 func scores(t *testing.T, net *network.Network) []float32 {
 	t.Helper()
-	x := pixels(net)
+	return scoresOf(t, net, pixels(net))
+}
+
+func scoresOf(t *testing.T, net *network.Network, x images.Batch) []float32 {
+	t.Helper()
 	out, err := model.CallOnce(backendtest.Go(t), net.Store, net.Forward, tensors.FromFlatDataAndDimensions(x.Pixels, x.N, x.Height, x.Width, x.Channels))
 	if err != nil {
 		t.Fatal(err)
