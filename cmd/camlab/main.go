@@ -45,6 +45,7 @@ func newRoot() *cobra.Command {
 		newLayers(),
 		newCheck(),
 		newCard(),
+		newExport(),
 		newFetch(),
 		newReport(),
 		newMeasure(),
