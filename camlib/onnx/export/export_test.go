@@ -3,6 +3,7 @@ package export_test
 import (
 	"errors"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -25,6 +26,7 @@ import (
 	"github.com/camlab-go/camlab/camlib/onnx/export"
 	"github.com/camlab-go/camlab/internal/backendtest"
 	"github.com/camlab-go/camlab/internal/nn"
+	"github.com/camlab-go/camlab/internal/onnxtest"
 )
 
 // filled gives the variables of a network random values; variances are positive.
@@ -131,7 +133,7 @@ func TestArticle(t *testing.T) {
 		t.Fatal(err)
 	}
 	net.Input.Height, net.Input.Width = 16, 12 // which takes less time
-	same(t, net, cam.CAM{}, cam.GradCAM{}, cam.HiResCAM{})
+	same(t, net, cam.CAM{}, cam.GradCAM{})
 	want := "Conv Relu Conv Relu MaxPool Conv Relu Conv Relu Conv Relu ReduceMean Gemm"
 	if got := strings.Join(operators(t, net), " "); got != want {
 		t.Errorf("operators %s, want %s", got, want)
@@ -234,6 +236,35 @@ func scoresOf(t *testing.T, net *network.Network, x images.Batch) []float32 {
 		t.Fatal(err)
 	}
 	return tensors.MustCopyFlatData[float32](out)
+}
+
+// imported are what package onnx reads of PyTorch's files.
+func imported(t *testing.T) (all []*network.Network) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(onnxtest.Networks(t), "*.onnx"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no networks: %v", err)
+	}
+	for _, file := range files {
+		m, err := onnx.Open(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		net, err := m.Network(backendtest.Go(t), onnx.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		net.Name = strings.TrimSuffix(filepath.Base(file), ".onnx")
+		all = append(all, net.Network)
+	}
+	return all
+}
+
+// TestImported writes PyTorch's networks once more, and reads them again.
+func TestImported(t *testing.T) {
+	for _, net := range imported(t) {
+		backendtest.Near(t, net.Name, scores(t, again(t, net)), scores(t, net), 1e-5)
+	}
 }
 
 func TestErrors(t *testing.T) {

@@ -65,7 +65,7 @@ func (f *file) folded(o *op) (*stored, error) {
 	if _, fixed := o.fixed(); !fixed && !o.isPointwise() {
 		return nil, nil
 	}
-	t, err := compute1(o, in)
+	t, err := run(o, in)
 	if err != nil { // a form of it that pure Go does not have
 		return nil, nil
 	}
@@ -85,8 +85,8 @@ func (o *op) repeats(dims []int) []bool {
 	return all
 }
 
-// compute1 runs one operation.
-func compute1(o *op, in []*stored) (*tensors.Tensor, error) {
+// run runs one operation.
+func run(o *op, in []*stored) (*tensors.Tensor, error) {
 	b, err := backend.Go()
 	if err != nil {
 		return nil, err

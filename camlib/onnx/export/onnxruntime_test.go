@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/camlab-go/camlab/camlib/article"
@@ -54,7 +55,7 @@ func TestONNXRuntime(t *testing.T) {
 		t.Fatal(err)
 	}
 	put(net, sample)
-	for _, net := range append(operations(), filled(t, normalized(false)), filled(t, branches())) {
+	for _, net := range slices.Concat(operations(), imported(t), []*network.Network{filled(t, normalized(false)), filled(t, branches())}) {
 		put(net, pixels(net))
 	}
 	out, err := exec.CommandContext(t.Context(), python, filepath.Join("testdata", "check.py"), dir).CombinedOutput()

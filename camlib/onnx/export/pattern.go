@@ -27,6 +27,9 @@ func (f *file) pattern(o *op) (*stored, error) {
 			return f.pool(o, x, "MaxPool", *a)
 		}
 	case o.is(compute.OpTypeAdd, compute.OpTypeSub, compute.OpTypeMul, compute.OpTypeDiv):
+		if x := f.unchanged(o); x != nil {
+			return f.get(x)
+		}
 		for _, try := range []func(*op) (*stored, error){f.normalized, f.mean, f.biased} {
 			if s, err := try(o); s != nil || err != nil {
 				return s, err
@@ -34,6 +37,16 @@ func (f *file) pattern(o *op) (*stored, error) {
 		}
 	}
 	return nil, nil
+}
+
+// unchanged is x of x + 0; else nil.
+func (f *file) unchanged(o *op) *op {
+	for i, x := range o.in {
+		if o.is(compute.OpTypeAdd) && f.all(o.in[1-i], 0) && slices.Equal(x.dims, o.dims) {
+			return x
+		}
+	}
+	return nil
 }
 
 // all reports whether a value is one number everywhere.
@@ -78,7 +91,7 @@ func (f *file) rectified(o *op) *op {
 		return nil
 	}
 	x, yes, no := o.in[0].in[0], o.in[1], o.in[2]
-	if yes != x && !(yes.is(compute.OpTypeAbs) && yes.in[0] == x) {
+	if yes != x && (!yes.is(compute.OpTypeAbs) || yes.in[0] != x) {
 		return nil
 	}
 	if f.all(no, 0) || no.is(compute.OpTypeSub) && no.in[0] == x && no.in[1] == x {

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"slices"
 
 	"github.com/gomlx/compute/dtypes"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -146,13 +145,13 @@ func (t initializer) encode() []byte {
 func valueInfo(name string, o *op, order []int) []byte {
 	var shape, tensor, kind, m message
 	for _, axis := range order {
-		var d message
-		if d0 := o.dims[axis]; d0 == (dim{1, true}) {
-			d.text(2, "batch")
+		var m message
+		if d := o.dims[axis]; d.batch {
+			m.text(2, "batch")
 		} else {
-			d.varint(1, int64(d0.n))
+			m.varint(1, int64(d.n))
 		}
-		shape.bytes(1, d)
+		shape.bytes(1, m)
 	}
 	tensor.varint(1, types[o.shape.DType])
 	tensor.bytes(2, shape)
@@ -173,5 +172,3 @@ func identity(rank int) []int {
 	}
 	return all
 }
-
-func isIdentity(order []int) bool { return slices.IsSorted(order) }

@@ -73,6 +73,11 @@ func (f *function) Slice(x compute.Value, starts, limits, strides []int) (comput
 		strides = slices.Repeat([]int{1}, from.Rank())
 	}
 	shape, err := shapeinference.Slice(from, starts, limits, strides)
+	if err == nil {
+		if part := x.(*op).joined(starts, limits, strides); part != nil {
+			return part, nil
+		}
+	}
 	a := sliceArgs{slices.Clone(starts), slices.Clone(limits), slices.Clone(strides)}
 	for i, d := range from.Dimensions {
 		if limits[i] == d {
@@ -82,6 +87,28 @@ func (f *function) Slice(x compute.Value, starts, limits, strides []int) (comput
 	return f.add(op{kind: compute.OpTypeSlice, in: ops(x), shape: shape, args: a, replay: func(f compute.Function, in []compute.Value) (compute.Value, error) {
 		return f.Slice(in[0], starts, limits, strides)
 	}}, err)
+}
+
+// joined is the value that a slice of a concatenation takes out again, as GoMLX's custom
+// gradients need it; nil for another slice.
+func (o *op) joined(starts, limits, strides []int) *op {
+	if !o.is(compute.OpTypeConcatenate) {
+		return nil
+	}
+	axis, from := o.args.(int), 0
+	for _, part := range o.in {
+		to := from + part.shape.Dim(axis)
+		if starts[axis] == from && limits[axis] == to {
+			for i, d := range part.shape.Dimensions {
+				if strides[i] != 1 || i != axis && limits[i]-starts[i] != d {
+					return nil
+				}
+			}
+			return part
+		}
+		from = to
+	}
+	return nil
 }
 
 func (f *function) Reverse(x compute.Value, axes ...int) (compute.Value, error) {
