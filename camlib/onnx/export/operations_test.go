@@ -4,6 +4,7 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
+	timages "github.com/gomlx/gomlx/core/tensors/images"
 	"github.com/gomlx/gomlx/ml/layers/activation"
 	"github.com/gomlx/gomlx/ml/layers/norm"
 	"github.com/gomlx/gomlx/ml/model"
@@ -82,6 +83,24 @@ func operations() (all []*network.Network) {
 		},
 		"maximum": func(_ *Graph, x *Node) *Node { // of slices that are no window
 			return Max(Slice(x, AxisRange(), AxisRange(0, 2)), Slice(x, AxisRange(), AxisRange(2, 4)))
+		},
+		"interpolated": func(_ *Graph, x *Node) *Node {
+			return Concatenate([]*Node{Interpolate(x, NoInterpolation, 7, 3, NoInterpolation).Bilinear().Done(), Interpolate(x, NoInterpolation, 7, 3, NoInterpolation).Nearest().Done()}, -1)
+		},
+		"one of many": func(_ *Graph, x *Node) *Node { return Mul(OneHot(ArgMax(x, -1), 3, dtypes.Float32), LogSoftmax(x, -1)) },
+		"lengths":     func(_ *Graph, x *Node) *Node { return Add(L2Normalize(x, -1), ReduceAndKeep(x, ReduceVariance, 1, 2)) },
+		"sums":        func(_ *Graph, x *Node) *Node { return CumSum(x, 1) },
+		"dilated": func(g *Graph, x *Node) *Node {
+			w := Iota(g, shapes.Make(dtypes.Float32, 2, 2, 3, 2), 3)
+			return Convolve(x, AddScalar(Sin(Add(w, Iota(g, w.Shape(), 0))), 0.2)).DilationPerAxis(2, 1).PaddingPerDim([][2]int{{1, 2}, {0, 1}}).Done()
+		},
+		"first channels": func(g *Graph, x *Node) *Node { // a convolution of [n, c, h, w]
+			x = TransposeAllAxes(x, 0, 3, 1, 2)
+			return Convolve(x, Sin(Iota(g, shapes.Make(dtypes.Float32, 5, 3, 2, 2), 1))).ChannelsAxis(timages.ChannelsFirst).Strides(1).NoPadding().Done()
+		},
+		"long": func(g *Graph, x *Node) *Node { // one axis of places
+			x = Reshape(x, x.Shape().Dim(0), 8, 3)
+			return Convolve(x, Sin(Iota(g, shapes.Make(dtypes.Float32, 3, 3, 5), 0))).Strides(2).PadSame().Done()
 		},
 		"scaled": func(g *Graph, x *Node) *Node { return AddScalar(MulScalar(x, 3), 1) },
 		"apart": func(g *Graph, x *Node) *Node {
