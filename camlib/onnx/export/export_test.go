@@ -95,6 +95,11 @@ func operators(t *testing.T, net *network.Network) (kinds []string) {
 // places, of which the file has to have the name.
 func same(t *testing.T, net *network.Network, methods ...cam.Method) {
 	t.Helper()
+	sameAt(t, net, net.LayerNames(), methods...)
+}
+
+func sameAt(t *testing.T, net *network.Network, layers []string, methods ...cam.Method) {
+	t.Helper()
 	back, x := again(t, net), pixels(net)
 	explain := func(n *network.Network, layer string, m cam.Method) *cam.Result {
 		t.Helper()
@@ -112,9 +117,9 @@ func same(t *testing.T, net *network.Network, methods ...cam.Method) {
 		}
 		return r
 	}
-	for i, l := range net.LayerNames() {
+	for _, l := range layers {
 		for _, m := range methods {
-			if m == (cam.CAM{}) && i < len(net.Layers)-1 {
+			if m == (cam.CAM{}) && l != net.ExplainedLayer() {
 				continue
 			}
 			want, got := explain(net, l, m), explain(back, l, m)
@@ -134,6 +139,17 @@ func TestArticle(t *testing.T) {
 	}
 	net.Input.Height, net.Input.Width = 16, 12 // which takes less time
 	same(t, net, cam.CAM{}, cam.GradCAM{})
+	data, err := export.Encode(net)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := onnx.Decode(data, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if in, out := m.Inputs()[0], m.Outputs()[0]; in.String() != `"image", float [any, 3, 16, 12] NCHW` || out.String() != `"scores", float [any, 10]` {
+		t.Errorf("takes %s and gives %s", in, out)
+	}
 	want := "Conv Relu Conv Relu MaxPool Conv Relu Conv Relu Conv Relu ReduceMean Gemm"
 	if got := strings.Join(operators(t, net), " "); got != want {
 		t.Errorf("operators %s, want %s", got, want)
@@ -207,6 +223,36 @@ func branches() *network.Network {
 		return layers.Dense(scope.At("head"), activation.Swish(layers.Dense(scope.At("hidden"), x, true, 7)), true, 3)
 	}
 	return net
+}
+
+// TestLayersOfOnePattern is that a layer stands in the file by itself, even where it and the
+// next would be one operator.
+func TestLayersOfOnePattern(t *testing.T) {
+	// What only an activation function comes after is no layer to package onnx.
+	sameAt(t, filled(t, chain("apart", images.Size{Height: 4, Width: 8, Channels: 3}, dense,
+		func(scope *model.Scope, x *Node) *Node {
+			return Convolve(x, scope.VariableWithShape("w", shapes.Make(dtypes.Float32, 3, 3, 3, 4)).NodeValue(x)).Strides(1).PadSame().Done()
+		},
+		func(scope *model.Scope, x *Node) *Node {
+			return nn.AddBias(x, scope.VariableWithShape("b", shapes.Make(dtypes.Float32, 4)).NodeValue(x))
+		},
+		func(_ *model.Scope, x *Node) *Node { return nn.ReLU(x) },
+		func(_ *model.Scope, x *Node) *Node { return MulScalar(x, 1) },
+		func(_ *model.Scope, x *Node) *Node { return Tanh(x) })), []string{"a", "c", "e"}, cam.HiResCAM{})
+}
+
+// TestNames is that layers may be named as the input, the output and what the head makes.
+func TestNames(t *testing.T) {
+	act := func(_ *model.Scope, x *Node) *Node { return Tanh(x) }
+	net := filled(t, chain("names", images.Size{Height: 4, Width: 8, Channels: 3}, dense, act, act, act))
+	for i, name := range []string{export.Scores, export.Image, "head.Gemm"} {
+		net.Layers[i].Name = name
+	}
+	back := again(t, net)
+	backendtest.Near(t, "scores", scores(t, back), scores(t, net), 1e-5)
+	if got := strings.Join(back.LayerNames(), " "); got != "head.Gemm" {
+		t.Errorf("layers %s, want the last", got)
+	}
 }
 
 func TestBranches(t *testing.T) { same(t, filled(t, branches()), cam.GradCAM{}, cam.HiResCAM{}) }
@@ -286,6 +332,9 @@ func TestErrors(t *testing.T) {
 		"export: net: trained on images of no particular size, want Input.Size set in a copy of the network":         chain("net", images.Size{}, flat, flat),
 		`export: net: layer "a": operation FFT, which camlab does not write as ONNX`:                                 layer(func(x *Node) *Node { return Real(FFT(ConvertDType(x, dtypes.Complex64))) }),
 		`export: net: layer "a": Slice of (Float32)[1, 4, 2, 3]: a part of the batch, want Batch set in the network`: layer(func(x *Node) *Node { return Sub(x, Slice(x, AxisElem(0))) }),
+		`export: net: layer "a": Reshape: shape (Float32)[25] for 5 images and (Float32)[49] for 7: want a network that does the same whatever the batch, or its Batch set`: layer(func(x *Node) *Node {
+			return Add(x, ReduceAllMean(Exp(Reshape(Einsum("nhwc,mhwc->nm", x, x), -1))))
+		}),
 		`export: net: layer "a": Iota of (Float32)[5]: depends on the batch, want Batch set in the network`: layer(func(x *Node) *Node {
 			return Add(x, Reshape(Iota(x.Graph(), shapes.Make(dtypes.Float32, x.Shape().Dim(0)), 0), -1, 1, 1, 1))
 		}),

@@ -102,6 +102,25 @@ func operations() (all []*network.Network) {
 			x = Reshape(x, x.Shape().Dim(0), 8, 3)
 			return Convolve(x, Sin(Iota(g, shapes.Make(dtypes.Float32, 3, 3, 5), 0))).Strides(2).PadSame().Done()
 		},
+		"no rectifiers": func(g *Graph, x *Node) *Node {
+			half := AddScalar(x, -0.5)
+			a := Where(GreaterThan(half, ZerosLike(x)), Abs(x), ZerosLike(x))
+			return Concatenate([]*Node{a, Where(GreaterThan(half, ZerosLike(x)), half, x), Max(half, Scalar(g, x.DType(), 0.25))}, -1)
+		},
+		"windows of slices": func(_ *Graph, x *Node) *Node {
+			at := func(i, j int) *Node { return Slice(x, AxisRange(), AxisRange(i, i+3), AxisRange(j, j+1)) }
+			return Concatenate([]*Node{Max(Max(at(1, 1), at(0, 1)), Max(at(1, 0), at(0, 0))), Max(Max(at(1, 1), at(0, 1)), at(0, 0))}, -1)
+		},
+		"beyond": func(g *Graph, x *Node) *Node {
+			return TransposeAllAxes(GatherSlices(x, []int{1}, Const(g, [][]int32{{3}, {1}, {-2}}), []int{2}, false), 1, 0, 2, 3, 4)
+		},
+		"taken out": func(_ *Graph, x *Node) *Node {
+			return Slice(Concatenate([]*Node{x, MulScalar(x, 2)}, 1), AxisRange(), AxisRange(2, 4))
+		},
+		"set aside": func(g *Graph, x *Node) *Node { // as for custom gradients
+			flat := Concatenate([]*Node{Reshape(x, -1), Const(g, []float32{1, 2, 3})}, 0)
+			return Reshape(Slice(flat, AxisRange(0, x.Shape().Size())), x.Shape().Dimensions...)
+		},
 		"scaled": func(g *Graph, x *Node) *Node { return AddScalar(MulScalar(x, 3), 1) },
 		"apart": func(g *Graph, x *Node) *Node {
 			return Add(Mul(x, Const(g, [][][][]float32{{{{1, 2, 5}}}})), Const(g, [][][][]float32{{{{1}, {3}}}}))
