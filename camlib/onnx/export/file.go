@@ -21,11 +21,12 @@ type file struct {
 	initializers []initializer
 
 	stored    map[*op]*stored
-	uses      map[*op]int // of the operations that the scores or a layer need
-	taken     map[string]bool
-	layer     string            // of the operation that is being written
-	sizes     map[string]string // tensors of sizes by what they say
+	uses      map[*op]int       // of the operations that the scores or a layer need
 	constants map[*op]bool      // see isConstant
+	taken     map[string]bool   // names that are not given again
+	named     map[string]bool   // tensors that are not renamed
+	sizes     map[string]string // tensors of sizes by what they say
+	layer     string            // of the operation that is being written
 }
 
 // stored is what stands for a value in the file.
@@ -44,7 +45,8 @@ type stored struct {
 }
 
 func newFile(net *network.Network, r *recording) *file {
-	f := &file{net: net, recording: r, stored: map[*op]*stored{}, uses: map[*op]int{}, taken: map[string]bool{Image: true, Scores: true}, sizes: map[string]string{}, constants: map[*op]bool{}}
+	f := &file{net: net, recording: r, stored: map[*op]*stored{}, uses: map[*op]int{}, constants: map[*op]bool{},
+		taken: map[string]bool{Image: true, Scores: true}, named: map[string]bool{Image: true}, sizes: map[string]string{}}
 	for _, l := range net.Layers {
 		f.taken[l.Name] = true
 	}
@@ -66,7 +68,6 @@ func newFile(net *network.Network, r *recording) *file {
 func (f *file) write() error {
 	image := f.recording.image
 	f.stored[image] = &stored{tensor: Image, order: channelsFirst, repeats: make([]bool, 4)}
-	named := map[string]bool{Image: true, Scores: true}
 	for i, o := range f.recording.layers {
 		s, err := f.get(o)
 		if err != nil {
@@ -82,10 +83,10 @@ func (f *file) write() error {
 			return err
 		}
 		name := f.layer
-		if named[name] { // a layer named as the input or the output
+		if name == Image || name == Scores {
 			name = f.unique(name)
 		}
-		f.name(t, name, named)
+		f.name(t, name)
 		f.stored[o] = &stored{tensor: name, order: order, repeats: make([]bool, len(order))}
 	}
 	f.layer = ""
@@ -93,38 +94,39 @@ func (f *file) write() error {
 	if err != nil {
 		return err
 	}
-	delete(named, Scores)
-	f.name(t, Scores, named)
+	f.name(t, Scores)
 	return nil
 }
 
-// name gives a tensor a name, or its values where it has a name to keep.
-func (f *file) name(tensor, name string, named map[string]bool) {
-	at := slices.IndexFunc(f.nodes, func(n *node) bool { return slices.Contains(n.outputs, tensor) })
-	if at < 0 || named[tensor] {
+// name gives a tensor a name, or its values, where it has a name to keep.
+func (f *file) name(tensor, name string) {
+	defer func() { f.named[name] = true }()
+	made := slices.ContainsFunc(f.nodes, func(n *node) bool { return slices.Contains(n.outputs, tensor) })
+	if !made || f.named[tensor] {
 		f.nodes = append(f.nodes, &node{op: "Identity", inputs: []string{tensor}, outputs: []string{name}})
-	} else {
-		for _, n := range f.nodes {
-			for _, names := range [][]string{n.inputs, n.outputs} {
-				for i, have := range names {
-					if have == tensor {
-						names[i] = name
-					}
-				}
-			}
-		}
-		for _, s := range f.stored {
-			if s.tensor == tensor {
-				s.tensor = name
-			}
-			for key, have := range s.others {
-				if have == tensor {
-					s.others[key] = name
-				}
+		return
+	}
+	rename := func(names []string) {
+		for i, have := range names {
+			if have == tensor {
+				names[i] = name
 			}
 		}
 	}
-	named[name] = true
+	for _, n := range f.nodes {
+		rename(n.inputs)
+		rename(n.outputs)
+	}
+	for _, s := range f.stored {
+		if s.tensor == tensor {
+			s.tensor = name
+		}
+		for key, have := range s.others {
+			if have == tensor {
+				s.others[key] = name
+			}
+		}
+	}
 }
 
 // get returns what stands for a value, which is written if it is not yet.
