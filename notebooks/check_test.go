@@ -162,6 +162,7 @@ func TestNotebookCellsInDocs(t *testing.T) {
 	for file, before := range map[string]string{
 		"../README.md":               "var img, photo image.Image",
 		"../docs/onnx.md":            "var photo image.Image",
+		"../docs/interchange.md":     "net, backend := Must(article.Pretrained()), Must(camlib.Backend(\"\"))\nctx, test := context.Background(), cifar10.Sample()",
 		"../docs/troubleshooting.md": "",
 	} {
 		text, err := os.ReadFile(file)

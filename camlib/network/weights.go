@@ -190,8 +190,11 @@ func (n *Network) Load(path string) error {
 }
 
 // Save writes the weights to a .safetensors file, whole or not at all.
-func (n *Network) Save(path string) error {
-	data, err := n.Encode()
+func (n *Network) Save(path string) error { return n.SaveAs(path, dtypes.Float32) }
+
+// SaveAs is [Network.Save] of [Network.EncodeAs].
+func (n *Network) SaveAs(path string, dtype dtypes.DType) error {
+	data, err := n.EncodeAs(dtype)
 	if err != nil {
 		return err
 	}

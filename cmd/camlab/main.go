@@ -46,6 +46,7 @@ func newRoot() *cobra.Command {
 		newLayers(),
 		newCheck(),
 		newCard(),
+		newExport(),
 		newFetch(),
 		newReport(),
 		newMeasure(),

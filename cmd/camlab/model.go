@@ -53,6 +53,7 @@ type model struct {
 	layout  images.Layout      // of arrays that it takes
 	picture images.Preparation // of pictures from disk
 	card    string             // what is done to them, in words; empty for the article's network
+	expects *card.Card         // of an ONNX model: what is done to pictures
 	notes   []string           // what a person is to know
 }
 
@@ -166,7 +167,7 @@ func (o *modelFlags) openONNX(raw bool, backend func() (compute.Backend, error))
 	m := &model{net: opened.Network, sha: sum, notes: opened.Notes}
 	m.layout, _ = graph.ImageInput()
 	if opened.Card != nil {
-		m.picture, m.card = opened.Card.Preparation(), opened.Card.String()
+		m.picture, m.card, m.expects = opened.Card.Preparation(), opened.Card.String(), opened.Card
 	}
 	return m, nil
 }

@@ -43,3 +43,15 @@ func TestHeader(t *testing.T) {
 		}
 	}
 }
+
+// TestHeaderOf has npyio read other types.
+func TestHeaderOf(t *testing.T) {
+	file, err := binary.Append(camnpy.HeaderOf("<i8", []int{2}), binary.LittleEndian, []int64{7, -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []int64
+	if err := npy.Read(bytes.NewReader(file), &got); err != nil || !slices.Equal(got, []int64{7, -1}) {
+		t.Errorf("values %v, %v", got, err)
+	}
+}
