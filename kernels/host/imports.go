@@ -373,6 +373,7 @@ import (
 	_ "github.com/camlab-go/camlab/camlib"
 	_ "github.com/camlab-go/camlab/camlib/article"
 	_ "github.com/camlab-go/camlab/camlib/atlas"
+	_ "github.com/camlab-go/camlab/camlib/best"
 	_ "github.com/camlab-go/camlab/camlib/board"
 	_ "github.com/camlab-go/camlab/camlib/board/chart"
 	_ "github.com/camlab-go/camlab/camlib/cam"
