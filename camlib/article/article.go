@@ -62,7 +62,7 @@ func New(seed int64) *network.Network {
 	net := &network.Network{
 		Name: Name, Store: model.NewStore(), Head: head, Classes: append([]string(nil), classes...),
 		Input:     network.Input{Size: images.Size{Height: 32, Width: 32, Channels: 3}, Text: "CIFAR-10's color photos of ten classes"},
-		Gradients: gradients,
+		Gradients: gradientsWith(head, "/dense/weights", "/dense/biases"),
 	}
 	for _, p := range parts {
 		sd := math.Sqrt(2 / float64(p.inputs()))

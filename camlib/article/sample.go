@@ -20,7 +20,7 @@ func Sample(backend compute.Backend) (func() error, error) {
 	net := New(1)
 	piece, err := exec.New(backend, net.Store, func(scope *model.Scope, in []*graph.Node) exec.Outputs {
 		target := graph.OneHot(graph.ConvertDType(in[1], dtypes.Int32), len(classes), dtypes.Float32)
-		loss, all := gradients(scope, nn.FromBytes(in[0]), target, graph.ScalarOne(in[0].Graph(), dtypes.Float32))
+		loss, all := net.Gradients(scope, nn.FromBytes(in[0]), target, graph.ScalarOne(in[0].Graph(), dtypes.Float32))
 		all["loss"] = loss
 		return all
 	})

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,6 +18,7 @@ import (
 
 	"github.com/camlab-go/camlab/camlib/cifar10"
 	"github.com/camlab-go/camlab/camlib/images"
+	"github.com/camlab-go/camlab/camlib/network"
 	"github.com/camlab-go/camlab/camlib/score"
 	"github.com/camlab-go/camlab/camlib/train"
 	"github.com/camlab-go/camlab/internal/backendtest"
@@ -26,19 +28,25 @@ import (
 var update = flag.Bool("update", false, "write testdata anew")
 
 // TestGradientsAreAutodiffs holds the loss and every gradient by hand to automatic
-// differentiation of the network.
+// differentiation of the network, with either head.
 func TestGradientsAreAutodiffs(t *testing.T) {
+	dense, err := NewDense(1, 16)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, row := range map[string]struct {
-		backend func(testing.TB) compute.Backend
-		images  int
-	}{"go": {backendtest.Go, 2}, "xla": {backendtest.XLA, 17}} {
+		backend   func(testing.TB) compute.Backend
+		images    int
+		net       *network.Network
+		variables int
+	}{"go": {backendtest.Go, 2, New(1), 12}, "xla": {backendtest.XLA, 17, New(1), 12}, "dense": {backendtest.XLA, 5, dense, 14}} {
 		t.Run(name, func(t *testing.T) {
-			b, net := row.backend(t), New(1)
+			b, net := row.backend(t), row.net
 			var names []string
 			exec, err := model.NewExec(b, net.Store, func(scope *model.Scope, in []*graph.Node) []*graph.Node {
 				x, share := nn.FromBytes(in[0]), graph.Scalar(in[0].Graph(), in[0].DType(), 1)
 				share = graph.ConvertDType(share, x.DType())
-				loss, all := gradients(scope, x, graph.OneHot(in[1], 10, x.DType()), share)
+				loss, all := net.Gradients(scope, x, graph.OneHot(in[1], 10, x.DType()), share)
 				auto := score.Loss(net.Forward(scope, x), in[1])
 				out := []*graph.Node{loss, auto}
 				for v := range net.Variables() {
@@ -67,10 +75,35 @@ func TestGradientsAreAutodiffs(t *testing.T) {
 				// float32: Winograd's factors reach 8 and 1/24, over five layers
 				backendtest.Near(t, name, tensors.MustCopyFlatData[float32](out[2*i]), tensors.MustCopyFlatData[float32](out[2*i+1]), 2e-4)
 			}
-			if len(names) != 12 {
-				t.Errorf("%d gradients, want 12", len(names))
+			if len(names) != row.variables {
+				t.Errorf("%d gradients, want %d", len(names), row.variables)
 			}
 		})
+	}
+}
+
+// TestNewDense has the convolutions of the article's network and so many weights more.
+func TestNewDense(t *testing.T) {
+	net, err := NewDense(3, 16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := net.Check(); err != nil {
+		t.Error(err)
+	}
+	if got, want := net.Store.NumParameters(), NumParameters-1290+32768*16+16+16*10+10; got != want {
+		t.Errorf("%d parameters, want %d", got, want)
+	}
+	gap := New(3)
+	for _, path := range []string{"conv1/weights", "conv5/weights"} {
+		a, errA := net.Values(path)
+		b, errB := gap.Values(path)
+		if errA != nil || errB != nil || !slices.Equal(a, b) {
+			t.Errorf("%s: other values than the article's", path)
+		}
+	}
+	if _, err := NewDense(1, 0); err == nil || err.Error() != "article: dense: 0 units, want 1 or more" {
+		t.Errorf("error %v", err)
 	}
 }
 
