@@ -198,3 +198,30 @@ func TestConvReLUIsAutodiffs(t *testing.T) {
 		}
 	})
 }
+
+// TestConvNormReLUIsAutodiffs: the layer, its moments and its way back are those of automatic
+// differentiation, with a pool and without, and a scale that is not 1.
+func TestConvNormReLUIsAutodiffs(t *testing.T) {
+	onEach(t, func(t *testing.T, b compute.Backend) {
+		for _, d := range [][5]int{{2, 6, 10, 3, 5}, {2, 8, 8, 32, 4}, {1, 8, 4, 32, 64}} { // images, height, width, in, out
+			for _, pool := range []bool{false, true} {
+				out := flat(t, b, func(in []*Node) []*Node {
+					x, w, scale, bias, dy := in[0], in[1], in[2], in[3], in[4]
+					p := directConvolution(x, w)
+					if pool {
+						p = MaxPool2x2(p)
+						dy = Slice(dy, AxisRange(), AxisRange().Stride(2), AxisRange().Stride(2))
+					}
+					y, m, back := ConvNormReLU(x, w, scale, bias, pool)
+					dw, db, dx := back(dy)
+					moments := Moments{ReduceMean(p, 0, 1, 2), ReduceMean(Square(Sub(p, ReduceAndKeep(p, ReduceMean, 0, 1, 2))), 0, 1, 2)}
+					want := ReLU(AddBias(Mul(Normalize(p, moments), ExpandLeftToRank(scale, 4)), bias))
+					return append([]*Node{y, m.Mean, m.Variance, dw, db, dx, want, moments.Mean, moments.Variance}, Gradient(ReduceAllSum(Mul(want, dy)), w, bias, x)...)
+				}, tensor(1, d[0], d[1], d[2], d[3]), tensor(2, 3, 3, d[3], d[4]), tensor(3, d[4]), tensor(4, d[4]), tensor(5, d[0], d[1], d[2], d[4]))
+				for i, what := range []string{"output", "mean", "variance", "kernel gradient", "bias gradient", "input gradient"} {
+					backendtest.Near(t, fmt.Sprintf("%v, pool %v: %s", d, pool, what), out[i], out[6+i], 1e-4)
+				}
+			}
+		}
+	})
+}
