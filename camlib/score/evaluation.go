@@ -13,8 +13,16 @@ type Evaluation struct {
 	Loss     float64 `json:"loss"` // mean cross entropy, in nats, see [Loss]
 	Accuracy float64 `json:"accuracy"`
 	// MacroF1 is the plain mean of the classes' F1.
-	MacroF1  float64      `json:"macro_f1"`
-	PerClass []ClassScore `json:"per_class"`
+	MacroF1 float64 `json:"macro_f1"`
+	// CalibrationError is the expected calibration error of Guo et al. 2017
+	// (arXiv:1706.04599, equation 3),
+	//
+	//	Σ_b n_b/n · |accuracy_b − mean probability_b|,
+	//
+	// over 15 bins of equal width of the predicted class's probability, 0 to 1: how far the
+	// probabilities are from how often they are right. 0 in logs of before there was one.
+	CalibrationError float64      `json:"calibration_error"`
+	PerClass         []ClassScore `json:"per_class"`
 	// Confusion counts images by true class, then by predicted class.
 	Confusion [][]int `json:"confusion"`
 }
@@ -51,6 +59,8 @@ type ClassScore struct {
 	F1        float64 `json:"f1"`
 }
 
+const calibrationBins = 15
+
 // Evaluate returns the [Evaluation] of scores (before softmax), [n, classes] row by row,
 // and the true labels, [n]. The predicted class is that of the largest score, the first of
 // equals. It fails where there are no labels, where a label is none of the classes, and
@@ -64,6 +74,7 @@ func Evaluate(scores []float32, labels []int, classes []string) (*Evaluation, er
 	for c := range ev.Confusion {
 		ev.Confusion[c] = make([]int, k)
 	}
+	var bins [calibrationBins]struct{ right, probability float64 }
 	for i, label := range labels {
 		row := scores[i*k : (i+1)*k]
 		if label < 0 || label >= k {
@@ -73,7 +84,17 @@ func Evaluate(scores []float32, labels []int, classes []string) (*Evaluation, er
 			return nil, fmt.Errorf("score: image %d: score %v of class %d, want finite scores", i, row[bad], bad)
 		}
 		ev.Loss += CrossEntropy(row, label) / float64(len(labels))
-		ev.Confusion[label][argmax(row)]++
+		predicted := argmax(row)
+		ev.Confusion[label][predicted]++
+		p := math.Exp(-CrossEntropy(row, predicted))
+		bin := &bins[min(int(p*calibrationBins), calibrationBins-1)]
+		bin.probability += p
+		if predicted == label {
+			bin.right++
+		}
+	}
+	for _, b := range bins {
+		ev.CalibrationError += math.Abs(b.right-b.probability) / float64(len(labels))
 	}
 	correct := 0
 	for c, name := range classes {

@@ -155,3 +155,16 @@ func ExampleSoftmax() {
 	// [0.000 0.000 1.000 0.000]
 	// [0.250 0.750]
 }
+
+// TestCalibrationError: four images in two bins, by hand: of the two with a probability of 0.5
+// one is right, of the two with 0.9 none.
+func TestCalibrationError(t *testing.T) {
+	sure := float32(math.Log(9)) // p = 0.9 of two classes
+	ev, err := Evaluate([]float32{0, 0, 0, 0, sure, 0, sure, 0}, []int{0, 1, 1, 1}, []string{"a", "b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := 0.5 * 0.9; math.Abs(ev.CalibrationError-want) > 1e-6 {
+		t.Errorf("calibration error %v, want %v", ev.CalibrationError, want)
+	}
+}

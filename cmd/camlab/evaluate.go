@@ -92,6 +92,6 @@ func (e *evaluation) print(w io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "\nloss %.4f   accuracy %.4f   macro-F1 %.4f\n", e.Loss, e.Accuracy, e.MacroF1)
+	_, err := fmt.Fprintf(w, "\nloss %.4f   accuracy %.4f   macro-F1 %.4f   calibration error %.4f\n", e.Loss, e.Accuracy, e.MacroF1, e.CalibrationError)
 	return err
 }
