@@ -24,21 +24,32 @@ type Evaluator struct {
 	net     *network.Network
 	backend compute.Backend
 	graph   *exec.Graph
+	devices *exec.Devices
 }
 
 // NewEvaluator prepares a network for evaluation on a backend. The network may be trained
 // between two evaluations.
 func NewEvaluator(backend compute.Backend, net *network.Network) (*Evaluator, error) {
+	return NewEvaluatorOn(backend, net, 1)
+}
+
+// NewEvaluatorOn is NewEvaluator on several devices of the backend, which share the images.
+// The scores are those of one device up to rounding. It fails when there are fewer devices.
+func NewEvaluatorOn(backend compute.Backend, net *network.Network, devices int) (*Evaluator, error) {
 	if err := net.Check(); err != nil {
 		return nil, fmt.Errorf("train: evaluate: %w", err)
 	}
-	graph, err := exec.New(backend, net.Store, func(scope *model.Scope, in []*Node) exec.Outputs {
+	d, err := exec.Among(backend, devices)
+	if err != nil {
+		return nil, fmt.Errorf("train: evaluate: %w", err)
+	}
+	graph, err := exec.NewOn(d, backend, net.Store, func(scope *model.Scope, in []*Node) exec.Outputs {
 		return exec.Outputs{"scores": net.Forward(scope, nn.FromBytes(in[0]))}
 	})
 	if err != nil {
 		return nil, fmt.Errorf("train: evaluate: %w", err)
 	}
-	return &Evaluator{net, backend, graph}, nil
+	return &Evaluator{net, backend, graph, d}, nil
 }
 
 // Scores returns the network's scores (before softmax) for all images of a data set,
@@ -47,7 +58,7 @@ func NewEvaluator(backend compute.Backend, net *network.Network) (*Evaluator, er
 func (e *Evaluator) Scores(ctx context.Context, ds images.Dataset) ([]float32, error) {
 	var scores []float32
 	all := images.Len(ds)
-	batch := exec.ChunkSize(all, exec.Batch)
+	batch := e.devices.ChunkSize(all, exec.Batch)
 	for start := 0; start < all; start += batch {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("train: evaluate: stopped after %d of %d images: %w", start, all, err)

@@ -95,7 +95,7 @@ func (t *training) begin() error {
 			return fmt.Errorf("train: %w", err)
 		}
 	}
-	if t.evaluator, err = NewEvaluator(t.backend, t.result); err != nil {
+	if t.evaluator, err = NewEvaluatorOn(t.backend, t.result, c.Devices); err != nil {
 		return err
 	}
 	t.pixels, t.labels = dataOf(t.train, pixels)
