@@ -1,0 +1,128 @@
+package train
+
+import (
+	"fmt"
+	"testing"
+
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/camlab-go/camlab/camlib/images"
+	"github.com/camlab-go/camlab/camlib/network"
+	"github.com/camlab-go/camlab/camlib/score"
+	"github.com/camlab-go/camlab/internal/backendtest"
+	"github.com/camlab-go/camlab/internal/nn"
+)
+
+// normed has gradients like tiny's, with batch normalization over chunks of ten images.
+func normed(seed uint64) *network.Network {
+	net := tiny(seed)
+	net.Name, net.Chunk = "normed", 10
+	add := func(path string, value float32, trainable bool) {
+		values := make([]float32, 16)
+		for i := range values {
+			values[i] = value
+		}
+		net.Store.VariableWithValue(path, values).SetTrainable(trainable)
+	}
+	add("conv2/mean", 0, false)
+	add("conv2/variance", 1, false)
+	net.Gradients = func(scope *model.Scope, x, target, share *Node) (*Node, map[string]*Node) {
+		of := func(path string) *Node { return scope.Store().GetVariable("/" + path).NodeValue(x.Graph()) }
+		y1, back1 := nn.ConvReLU(x, of("conv1/weights"), of("conv1/biases"))
+		y2, m, back2 := nn.ConvNormReLU(y1, of("conv2/weights"), OnesLike(of("conv2/biases")), of("conv2/biases"), true)
+		pooled := ReduceMean(y2, 1, 2)
+		loss := Mul(score.TargetLoss(nn.AddBias(MatMul(pooled, of("dense/weights")), of("dense/biases")), target), share)
+		g := Gradient(loss, of("dense/weights"), of("dense/biases"), pooled)
+		d := y2.Shape().Dimensions
+		dw2, db2, dy1 := back2(BroadcastToDims(InsertAxes(DivScalar(g[2], float64(d[1]*d[2])), 1, 1), d...))
+		dw1, db1, _ := back1(dy1)
+		return loss, map[string]*Node{
+			"/conv1/weights": dw1, "/conv1/biases": db1, "/conv2/weights": dw2, "/conv2/biases": db2, "/dense/weights": g[0], "/dense/biases": g[1],
+			"/conv2/mean": Mul(m.Mean, share), "/conv2/variance": Mul(m.Variance, share),
+		}
+	}
+	return net
+}
+
+// stepsOn makes steps of a network on some devices, and returns what they say of it, and all
+// variables after the first, the moments of the gradients among them, and after the last.
+func stepsOn(t *testing.T, net *network.Network, ds images.Dataset, c Config, n int) (said []float32, first, last map[string][]float32) {
+	t.Helper()
+	b := backendtest.XLA(t)
+	if err := prepare(b, net, ds, 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := makeKept(net.Store, parameters(net, c.update())); err != nil {
+		t.Fatal(err)
+	}
+	pixels, labels, err := data(ds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	step, err := steps[c.Step](b, net, c, len(ds.Classes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	order := c.Augment.epochPicks(ds.Len(), ds.Size(), margin, 5, 0)
+	for k := range 3 {
+		got, err := step(pixels, labels, order[c.Augment.width()*n*k:c.Augment.width()*n*(k+1)], 1e-2, int64(k+1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		said = append(said, float32(got.loss), float32(got.gradient))
+		if k == 0 {
+			first = numbers(t, net)
+		}
+	}
+	return said, first, numbers(t, net)
+}
+
+// numbers returns copies of all variables of float32.
+func numbers(t *testing.T, net *network.Network) map[string][]float32 {
+	t.Helper()
+	all := make(map[string][]float32)
+	for v := range net.Store.IterVariables() {
+		if v.Name() != model.RNGStateVariableName {
+			all[v.Path()] = tensors.MustCopyFlatData[float32](v.MustValue())
+		}
+	}
+	return all
+}
+
+// TestStepsOnDevices: on 2 and 4 devices a step has the loss, the gradients, by SGD's moments of
+// them, the weights and the averages of batch normalization that it has on one, also where the
+// devices do not divide the images of a batch or of a chunk.
+func TestStepsOnDevices(t *testing.T) {
+	for _, row := range []struct {
+		net    func() *network.Network
+		ds     images.Dataset
+		kind   StepKind
+		images int
+	}{
+		{func() *network.Network { return tiny(1) }, few(t, 120), Winograd, 40},
+		{func() *network.Network { return tiny(1) }, few(t, 120), Winograd, 37},
+		{func() *network.Network { return normed(1) }, few(t, 120), Winograd, 30},
+		{own, patterns(t, 60), Plain, 20},
+		{own, patterns(t, 60), Plain, 17},
+	} {
+		t.Run(fmt.Sprintf("%s/%d", row.net().Name, row.images), func(t *testing.T) {
+			c := Config{Optimizer: SGD, Momentum: 0.9, Average: 0.9, Augment: FlipCrop, Step: row.kind}
+			said, first, last := stepsOn(t, row.net(), row.ds, c, row.images)
+			for _, devices := range []int{2, 4} {
+				c.Devices = devices
+				s, f, l := stepsOn(t, row.net(), row.ds, c, row.images)
+				backendtest.Near(t, fmt.Sprintf("%d devices: losses and gradients", devices), s, said, 1e-5)
+				for _, after := range []struct {
+					what      string
+					got, want map[string][]float32
+				}{{"the first step", f, first}, {"the last step", l, last}} {
+					for path, want := range after.want {
+						backendtest.Near(t, fmt.Sprintf("%d devices, after %s: %s", devices, after.what, path), after.got[path], want, 1e-4)
+					}
+				}
+			}
+		})
+	}
+}
