@@ -123,23 +123,29 @@ func (p *Program) Finalize() {
 	p.execs.Each(func(e *model.Exec) { e.Finalize() })
 }
 
-// place takes variables that were on other devices off these, so that GoMLX, which would go on
-// with as many copies as it has, makes new ones.
+// place has all variables on these devices. Of those that were on others GoMLX v0.28.1 would go on
+// with as many copies as there are; and it does not build a graph with one that is told nothing
+// where that is the state of its random numbers.
 func (d *Devices) place(store *model.Store) error {
 	for v := range store.IterVariables() {
-		if s := v.ShardingSpec(); s == nil || s.Mesh == d.mesh || !v.HasValue() {
+		was := v.ShardingSpec()
+		if was != nil && was.Mesh == d.mesh {
 			continue
 		}
-		old, err := v.DistributedValue()
-		if err != nil {
-			return err
+		if was != nil && v.HasValue() {
+			old, err := v.DistributedValue()
+			if err != nil {
+				return err
+			}
+			value, err := v.Value()
+			if err == nil {
+				err = errors.Join(v.SetValuePreservingOld(value), old.FinalizeAll())
+			}
+			if err != nil {
+				return err
+			}
 		}
-		value, err := v.Value()
-		if err != nil {
-			return err
-		}
-		err = v.SetValuePreservingOld(value)
-		if err = errors.Join(err, old.FinalizeAll(), v.SetShardingSpec(d.whole)); err != nil {
+		if err := v.SetShardingSpec(d.whole); err != nil {
 			return err
 		}
 	}
