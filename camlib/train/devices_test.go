@@ -1,9 +1,13 @@
 package train
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
+	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -124,5 +128,97 @@ func TestStepsOnDevices(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestTrainingOnDevices: a training has the same metrics and weights on 1, 2 and 4 devices, and
+// one that is stopped on some goes on on others. On as many devices it is the same bit for bit.
+func TestTrainingOnDevices(t *testing.T) {
+	ds, b := few(t, 40), backendtest.XLA(t)
+	config := Config{Epochs: 2, BatchSize: 12, Seed: 5, Augment: Mixup, Optimizer: AdamW, Average: 0.9}
+	run := func(devices int) (*network.Network, *History) {
+		t.Helper()
+		net := tiny(1)
+		config.Devices = devices
+		h, err := Train(t.Context(), b, net, ds, ds, config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return net, h
+	}
+	same := func(what string, net *network.Network, h *History, want map[string][]float32, of *History) {
+		t.Helper()
+		metrics := func(h *History) (all []float32) {
+			for _, e := range h.Epochs {
+				all = append(all, float32(e.TrainLoss), float32(e.Test.Loss), float32(e.Test.Accuracy))
+			}
+			return all
+		}
+		backendtest.Near(t, what+": metrics", metrics(h), metrics(of), 1e-5)
+		for path, w := range want {
+			backendtest.Near(t, what+": "+path, numbers(t, net)[path], w, 1e-4)
+		}
+	}
+	one, of := run(1)
+	want := numbers(t, one)
+	two, h := run(2)
+	same("2 devices", two, h, want, of)
+	if h.Config.Devices != 2 {
+		t.Errorf("the log says %d devices, want 2", h.Config.Devices)
+	}
+	if again, _ := run(2); string(encode(t, again)) != string(encode(t, two)) {
+		t.Error("the same training on 2 devices ended with other weights")
+	}
+
+	config.Dir, config.CheckpointEvery = t.TempDir(), -1
+	for i, part := range []struct{ devices, stop int }{{4, 2}, {2, 3}, {1, 1}, {4, 0}} {
+		ctx, stop := context.WithCancel(t.Context())
+		made := 0
+		config.OnStep = func(Progress) {
+			if made++; made == part.stop {
+				stop()
+			}
+		}
+		net := tiny(uint64(1 + i)) // the later ones' weights come from the checkpoint
+		config.Devices = part.devices
+		h, err := Train(ctx, b, net, ds, ds, config)
+		stop()
+		if part.stop > 0 {
+			if !errors.Is(err, context.Canceled) {
+				t.Fatalf("%d devices, stopped: error %v", part.devices, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if made != 2 {
+			t.Errorf("%d steps after 2, 3 and 1, want the 2 that are left", made)
+		}
+		same("stopped on 4, 2 and 1 devices", net, h, want, of)
+	}
+}
+
+func TestDevicesThatAreNotThere(t *testing.T) {
+	ds := few(t, 20)
+	for _, row := range []struct {
+		backend compute.Backend
+		devices int
+		want    string
+	}{
+		{backendtest.Go(t), 2, "train: 2 devices, but GoMLX in pure Go has 1: want xla:cpu"},
+		{backendtest.Any(t), 1000, "train: 1000 devices, but "},
+		{backendtest.Any(t), -1, "train: -1 devices, want 0 or more"},
+	} {
+		dir := t.TempDir()
+		_, err := Train(t.Context(), row.backend, tiny(1), ds, ds, Config{Devices: row.devices, Dir: dir})
+		if err == nil || !strings.HasPrefix(err.Error(), row.want) || len(written(t, dir)) != 0 {
+			t.Errorf("%d devices: error %v, want one that begins %q, and no files", row.devices, err, row.want)
+		}
+		if row.devices > 0 {
+			if _, err := NewEvaluatorOn(row.backend, tiny(1), row.devices); err == nil || !strings.HasPrefix(err.Error(), "train: evaluate: "+strings.TrimPrefix(row.want, "train: ")) {
+				t.Errorf("evaluation on %d devices: error %v", row.devices, err)
+			}
+		}
 	}
 }

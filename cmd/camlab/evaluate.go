@@ -27,6 +27,7 @@ func newEvaluate() *cobra.Command {
 	var model modelFlags
 	var data, split, backendName string
 	var asJSON bool
+	var devices int
 	c := &cobra.Command{
 		Use:   "evaluate",
 		Short: "Score a model on CIFAR-10: loss, accuracy, precision, recall and F1 of each class",
@@ -34,7 +35,7 @@ func newEvaluate() *cobra.Command {
   camlab evaluate --split sample          the 1,000 test images inside camlab, no download needed`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			open := opener(cmd, backendName)
+			open := openerWith(cmd, backendName, devices)
 			m, err := model.open(false, open)
 			if err != nil {
 				return err
@@ -50,7 +51,7 @@ func newEvaluate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			evaluator, err := train.NewEvaluator(backend, m.net)
+			evaluator, err := train.NewEvaluatorOn(backend, m.net, devices)
 			if err != nil {
 				return err
 			}
@@ -70,6 +71,7 @@ func newEvaluate() *cobra.Command {
 	c.Flags().StringVar(&data, "data", "", dataUsage)
 	c.Flags().StringVar(&split, "split", "test", splitUsage)
 	c.Flags().StringVar(&backendName, "backend", "", backendUsage)
+	devicesFlag(c.Flags(), &devices)
 	c.Flags().BoolVar(&asJSON, "json", false, jsonUsage)
 	return c
 }

@@ -53,7 +53,7 @@ one that is no better than guessing with a warning; the last checkpoint stays.`,
 			if err != nil {
 				return err
 			}
-			backend, err := openBackend(cmd, backendName)
+			backend, err := openBackend(cmd, backendName, config.Devices)
 			if err != nil {
 				return err
 			}
@@ -78,6 +78,7 @@ one that is no better than guessing with a warning; the last checkpoint stays.`,
 	f.StringVar(&data, "data", "", dataUsage)
 	f.BoolVar(&download, "download", true, "download CIFAR-10 (170 MB) when it is not there")
 	f.StringVar(&backendName, "backend", "", backendUsage)
+	devicesFlag(f, &config.Devices)
 	f.IntVar(&config.Epochs, "epochs", 15, "epochs to train in all")
 	f.IntVar(&config.BatchSize, "batch", 125, "images a step")
 	f.Float64Var(&config.LearningRate, "learning-rate", 0.001, "learning rate of Adam")

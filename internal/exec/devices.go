@@ -32,7 +32,7 @@ func Among(b compute.Backend, n int) (*Devices, error) {
 	case n < 2:
 		return nil, nil
 	case n > has:
-		return nil, fmt.Errorf("%d devices, but the backend, %s, has %d; %s", n, backend.Describe(b), has, more(b))
+		return nil, fmt.Errorf("%d devices, but %s has %d: %s", n, backend.Describe(b), has, more(b))
 	}
 	return meshes.Get(n, func() (*Devices, error) {
 		const axis = "batch"
@@ -49,11 +49,11 @@ func Among(b compute.Backend, n int) (*Devices, error) {
 func more(b compute.Backend) string {
 	switch backend.KindOf(b) {
 	case backend.XLACPU:
-		return "want it opened with as many, by camlib.BackendWith or the command's own --devices: those of a CPU are virtual"
+		return "a CPU's are virtual: camlib.BackendWith opens as many as it is asked for"
 	case backend.XLACUDA:
-		return "want as many graphics cards in this machine, and in CUDA_VISIBLE_DEVICES if that is set"
+		return "want no more than this machine has graphics cards that CUDA_VISIBLE_DEVICES, if that is set, lets it see"
 	}
-	return "want XLA, whose CPU can have any number"
+	return "want xla:cpu, which can have any number, or xla:cuda"
 }
 
 // Count is how many there are.

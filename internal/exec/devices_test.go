@@ -80,8 +80,8 @@ func TestTooManyDevices(t *testing.T) {
 		n    int
 		want string
 	}{
-		"go":  {2, "2 devices, but the backend, GoMLX in pure Go, has 1; want XLA"},
-		"xla": {99, "99 devices, but the backend, XLA on CPU, PJRT plugin v"},
+		"go":  {2, "2 devices, but GoMLX in pure Go has 1: want xla:cpu"},
+		"xla": {99, "99 devices, but XLA on CPU, PJRT plugin v"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := backendtest.Go(t)
