@@ -43,7 +43,7 @@ func NewEvaluatorOn(backend compute.Backend, net *network.Network, devices int) 
 	if err != nil {
 		return nil, fmt.Errorf("train: evaluate: %w", err)
 	}
-	graph, err := exec.NewOn(d, backend, net.Store, func(scope *model.Scope, in []*Node) exec.Outputs {
+	graph, err := exec.NewOn(d, exec.AllShared, backend, net.Store, func(scope *model.Scope, in []*Node) exec.Outputs {
 		return exec.Outputs{"scores": net.Forward(scope, nn.FromBytes(in[0]))}
 	})
 	if err != nil {

@@ -25,7 +25,7 @@ func TestDevicesShareRows(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		g, err := exec.NewOn(devices, b, store, func(_ *model.Scope, in []*Node) exec.Outputs {
+		g, err := exec.NewOn(devices, exec.AllShared, b, store, func(_ *model.Scope, in []*Node) exec.Outputs {
 			v.SetNodeValue(Add(v.NodeValue(in[0].Graph()), ReduceSum(in[0], 0)))
 			return exec.Outputs{"rows": MulScalar(in[0], 2), "mean": ReduceAllMean(in[1]), "sum": ReduceSum(in[0], 0)}
 		})

@@ -44,15 +44,18 @@ type Graph struct {
 // New returns a graph on a backend, with the variables of a store. There are as many
 // compiled forms as shapes of inputs that it meets, without a limit.
 func New(backend compute.Backend, store *model.Store, build func(scope *model.Scope, in []*graph.Node) Outputs) (*Graph, error) {
-	return NewOn(nil, backend, store, build)
+	return NewOn(nil, AllShared, backend, store, build)
 }
 
-// NewOn is New on several devices, which have shares of the rows of all inputs.
-func NewOn(devices *Devices, backend compute.Backend, store *model.Store, build func(scope *model.Scope, in []*graph.Node) Outputs) (*Graph, error) {
+// AllShared says of every input that devices have shares of its rows.
+func AllShared(int) bool { return true }
+
+// NewOn is New on several devices, which have shares of the rows of those inputs that shared
+// says, and copies of the others.
+func NewOn(devices *Devices, shared func(input int) bool, backend compute.Backend, store *model.Store, build func(scope *model.Scope, in []*graph.Node) Outputs) (*Graph, error) {
 	g := &Graph{names: make(map[graph.GraphId][]string)}
-	all := func(int) bool { return true }
 	var err error
-	g.program, err = NewProgram(backend, devices, store, all, func(scope *model.Scope, in []*graph.Node) []*graph.Node {
+	g.program, err = NewProgram(backend, devices, store, shared, func(scope *model.Scope, in []*graph.Node) []*graph.Node {
 		out := build(scope, in)
 		for v := range store.IterVariables() {
 			if !v.HasValue() { // GoMLX would draw one, another in every process
@@ -79,7 +82,7 @@ func (g *Graph) Call(inputs ...*tensors.Tensor) (Values, error) {
 	in := make([]Value, len(inputs))
 	for i, t := range inputs {
 		var err error
-		if in[i], err = g.program.devices.Shares(t); err != nil {
+		if in[i], err = g.program.place(i, t); err != nil {
 			return nil, err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/distributed"
 	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 )
 
@@ -121,6 +122,14 @@ func (p *Program) run(in []Value) (out []Value, built *graph.Graph, err error) {
 // Finalize frees the compiled forms.
 func (p *Program) Finalize() {
 	p.execs.Each(func(e *model.Exec) { e.Finalize() })
+}
+
+// place gives the devices an input, which becomes the value's.
+func (p *Program) place(input int, t *tensors.Tensor) (Value, error) {
+	if p.shared(input) {
+		return p.devices.Shares(t)
+	}
+	return p.devices.Copies(t)
 }
 
 // place has all variables on these devices. Of those that were on others GoMLX v0.28.1 would go on
