@@ -69,3 +69,22 @@ func (p *placed) chunk(b compute.Backend, net *network.Network, n int) int {
 	}
 	return n
 }
+
+// uneven says that devices do not divide the images that a step takes at a time, if they do not.
+func (c Config) uneven(b compute.Backend, net *network.Network) string {
+	place, err := placing(b, c.Devices)
+	if err != nil {
+		return "" // which a step says
+	}
+	n, mend := c.BatchSize, "a batch size that they divide makes faster steps"
+	if c.Step != Plain {
+		if n = place.chunk(b, net, n); net.Chunk > 0 {
+			mend = "a number of devices that divides them makes faster steps"
+		}
+	}
+	count := place.devices.Count()
+	if n%count == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d devices do not divide the %d images that a step takes at a time, so that each computes a part of them for itself; %s", count, n, mend)
+}

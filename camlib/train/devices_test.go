@@ -199,6 +199,31 @@ func TestTrainingOnDevices(t *testing.T) {
 	}
 }
 
+// TestUnevenShares: it is said where devices do not divide what a step takes at a time.
+func TestUnevenShares(t *testing.T) {
+	b := backendtest.XLA(t)
+	for _, row := range []struct {
+		devices, batch int
+		kind           StepKind
+		net            *network.Network
+		want           string
+	}{
+		{1, 125, Plain, tiny(1), ""},
+		{2, 128, Plain, tiny(1), ""},
+		{2, 125, Plain, tiny(1), "2 devices do not divide the 125 images that a step takes at a time, so that each computes a part of them for itself; a batch size"},
+		{4, 128, Winograd, tiny(1), ""},
+		{4, 256, Winograd, tiny(1), ""},
+		{4, 30, Winograd, tiny(1), "4 devices do not divide the 30 images"},
+		{2, 30, Winograd, normed(1), ""},
+		{4, 40, Winograd, normed(1), "4 devices do not divide the 10 images that a step takes at a time, so that each computes a part of them for itself; a number of devices"},
+	} {
+		got := Config{Devices: row.devices, BatchSize: row.batch, Step: row.kind}.uneven(b, row.net)
+		if !strings.HasPrefix(got, row.want) || (got == "") != (row.want == "") {
+			t.Errorf("%d devices, batches of %d, %s of %s: %q, want %q", row.devices, row.batch, row.kind, row.net.Name, got, row.want)
+		}
+	}
+}
+
 func TestDevicesThatAreNotThere(t *testing.T) {
 	ds := few(t, 20)
 	for _, row := range []struct {

@@ -83,6 +83,9 @@ func (t *training) begin() error {
 		return nil
 	}
 	t.state.History.Config, t.state.History.Backend = settings.Config, settings.Backend
+	if text := c.uneven(t.backend, t.net); text != "" {
+		t.notice(text)
+	}
 	if t.step, err = steps[c.Step](t.backend, t.net, c, len(t.train.Classes())); err != nil {
 		return err
 	}
