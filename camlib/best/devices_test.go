@@ -1,55 +1,100 @@
-package best_test
+package best
 
 import (
+	"maps"
+	"math"
+	"math/rand/v2"
+	"slices"
 	"testing"
 
-	"github.com/camlab-go/camlab/camlib/best"
-	"github.com/camlab-go/camlab/camlib/cifar10"
-	"github.com/camlab-go/camlab/camlib/images"
-	"github.com/camlab-go/camlab/camlib/train"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
 	"github.com/camlab-go/camlab/internal/backendtest"
+	"github.com/camlab-go/camlab/internal/exec"
+	"github.com/camlab-go/camlab/internal/nn"
 )
 
-// TestDevices: steps on 2 and 4 devices, the second of which do not divide the 50 images that
-// batch normalization has its averages of, leave the weights and averages of those on one.
-func TestDevices(t *testing.T) {
-	if testing.Short() {
-		t.Skip("compiles the network three times")
-	}
+// TestDevicesRoundAlike: on 2 and 4 devices, the second of which do not divide the images, the
+// gradients and the averages of batch normalization are no farther from those in float64 than on
+// one. In float32 they are up to 1 % off them: these are sums over all pixels of what is
+// nearly as often negative as positive, the more so of noise in classes of equal size.
+func TestDevicesRoundAlike(t *testing.T) {
 	b := backendtest.XLA(t)
-	ds := few(t, 200)
-	run := func(devices int) (map[string][]float32, []float32) {
-		net := best.New(1)
-		if err := best.Whiten(net, ds); err != nil {
+	const n = 18
+	rng := rand.New(rand.NewPCG(1, 2))
+	pixels, labels := make([]uint8, n*32*32*3), make([]int32, n)
+	for i := range pixels {
+		pixels[i] = uint8(rng.IntN(256))
+	}
+	for i := range labels {
+		labels[i] = int32(i % 9)
+	}
+	ds := few(t, 100)
+	gradientsOn := func(count int, dtype dtypes.DType) map[string][]float32 {
+		net := New(1)
+		if err := Whiten(net, ds); err != nil {
 			t.Fatal(err)
 		}
-		c := train.Config{Epochs: 1, BatchSize: 100, Optimizer: train.SGD, LearningRate: 0.01, Augment: train.FlipCrop, Seed: 1, Devices: devices}
-		h, err := train.Train(t.Context(), b, net, ds, ds, c)
+		d, err := exec.Among(b, count)
 		if err != nil {
 			t.Fatal(err)
 		}
-		e := h.Epochs[0]
-		return backendtest.Variables(t, net.Store), []float32{float32(e.TrainLoss), float32(e.Test.Loss), float32(e.Test.Accuracy)}
+		var names []string
+		program, err := exec.NewProgram(b, d, net.Store, exec.AllShared, func(scope *model.Scope, in []*graph.Node) []*graph.Node {
+			x := graph.ConvertDType(nn.FromBytes(in[0]), dtype)
+			net.Store.SetTraining(x.Graph(), true)
+			_, all := gradients(scope, x, graph.OneHot(in[1], 10, dtype), graph.ScalarOne(x.Graph(), dtype))
+			names = slices.Sorted(maps.Keys(all))
+			var out []*graph.Node
+			for _, name := range names {
+				out = append(out, graph.ConvertDType(all[name], dtypes.Float32))
+			}
+			return out
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var in []exec.Value
+		for _, x := range []*tensors.Tensor{
+			tensors.FromFlatDataAndDimensions(slices.Clone(pixels), n, 32, 32, 3), tensors.FromFlatDataAndDimensions(slices.Clone(labels), n),
+		} {
+			v, err := d.Shares(x)
+			if err != nil {
+				t.Fatal(err)
+			}
+			in = append(in, v)
+		}
+		out, err := program.Run(in...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := make(map[string][]float32)
+		for i, name := range names {
+			all[name] = tensors.MustCopyFlatData[float32](out[i].First())
+		}
+		return all
 	}
-	want, metrics := run(1)
-	for _, devices := range []int{2, 4} {
-		got, m := run(devices)
-		backendtest.Near(t, "metrics", m, metrics, 1e-4)
-		for path, w := range want {
-			backendtest.Near(t, path, got[path], w, 1e-4)
+	want, one := gradientsOn(1, dtypes.Float64), gradientsOn(1, dtypes.Float32)
+	for _, count := range []int{2, 4} {
+		got := gradientsOn(count, dtypes.Float32)
+		for name := range want {
+			off, limit := apart(got[name], want[name]), 1.5*apart(one[name], want[name])+1e-6
+			if !(off <= limit) || !(limit < 0.02) {
+				t.Errorf("%d devices: %s is off by %.2g, want at most %.2g", count, name, off, limit)
+			}
 		}
 	}
 }
 
-func few(t *testing.T, n int) images.Dataset {
-	t.Helper()
-	all := make([]int, n)
-	for i := range all {
-		all[i] = i
+// apart is the Euclidean length of a difference over that of want.
+func apart(got, want []float32) float64 {
+	off, size := 0.0, 0.0
+	for i, w := range want {
+		off += math.Pow(float64(got[i])-float64(w), 2)
+		size += math.Pow(float64(w), 2)
 	}
-	ds, err := images.Subset(cifar10.Sample(), all...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ds
+	return math.Sqrt(off / size)
 }
