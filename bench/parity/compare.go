@@ -48,7 +48,7 @@ func compare(got, want *measured, l limits) (rows []row) {
 	}
 	for _, name := range names(got.Trainings, want.Trainings) {
 		if name != byDevices {
-			training(name, got.Trainings[name], want.Trainings[name], name != byAdam)
+			training(name, got.Trainings[name], want.Trainings[name], name == bySGD)
 		}
 	}
 	if t, ok := got.Trainings[byDevices]; ok {
