@@ -49,11 +49,11 @@ one that is no better than guessing with a warning; the last checkpoint stays.`,
 			if err := config.Check(); err != nil { // before the data, which may take minutes
 				return err
 			}
-			trainSet, testSet, err := cifar10.LoadContext(ctx, cifar10.Options{Dir: data, Download: download, Progress: downloadBar(cmd)})
+			backend, err := openBackend(cmd, backendName, config.Devices)
 			if err != nil {
 				return err
 			}
-			backend, err := openBackend(cmd, backendName, config.Devices)
+			trainSet, testSet, err := cifar10.LoadContext(ctx, cifar10.Options{Dir: data, Download: download, Progress: downloadBar(cmd)})
 			if err != nil {
 				return err
 			}

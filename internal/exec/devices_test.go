@@ -1,6 +1,9 @@
 package exec_test
 
 import (
+	"os"
+	osexec "os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -95,5 +98,46 @@ func TestTooManyDevices(t *testing.T) {
 				t.Errorf("-1: error %v", err)
 			}
 		})
+	}
+}
+
+// TestWorkIsDivided: XLA compiles the half of a product for each of two devices, as it writes
+// itself where it is told to in the environment, when its plugin is loaded.
+func TestWorkIsDivided(t *testing.T) {
+	const dump = "CAMLAB_TEST_DUMP"
+	if os.Getenv(dump) == "" {
+		backendtest.XLA(t) // or skip
+		dir := t.TempDir()
+		cmd := osexec.Command(os.Args[0], "-test.run=^TestWorkIsDivided$")
+		cmd.Env = append(os.Environ(), dump+"=1", "XLA_FLAGS=--xla_dump_to="+dir+" --xla_dump_hlo_as_text")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		files, err := filepath.Glob(filepath.Join(dir, "*after_optimizations.txt"))
+		if err != nil || len(files) != 1 {
+			t.Fatalf("XLA wrote %v (%v), want one program", files, err)
+		}
+		text, err := os.ReadFile(files[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s := string(text); !strings.Contains(s, "num_partitions=2") || !strings.Contains(s, "f32[8,128]{1,0} dot(") || strings.Contains(s, "f32[15,128]{1,0} dot(") {
+			t.Errorf("two devices share a product with 15 rows by\n%s", s)
+		}
+		return
+	}
+	b := backendtest.XLA(t)
+	devices, err := exec.Among(b, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := exec.NewOn(devices, func(input int) bool { return input == 0 }, b, model.NewStore(), func(_ *model.Scope, in []*Node) exec.Outputs {
+		return exec.Outputs{"product": MatMul(in[0], in[1])}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.Call(tensors.FromFlatDataAndDimensions(make([]float32, 15*256), 15, 256), tensors.FromFlatDataAndDimensions(make([]float32, 256*128), 256, 128)); err != nil {
+		t.Fatal(err)
 	}
 }
