@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -225,7 +226,7 @@ func TestUnevenShares(t *testing.T) {
 }
 
 func TestDevicesThatAreNotThere(t *testing.T) {
-	ds := few(t, 20)
+	ds := &counted{few(t, 20), make([]int, 20)}
 	for _, row := range []struct {
 		backend compute.Backend
 		devices int
@@ -237,8 +238,8 @@ func TestDevicesThatAreNotThere(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		_, err := Train(t.Context(), row.backend, tiny(1), ds, ds, Config{Devices: row.devices, Dir: dir})
-		if err == nil || !strings.HasPrefix(err.Error(), row.want) || len(written(t, dir)) != 0 {
-			t.Errorf("%d devices: error %v, want one that begins %q, and no files", row.devices, err, row.want)
+		if err == nil || !strings.HasPrefix(err.Error(), row.want) || len(written(t, dir)) != 0 || slices.Max(ds.reads) > 0 {
+			t.Errorf("%d devices: error %v, want one that begins %q before an image is read, and no files", row.devices, err, row.want)
 		}
 		if row.devices > 0 {
 			if _, err := NewEvaluatorOn(row.backend, tiny(1), row.devices); err == nil || !strings.HasPrefix(err.Error(), "train: evaluate: "+strings.TrimPrefix(row.want, "train: ")) {

@@ -74,7 +74,7 @@ func (d *Devices) ChunkSize(n, most int) int {
 }
 
 // Value is a tensor as devices have it: each has a copy, or its share of the rows. The last
-// share is filled up with the last row.
+// shares are filled up with zeros.
 type Value struct {
 	on   []*tensors.Tensor // one for each device
 	fill int               // rows that were added
@@ -113,11 +113,7 @@ func (d *Devices) Shares(t *tensors.Tensor) (v Value, err error) {
 	filled := tensors.FromShape(shape)
 	var inner error
 	err = t.ConstBytes(func(from []byte) {
-		inner = filled.MutableBytes(func(to []byte) {
-			for at := copy(to, from); at < len(to); {
-				at += copy(to[at:], from[len(from)-len(from)/n:])
-			}
-		})
+		inner = filled.MutableBytes(func(to []byte) { clear(to[copy(to, from):]) })
 	})
 	if err = errors.Join(err, inner); err != nil {
 		return Value{}, err

@@ -29,8 +29,8 @@ type Program struct {
 // form is what a program is compiled for beside the shapes of its inputs.
 type form struct{ inputs, fill int }
 
-// NewProgram returns a program. shared says of which of its inputs the devices have shares; they
-// have copies of the others.
+// NewProgram returns a program. shared says of which of its inputs, with as many rows each, the
+// devices have shares; they have copies of the others.
 func NewProgram(b compute.Backend, d *Devices, store *model.Store, shared func(input int) bool, build func(scope *model.Scope, in []*graph.Node) []*graph.Node) (*Program, error) {
 	if store == nil {
 		return nil, errors.New("exec: no store, want one, which may be empty")
