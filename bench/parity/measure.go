@@ -75,7 +75,7 @@ func some(n int) (images.Dataset, error) {
 }
 
 func measure(ctx context.Context, b compute.Backend, w work) (*measured, error) {
-	m := &measured{Backend: camlib.Describe(b), Devices: int(b.NumDevices()), Maps: make(map[string][]float32), Trainings: make(map[string]training)}
+	m := &measured{Backend: camlib.Describe(b), Devices: b.NumDevices(), Maps: make(map[string][]float32), Trainings: make(map[string]training)}
 	if err := m.explain(ctx, b, w); err != nil {
 		return nil, err
 	}

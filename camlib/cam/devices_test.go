@@ -39,3 +39,32 @@ func TestDevicesAgree(t *testing.T) {
 		t.Errorf("1000 devices: error %v", err)
 	}
 }
+
+// TestConcurrentDevices: runs on several devices take turns, for two at once could each wait
+// for a device that the other has, and place the weights once.
+func TestConcurrentDevices(t *testing.T) {
+	e := explainer(t, backendOf(t, xlaCPU), newToy().Network, cam.Options{Devices: 2})
+	x := picture(3, 4, 6)
+	const n = 4
+	all := make(chan *cam.Result, n)
+	for i := range n {
+		go func() {
+			r, err := e.Explain(t.Context(), methods()[i%2], x, cam.Predicted)
+			if err != nil {
+				t.Error(err)
+			}
+			all <- r
+		}()
+	}
+	maps := make(map[string][]float32)
+	for range n {
+		r := <-all
+		if r == nil {
+			t.FailNow()
+		}
+		if was := maps[r.Method]; was != nil && !slices.Equal(was, r.Maps) {
+			t.Errorf("%s: maps %v and %v", r.Method, was, r.Maps)
+		}
+		maps[r.Method] = r.Maps
+	}
+}

@@ -53,7 +53,7 @@ func XLAWith(device string, devices int) (compute.Backend, error) {
 		return b, fmt.Sprintf("XLA on %s, PJRT plugin v%d.%d", strings.ToUpper(device), major, minor), nil
 	}
 	b, err := once("xla:"+path+options, kind, func() (compute.Backend, string, error) { return open(0) })
-	if err != nil || kind != XLACPU || devices <= int(b.NumDevices()) {
+	if err != nil || kind != XLACPU || devices <= b.NumDevices() {
 		return b, err
 	}
 	name := fmt.Sprintf("xla:%s%s,%d devices", path, options, devices)

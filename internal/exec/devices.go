@@ -26,7 +26,7 @@ var meshes Cache[int, *Devices]
 // Among returns the first n devices of a backend; of 0 or 1 nil. It fails where there are
 // fewer.
 func Among(b compute.Backend, n int) (*Devices, error) {
-	switch has := int(b.NumDevices()); {
+	switch has := b.NumDevices(); {
 	case n < 0:
 		return nil, fmt.Errorf("%d devices, want 0 or more", n)
 	case n < 2:
