@@ -100,6 +100,7 @@ func numbers(t *testing.T, net *network.Network) map[string][]float32 {
 // them, the weights and the averages of batch normalization that it has on one, also where the
 // devices do not divide the images of a batch or of a chunk.
 func TestStepsOnDevices(t *testing.T) {
+	backendtest.XLA(t) // or skip
 	for _, row := range []struct {
 		net    func() *network.Network
 		ds     images.Dataset
