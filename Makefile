@@ -14,7 +14,7 @@ LINTER_PKG  := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 NOTEBOOKS   := $(wildcard notebooks/*.ipynb)
 GO_FILES     = $(shell find . -name '*.go' -not -path './.venv/*' -not -path './out/*')
 
-.PHONY: help demo test setup setup-gonb format vet lint unit test-alone test-notebooks test-slurm notebooks lab train leaderboard data doctor bench bench-cell image test-image binder release lint-deploy fmt clean
+.PHONY: help demo test setup setup-gonb format vet lint unit test-alone test-notebooks test-slurm test-cuda notebooks lab train leaderboard data doctor bench bench-cell image test-image binder release lint-deploy fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ test-notebooks: setup-gonb ## run every notebook in quick mode, and the kernels:
 
 test-slurm: setup ## run camlab explain as a Slurm array of 8 on this machine, with a task killed and requeued; needs slurm-wlm and munge
 	CAMLAB_TEST_SLURM=1 $(GO) test -count=1 -timeout 30m -v -run TestSlurmArray ./cmd/camlab
+
+test-cuda: setup ## hold an NVIDIA GPU to the CPU: maps, 20 training steps; speed beside PyTorch's; says what it did not check. Fails without a GPU
+	@GO="$(abspath $(CLEAN)) go" bench/cuda.sh
 
 notebooks: setup ## run every notebook in full and keep the outputs, an hour or more where nothing is trained or fetched yet
 	@$(CAMLAB) fetch efficientnet-lite0
@@ -135,7 +138,7 @@ release: $(TOOLS)/stamp $(CLEAN) ## make the archives, bills of materials and ch
 
 lint-deploy: $(TOOLS)/stamp ## check what deploys: Dockerfiles, shell scripts, compose, .binder, docker/k8s; and .github
 	$(TOOLS)/bin/hadolint docker/Dockerfile .binder/Dockerfile
-	$(TOOLS)/bin/shellcheck docker/*.sh docker/slurm/explain.sbatch
+	$(TOOLS)/bin/shellcheck docker/*.sh docker/slurm/explain.sbatch bench/cuda.sh
 	diff <($(BINDER)) .binder/Dockerfile
 	$(TOOLS)/bin/check-jsonschema --builtin-schema vendor.compose-spec docker/compose.yaml
 	@for v in 1.32 1.37; do $(TOOLS)/bin/kubernetes-validate --strict -k $$v.0 docker/k8s/explain-job.yaml || exit 1; done

@@ -28,12 +28,19 @@ const (
 // The plugin is the one that `camlab setup` found or installed; nothing is
 // downloaded. When it is missing the error wraps [ErrNoPlugin] and says how to
 // get it.
-func Backend(name string) (compute.Backend, error) {
+func Backend(name string) (compute.Backend, error) { return BackendWith(name, 0) }
+
+// BackendWith is Backend with so many devices or more, for what shares its work among devices,
+// such as [github.com/camlab-go/camlab/camlib/train.Config] and
+// [github.com/camlab-go/camlab/camlib/cam.Options]. XLA's CPU has any number of virtual
+// ones: with up to four it is Backend's; with more it is another one, which Backend's tensors
+// do not fit. The others have as many as they have, which the NumDevices of a backend says.
+func BackendWith(name string, devices int) (compute.Backend, error) {
 	if name == "" {
 		name = os.Getenv(compute.ConfigEnvVar)
 	}
 	if name == "" {
-		b, err := backend.XLA("cpu")
+		b, err := backend.XLAWith("cpu", devices)
 		if errors.Is(err, ErrNoPlugin) {
 			return open(backend.Go())
 		}
@@ -42,7 +49,7 @@ func Backend(name string) (compute.Backend, error) {
 	if name == "xla" {
 		name = XLACPU
 	}
-	b, known, err := backend.Open(name)
+	b, known, err := backend.Open(name, devices)
 	if !known {
 		return nil, fmt.Errorf("camlib: backend %q, want %s", name, backend.Names())
 	}

@@ -11,7 +11,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"github.com/camlab-go/camlab/camlib"
 )
 
 // request is work for a contestant; peers.py reads it too.
@@ -56,6 +59,9 @@ var (
 	gradCAM    = kind{"pytorch-grad-cam", "pytorch-grad-cam", nil}
 )
 
+// onCards are the peers that peers.py has compute on a graphics card.
+var onCards = []string{pyTorch.name, compiled.name}
+
 //go:embed peers.py
 var script []byte
 
@@ -73,13 +79,19 @@ func (b *bench) command(ctx context.Context, k kind, threads int, args ...string
 		if k.name == earlier.name {
 			self = b.flags.before
 		}
-		line = append(line, self, "-worker", b.folder, "-data", b.flags.data)
+		line = append(line, self, "-worker", b.folder, "-data", b.flags.data, "-backend", b.flags.backend)
 	} else {
 		file := filepath.Join(b.folder, "peers.py")
 		if err := os.WriteFile(file, script, 0o644); err != nil {
 			return nil, err
 		}
 		line = append(line, b.flags.python, file, k.peer, b.folder)
+		if b.flags.backend == camlib.XLACUDA {
+			if !slices.Contains(onCards, k.name) {
+				return nil, errors.New("computes on the processor alone here")
+			}
+			k.env = append(slices.Clone(k.env), "TORCH_DEVICE=cuda")
+		}
 	}
 	line = append(line, args...)
 	cmd := exec.CommandContext(ctx, line[0], line[1:]...)

@@ -1,7 +1,7 @@
 // Command speed measures camlab beside PyTorch, TensorFlow, JAX, torch-cam and
 // pytorch-grad-cam, on the same machine in the same run, and writes a table.
 //
-//	go run ./bench/speed [-only training,epoch,maps,start,growth] [-rounds 5] [-python .venv-peers/bin/python] [-before PROGRAM]
+//	go run ./bench/speed [-only training,epoch,maps,start,growth] [-rounds 5] [-python .venv-peers/bin/python] [-before PROGRAM] [-backend xla:cuda -out FOLDER]
 //
 // Every contestant is a process that waits until it is told to work, so that they take
 // turns, A B C A B C …, and the drift of a machine meets all of them. A ratio is the median
@@ -21,6 +21,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/article"
 	"github.com/camlab-go/camlab/camlib/cifar10"
 	"github.com/camlab-go/camlab/camlib/network"
@@ -30,7 +31,7 @@ import (
 type flags struct {
 	only, python, data, out string
 	rounds, images          int
-	worker, before          string
+	worker, before, backend string
 }
 
 func main() {
@@ -42,6 +43,7 @@ func main() {
 	flag.IntVar(&f.rounds, "rounds", 5, "turns of each contestant")
 	flag.IntVar(&f.images, "images", 1000, "test images to make maps of")
 	flag.StringVar(&f.worker, "worker", "", "folder; be the contestant camlab (for this program's own use)")
+	flag.StringVar(&f.backend, "backend", camlib.XLACPU, "backend of camlab; with "+camlib.XLACUDA+" PyTorch computes on the graphics card too, and no other library takes part")
 	flag.StringVar(&f.before, "before", "", "build of this program from another checkout, which takes turns with the rest")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

@@ -25,7 +25,7 @@ import (
 
 // work is the contestant camlab: it does what peers.py does.
 func work(ctx context.Context, f flags) error {
-	backend, err := camlib.Backend(camlib.XLACPU)
+	backend, err := camlib.Backend(f.backend)
 	if err != nil {
 		return err
 	}

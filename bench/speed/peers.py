@@ -91,6 +91,11 @@ class PyTorch(Peer):
 
         torch.set_num_threads(THREADS)
         self.torch = torch
+        self.device = torch.device(os.environ.get("TORCH_DEVICE", "cpu"))
+        torch.backends.cuda.matmul.allow_tf32 = True  # as XLA does; its convolutions do anyway
+
+    def tensor(self, array):
+        return self.torch.from_numpy(array).to(self.device)
 
     def network(self, trained):
         torch, nn = self.torch, self.torch.nn
@@ -102,18 +107,18 @@ class PyTorch(Peer):
         net = nn.Sequential(*parts, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(128, 10))
         if trained:
             net.load_state_dict({k: torch.from_numpy(v) for k, v in self.weights().items()})
-        return net.to(memory_format=torch.channels_last)
+        return net.to(self.device, memory_format=torch.channels_last)
 
     def train(self, request):
         torch = self.torch
         net = self.network(False).train()
         optimizer = torch.optim.Adam(net.parameters(), lr=1e-3, fused=True)
-        pixels, labels = torch.from_numpy(self.load("train")), torch.from_numpy(self.load("train_labels")).long()
+        pixels, labels = self.tensor(self.load("train")), self.tensor(self.load("train_labels")).long()
         rng = np.random.default_rng(1)
         half = request["dtype"] == "bfloat16"
 
         def cost(x, y):
-            with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
                 return torch.nn.functional.cross_entropy(net(x), y)
 
         if self.compiled:
@@ -123,9 +128,9 @@ class PyTorch(Peer):
             for pick in batches(rng.permutation(len(pixels))[: request["images"]], request["batch"]):
                 x, y = pixels[pick], labels[pick]  # [n, 32, 32, 3]
                 if request["augment"]:
-                    rows, columns = map(torch.from_numpy, places(*draws(rng, len(pick))))
+                    rows, columns = map(self.tensor, places(*draws(rng, len(pick))))
                     x = torch.nn.functional.pad(x, (0, 0, MARGIN, MARGIN, MARGIN, MARGIN))
-                    x = x[torch.arange(len(pick))[:, None, None], rows[:, :, None], columns[:, None, :]]
+                    x = x[torch.arange(len(pick), device=self.device)[:, None, None], rows[:, :, None], columns[:, None, :]]
                 x = x.permute(0, 3, 1, 2).float().div_(255)  # channels last, as it lies
                 optimizer.zero_grad(set_to_none=True)
                 loss = cost(x, y)
@@ -136,7 +141,7 @@ class PyTorch(Peer):
         return work
 
     def batches(self, request):
-        x = self.torch.from_numpy(self.test(request)).permute(0, 3, 1, 2)
+        x = self.tensor(self.test(request)).permute(0, 3, 1, 2)
         return x.split(request["batch"])
 
     def forward(self, request):
@@ -147,7 +152,7 @@ class PyTorch(Peer):
         def work():
             with self.torch.inference_mode():
                 for x in parts:
-                    net(x).numpy()
+                    net(x).cpu().numpy()
 
         return work
 

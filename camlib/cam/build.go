@@ -42,10 +42,11 @@ type (
 	outputs = exec.Outputs
 )
 
-// graph returns the graph of a task, which compiles for each batch shape.
-func (e *Explainer) graph(t task, build func(n chain, in inputs) outputs) (*exec.Graph, error) {
+// graph returns the graph of a task, which compiles for each batch shape. shared says which
+// inputs' rows the devices share.
+func (e *Explainer) graph(t task, shared func(input int) bool, build func(n chain, in inputs) outputs) (*exec.Graph, error) {
 	return e.graphs.Get(t, func() (*exec.Graph, error) {
-		return exec.New(e.backend, e.net.Store, func(scope *model.Scope, in []*Node) exec.Outputs {
+		return exec.NewOn(e.devices, shared, e.backend, e.net.Store, func(scope *model.Scope, in []*Node) exec.Outputs {
 			return build(e.chain(scope, nil), in)
 		})
 	})

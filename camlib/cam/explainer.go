@@ -17,7 +17,7 @@ import (
 
 // Options of an [Explainer]. The zero value is the default.
 type Options struct {
-	Batch int // images in one run of a compiled graph at most; 0 is the network's, else 32
+	Batch int // images in one run of a compiled graph at most; 0 is the network's, else 32 a device
 	// Chunk bounds the memory of methods that try changes of an image (Score-CAM,
 	// RISE, integrated gradients and others): changed images in one run at most; 0 is 128.
 	Chunk int
@@ -27,6 +27,10 @@ type Options struct {
 	// Type is what the layers up to the explained one compute in, dtypes.BFloat16 or
 	// dtypes.Float32; the zero value is Float32. The layers must take images of that type.
 	Type dtypes.DType
+	// Devices is how many of the backend's devices share the images of a run, and the
+	// changed images of one; 0 is one. The maps are those of one device up to rounding. While
+	// an explainer on several devices runs, no other may that has the same network.
+	Devices int
 }
 
 // Explainer makes maps of one network on one backend. It compiles a graph the
@@ -37,9 +41,11 @@ type Explainer struct {
 	backend compute.Backend
 	net     *network.Network
 	opts    Options
+	devices *exec.Devices
 
 	graphs exec.Cache[task, *exec.Graph]
 	heads  exec.Cache[images.Size, bool] // see mayClose
+	counts exec.Cache[perturbedImage, int]
 }
 
 // New returns an explainer of a network, of the layer that [network.Network.At] says. It
@@ -59,11 +65,15 @@ func New(backend compute.Backend, net *network.Network, opts Options) (*Explaine
 			return nil, fmt.Errorf("cam: new: %s of %d, want 0 or more", o.name, o.value)
 		}
 	}
-	opts.Batch, opts.Chunk, opts.Type = cmp.Or(opts.Batch, net.Batch, exec.Batch), cmp.Or(opts.Chunk, 128), cmp.Or(opts.Type, dtypes.Float32)
+	devices, err := exec.Among(backend, opts.Devices)
+	if err != nil {
+		return nil, fmt.Errorf("cam: new: %w", err)
+	}
+	opts.Batch, opts.Chunk, opts.Type = cmp.Or(opts.Batch, net.Batch, exec.Batch*devices.Count()), cmp.Or(opts.Chunk, 128), cmp.Or(opts.Type, dtypes.Float32)
 	if opts.Type != dtypes.Float32 && opts.Type != dtypes.BFloat16 {
 		return nil, fmt.Errorf("cam: new: type %s, want %s or %s", opts.Type, dtypes.Float32, dtypes.BFloat16)
 	}
-	return &Explainer{backend: backend, net: net, opts: opts}, nil
+	return &Explainer{backend: backend, net: net, opts: opts, devices: devices}, nil
 }
 
 // Explain returns a method's maps of images. It stops between two batches with

@@ -25,9 +25,9 @@ func (e *Explainer) locate(err error, j job, p part, b batch, start int) error {
 		p = p.cut(start+bad/each, start+bad/each+1)
 		look = func(n chain, in []*Node) {
 			own := newForward(n, in[0])
-			e.buildPerturbations(j.spec, own.chain, in[0], own.Act, in[1])
+			j.spec.Perturbations.Scores(newPass(own.chain, in[0], own.Act), in[1])
 		}
-		inputs = []*tensors.Tensor{pixels(p.x), tensors.FromScalar(int32(bad % each / b.classes))}
+		inputs = []*tensors.Tensor{pixels(p.x), tensors.FromValue([]int32{int32(bad % each / b.classes)})}
 	} else if j.general && j.spec.Perturbations != nil {
 		look = func(n chain, in []*Node) { newForward(n, in[0]) }
 	}

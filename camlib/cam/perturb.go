@@ -3,7 +3,6 @@ package cam
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/gomlx/compute/dtypes"
@@ -18,9 +17,10 @@ import (
 // perturb returns the scores of a method's perturbations of images, [batch,
 // perturbations, classes].
 func (e *Explainer) perturb(ctx context.Context, j job, x images.Batch) ([]float32, error) {
-	scores, err := e.graph(task{method: j.method, output: perturbation, general: true}, func(n chain, in inputs) outputs {
+	theirs := func(input int) bool { return input == 2 } // rows that devices share: the perturbations
+	scores, err := e.graph(task{method: j.method, output: perturbation, general: true}, theirs, func(n chain, in inputs) outputs {
 		n.beside = in[3:]
-		return e.buildPerturbations(j.spec, n, in[0], in[1], in[2])
+		return outputs{"scores": j.spec.Perturbations.Scores(newPass(n, in[0], in[1]), in[2])}
 	})
 	if err != nil {
 		return nil, err
@@ -29,14 +29,24 @@ func (e *Explainer) perturb(ctx context.Context, j job, x images.Batch) ([]float
 	if err != nil {
 		return nil, err
 	}
+	count, err := e.count(j, x)
+	if err != nil {
+		return nil, err
+	}
 	var all []float32
+	run := min(count, e.opts.Chunk, exec.Batch*e.devices.Count())
 	for i := range x.N {
-		whole := math.MaxInt // what all holds after this image
-		for start := 0; len(all) < whole; {
+		for start := 0; start < count; start += run {
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
-			in := []*tensors.Tensor{pixels(x.Part(i, i+1)), own[0].of(i, x.N), tensors.FromScalar(int32(start))}
+			which := make([]int32, run)
+			for k := range which {
+				which[k] = int32(min(start+k, count-1)) // the last run may reach past the end
+			}
+			// The image's own activations, and what passes beside them, are inputs: to compute
+			// them beside the perturbations' slows these down.
+			in := []*tensors.Tensor{pixels(x.Part(i, i+1)), own[0].of(i, x.N), tensors.FromFlatDataAndDimensions(which, run)}
 			for _, b := range own[1:] {
 				in = append(in, b.of(i, x.N))
 			}
@@ -44,17 +54,41 @@ func (e *Explainer) perturb(ctx context.Context, j job, x images.Batch) ([]float
 			if err != nil {
 				return nil, err
 			}
-			d := out.Dims("scores")
+			classes := out.Dims("scores")[2]
 			var some []float32
-			var count []int32
-			if err := out.Read(map[string]any{"scores": &some, "count": &count}); err != nil {
+			if err := out.Read(map[string]any{"scores": &some}); err != nil {
 				return nil, err
 			}
-			whole = (i + 1) * int(count[0]) * d[2]
-			all, start = append(all, some[:min(len(some), whole-len(all))]...), start+d[1] // the last run may reach past the end
+			all = append(all, some[:classes*min(run, count-start)]...)
 		}
 	}
 	return all, nil
+}
+
+// perturbedImage is what the number of a method's perturbations depends on.
+type perturbedImage struct {
+	method Method
+	size   images.Size
+}
+
+// count is how many perturbations a method has of an image. The network is built for it, not
+// compiled.
+func (e *Explainer) count(j job, x images.Batch) (int, error) {
+	return e.counts.Get(perturbedImage{j.method, x.Size()}, func() (n int, err error) {
+		defer func() {
+			switch r := recover().(type) {
+			case nil:
+			case error:
+				err = r
+			default:
+				err = fmt.Errorf("network: %v", r)
+			}
+		}()
+		g := NewGraph(e.backend, "count of the perturbations")
+		defer g.Finalize()
+		image := Parameter(g, "x", shapes.Make(dtypes.Float32, 1, x.Height, x.Width, x.Channels))
+		return j.spec.Perturbations.Count(newForward(e.chain(e.net.Store.RootScope(), nil), image)), nil
+	})
 }
 
 // array is numbers of a batch of images.
@@ -71,7 +105,7 @@ func (a array) of(i, n int) *tensors.Tensor {
 // flow returns the activations of images and, after them, what passes beside them.
 func (e *Explainer) flow(x images.Batch) ([]array, error) {
 	name := func(i int) string { return fmt.Sprint("flow", i) }
-	forward, err := e.graph(task{output: activations}, func(n chain, in inputs) outputs {
+	forward, err := e.graph(task{output: activations}, exec.AllShared, func(n chain, in inputs) outputs {
 		layers, beside := n.activations(in[0])
 		out := make(outputs)
 		for i, node := range append(layers[len(layers)-1:], beside...) {
@@ -93,16 +127,4 @@ func (e *Explainer) flow(x images.Batch) ([]array, error) {
 		into[name(i)] = &all[i].values
 	}
 	return all, out.Read(into)
-}
-
-// buildPerturbations is the graph of a chunk of a method's perturbations of one image,
-// from number start on. The image's own activations, and what passes beside them in n, are
-// inputs: to compute them beside the perturbations' slows these down.
-func (e *Explainer) buildPerturbations(s Spec, n chain, image, act, start *Node) outputs {
-	p := newPass(n, image, act)
-	count := s.Perturbations.Count(p)
-	some := min(count, e.opts.Chunk, exec.Batch)
-	which := Add(Iota(image.Graph(), shapes.Make(dtypes.Int32, some), 0), start)
-	which = MinScalar(which, float64(count-1))
-	return outputs{"scores": s.Perturbations.Scores(p, which), "count": Const(image.Graph(), int32(count))}
 }

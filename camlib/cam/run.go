@@ -9,6 +9,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/camlab-go/camlab/camlib/images"
+	"github.com/camlab-go/camlab/internal/exec"
 	"github.com/camlab-go/camlab/internal/failure"
 )
 
@@ -166,7 +167,7 @@ func named(err error, j job) error {
 
 // batch runs a job on images that fit in one run.
 func (e *Explainer) batch(ctx context.Context, j job, p part) (b batch, err error) {
-	g, err := e.graph(j.task(), func(n chain, in inputs) outputs { return build(j, n, in) })
+	g, err := e.graph(j.task(), exec.AllShared, func(n chain, in inputs) outputs { return build(j, n, in) })
 	if err != nil {
 		return b, err
 	}
@@ -176,7 +177,7 @@ func (e *Explainer) batch(ctx context.Context, j job, p part) (b batch, err erro
 		if perturbed, err = e.perturb(ctx, j, p.x); err != nil {
 			return b, err
 		}
-		in = append(in, tensors.FromFlatDataAndDimensions(perturbed, len(perturbed)))
+		in = append(in, tensors.FromFlatDataAndDimensions(perturbed, p.x.N, len(perturbed)/p.x.N))
 	}
 	out, err := g.Call(in...)
 	if err != nil {

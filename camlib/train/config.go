@@ -30,6 +30,7 @@ type Config struct {
 	Start          string             `json:"start,omitempty"`           // folder or .safetensors file of weights to begin with; "" is the network as it is
 	Seed           int64              `json:"seed"`                      // of the images' order and crops, and of the network's random numbers
 	Step           StepKind           `json:"step"`                      // "" is Winograd where the network has Gradients, or else Plain
+	Devices        int                `json:"devices,omitempty"`         // of the backend, that share the images of a step and of the evaluation; 0 is one
 
 	// Dir is the checkpoint folder, written before and after the evaluation that
 	// ends an epoch, every CheckpointEvery within one, and when the training is
@@ -105,6 +106,8 @@ func (c Config) checkNumbers() error {
 	switch {
 	case c.Epochs < 1:
 		return fmt.Errorf("train: %d epochs, want 1 or more", c.Epochs)
+	case c.Devices < 0:
+		return fmt.Errorf("train: %d devices, want 0 or more", c.Devices)
 	case c.BatchSize < 1:
 		return fmt.Errorf("train: batch size %d, want 1 or more", c.BatchSize)
 	case !(c.LearningRate > 0) || math.IsInf(c.LearningRate, 0):

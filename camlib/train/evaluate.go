@@ -28,17 +28,27 @@ type Evaluator struct {
 	net     *network.Network
 	backend compute.Backend
 	graph   *exec.Graph
+	devices *exec.Devices
 }
 
 // NewEvaluator prepares a network for evaluation on a backend. The network may be trained
 // between two evaluations.
 func NewEvaluator(backend compute.Backend, net *network.Network) (*Evaluator, error) {
+	return NewEvaluatorOn(backend, net, 1)
+}
+
+// NewEvaluatorOn is NewEvaluator on several devices of the backend, which share the images.
+// The scores are those of one device up to rounding. It fails when there are fewer devices.
+func NewEvaluatorOn(backend compute.Backend, net *network.Network, devices int) (*Evaluator, error) {
 	if err := net.Check(); err != nil {
 		return nil, fmt.Errorf("train: evaluate: %w", err)
 	}
 	e := &Evaluator{net: net, backend: backend}
 	var err error
-	e.graph, err = exec.New(backend, net.Store, func(scope *model.Scope, in []*Node) exec.Outputs {
+	if e.devices, err = exec.Among(backend, devices); err != nil {
+		return nil, fmt.Errorf("train: evaluate: %w", err)
+	}
+	e.graph, err = exec.NewOn(e.devices, exec.AllShared, backend, net.Store, func(scope *model.Scope, in []*Node) exec.Outputs {
 		x := nn.FromBytes(in[0])
 		scores := net.Forward(scope, x)
 		if e.Flips {
@@ -58,7 +68,7 @@ func NewEvaluator(backend compute.Backend, net *network.Network) (*Evaluator, er
 func (e *Evaluator) Scores(ctx context.Context, ds images.Dataset) ([]float32, error) {
 	var scores []float32
 	all := images.Len(ds)
-	batch := exec.ChunkSize(all, exec.Batch)
+	batch := e.devices.ChunkSize(all, exec.Batch)
 	for start := 0; start < all; start += batch {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("train: evaluate: stopped after %d of %d images: %w", start, all, err)

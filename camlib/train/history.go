@@ -128,8 +128,8 @@ func (l *History) perEpoch() (images, steps int) {
 	return images, (images + l.Config.BatchSize - 1) / l.Config.BatchSize
 }
 
-// sameRun returns an error if two logs differ in settings or data. The step and the backend
-// may: they change nothing but rounding; and the number of epochs where no schedule depends
+// sameRun returns an error if two logs differ in settings or data. The step, the devices and the
+// backend may: they change nothing but rounding; and the number of epochs where no schedule depends
 // on it.
 func (l *History) sameRun(saved *History) error {
 	type field struct {
@@ -141,7 +141,7 @@ func (l *History) sameRun(saved *History) error {
 	for i := range a.NumField() {
 		name, _, _ := strings.Cut(a.Type().Field(i).Tag.Get("json"), ",")
 		switch {
-		case name == "-" || name == "step" || name == "patience" || name == "epochs" && l.Config.Schedule == Constant && l.Config.Warmup == 0:
+		case name == "-" || name == "step" || name == "patience" || name == "devices" || name == "epochs" && l.Config.Schedule == Constant && l.Config.Warmup == 0:
 			continue
 		}
 		fields = append(fields, field{strings.ReplaceAll(name, "_", " "), a.Field(i).Interface(), b.Field(i).Interface()})

@@ -106,6 +106,9 @@ func (t *training) begin() error {
 		return nil
 	}
 	t.state.History.Config, t.state.History.Backend, t.state.History.Ended = settings.Config, settings.Backend, ""
+	if text := c.uneven(t.backend, t.net); text != "" {
+		t.notice(text)
+	}
 	if t.step, err = steps[c.Step](t.backend, t.net, c, len(t.train.Classes())); err != nil {
 		return err
 	}
@@ -118,7 +121,7 @@ func (t *training) begin() error {
 			return fmt.Errorf("train: %w", err)
 		}
 	}
-	if t.evaluator, err = NewEvaluator(t.backend, t.result); err != nil {
+	if t.evaluator, err = NewEvaluatorOn(t.backend, t.result, c.Devices); err != nil {
 		return err
 	}
 	t.pixels, t.labels = dataOf(t.train, pixels)

@@ -15,7 +15,6 @@ import (
 
 	"github.com/camlab-go/camlab/camlib/network"
 	"github.com/camlab-go/camlab/camlib/score"
-	"github.com/camlab-go/camlab/internal/backend"
 	"github.com/camlab-go/camlab/internal/exec"
 )
 
@@ -51,7 +50,11 @@ var steps = map[StepKind]func(b compute.Backend, net *network.Network, c Config,
 // plainStep is the step as one graph, its gradients by automatic differentiation: the
 // reference for every faster one.
 func plainStep(b compute.Backend, net *network.Network, c Config, classes int) (stepper, error) {
-	graph, err := model.NewExec(b, net.Store, func(scope *model.Scope, in []*Node) []*Node {
+	place, err := placing(b, c.Devices)
+	if err != nil {
+		return nil, err
+	}
+	graph, err := exec.NewProgram(b, place.devices, net.Store, arePicks, func(scope *model.Scope, in []*Node) []*Node {
 		pixels, labels, picks, now := in[0], in[1], in[2], in[3]
 		g := picks.Graph()
 		net.Store.SetTraining(g, true)
@@ -71,16 +74,23 @@ func plainStep(b compute.Backend, net *network.Network, c Config, classes int) (
 		return nil, fmt.Errorf("train: step: %w", err)
 	}
 	return func(pixels, labels *tensors.Tensor, p picks, rate float64, number int64) (stepped, error) {
-		chosen, now := c.Augment.tensor(p), nowTensor(rate, number)
-		defer free([]*tensors.Tensor{chosen, now})
-		return result(execute(graph, pixels, labels, chosen, now))
+		in, err := place.inputs(pixels, labels, c.Augment.tensor(p), nowTensor(rate, number))
+		if err != nil {
+			return stepped{}, err
+		}
+		defer free(in[2:])
+		return result(execute(graph, in...))
 	}, nil
 }
 
 // gradientsStep is the step with the network's own gradients.
 func gradientsStep(b compute.Backend, net *network.Network, c Config, classes int) (stepper, error) {
+	place, err := placing(b, c.Devices)
+	if err != nil {
+		return nil, err
+	}
 	var paths []string // of the variables, in the order of the gradients
-	gradients, err := model.NewExec(b, net.Store, func(scope *model.Scope, in []*Node) []*Node {
+	gradients, err := exec.NewProgram(b, place.devices, net.Store, arePicks, func(scope *model.Scope, in []*Node) []*Node {
 		net.Store.SetTraining(in[0].Graph(), true)
 		x, target := c.batch(in[0], in[1], in[2], classes)
 		loss, byPath := net.Gradients(scope, x, target, in[3])
@@ -94,7 +104,7 @@ func gradientsStep(b compute.Backend, net *network.Network, c Config, classes in
 	if err != nil {
 		return nil, fmt.Errorf("train: step: %w", err)
 	}
-	sum, err := model.NewExec(b, net.Store, func(_ *model.Scope, in []*Node) []*Node {
+	sum, err := exec.NewProgram(b, place.devices, net.Store, noInput, func(_ *model.Scope, in []*Node) []*Node {
 		now, in := in[0], in[1:]
 		each := 1 + len(paths)
 		sum := in[:each]
@@ -119,19 +129,20 @@ func gradientsStep(b compute.Backend, net *network.Network, c Config, classes in
 	return func(pixels, labels *tensors.Tensor, p picks, rate float64, number int64) (stepped, error) {
 		width := c.Augment.width()
 		n := len(p) / width
-		size := n
-		switch {
-		case net.Chunk > 0:
-			size = exec.ChunkSize(n, net.Chunk)
-		case backend.KindOf(b).OnCPU():
-			size = exec.ChunkSize(n, exec.Batch)
+		size := place.chunk(b, net, n)
+		now, err := place.devices.Copies(nowTensor(rate, number))
+		if err != nil {
+			return stepped{}, fmt.Errorf("train: step: %w", err)
 		}
-		all := []*tensors.Tensor{nowTensor(rate, number)}
+		all := []exec.Value{now}
 		defer func() { free(all) }()
 		for chunk := range slices.Chunk(p, width*size) {
-			chosen, share := c.Augment.tensor(chunk), tensors.FromScalar(float32(len(chunk)/width)/float32(n))
-			grads, err := execute(gradients, pixels, labels, chosen, share)
-			free([]*tensors.Tensor{chosen, share})
+			in, err := place.inputs(pixels, labels, c.Augment.tensor(chunk), tensors.FromScalar(float32(len(chunk)/width)/float32(n)))
+			if err != nil {
+				return stepped{}, err
+			}
+			grads, err := execute(gradients, in...)
+			free(in[2:])
 			if err != nil {
 				return stepped{}, err
 			}
@@ -165,15 +176,13 @@ func nowTensor(rate float64, number int64) *tensors.Tensor {
 }
 
 // result reads what a step's graph returned.
-func result(out []*tensors.Tensor, err error) (stepped, error) {
+func result(out []exec.Value, err error) (stepped, error) {
 	if err != nil {
 		return stepped{}, err
 	}
 	defer free(out)
-	return stepped{
-		loss:     float64(tensors.ToScalar[float32](out[0])),
-		gradient: math.Sqrt(float64(tensors.ToScalar[float32](out[1]))),
-	}, nil
+	number := func(v exec.Value) float64 { return float64(tensors.ToScalar[float32](v.First())) }
+	return stepped{loss: number(out[0]), gradient: math.Sqrt(number(out[1]))}, nil
 }
 
 // committer returns a function that updates the variables of the network by gradients and
@@ -244,18 +253,20 @@ func setAverages(net *network.Network, byPath map[string]*Node) {
 }
 
 // execute runs a part of a step.
-func execute(graph *model.Exec, in ...*tensors.Tensor) ([]*tensors.Tensor, error) {
-	out, err := exec.Run(graph, in...)
+func execute(graph *exec.Program, in ...exec.Value) ([]exec.Value, error) {
+	out, err := graph.Run(in...)
 	if err != nil {
 		return nil, fmt.Errorf("train: step: %w", err)
 	}
 	return out, nil
 }
 
-// free frees tensors now rather than when the garbage collector, which does not see
+// free frees values now rather than when the garbage collector, which does not see
 // their size, comes to it.
-func free(all []*tensors.Tensor) {
-	for _, t := range all {
-		t.MustFinalizeAll()
+func free(all []exec.Value) {
+	for _, v := range all {
+		if err := v.Free(); err != nil {
+			panic(err)
+		}
 	}
 }

@@ -81,6 +81,9 @@ func Train(ctx context.Context, backend compute.Backend, net *network.Network, t
 	if err := c.check(net, train, test); err != nil {
 		return nil, err
 	}
+	if _, err := placing(backend, c.Devices); err != nil {
+		return nil, err
+	}
 	t := &training{config: c, backend: backend, net: net, train: train, test: test}
 	if err := t.prepare(); err != nil {
 		return nil, err

@@ -21,6 +21,7 @@ import (
 	"github.com/camlab-go/camlab/camlib/images"
 	"github.com/camlab-go/camlab/camlib/network"
 	"github.com/camlab-go/camlab/internal/backend"
+	"github.com/camlab-go/camlab/internal/exec"
 	"github.com/camlab-go/camlab/internal/plugin"
 )
 
@@ -57,15 +58,31 @@ func openSplit(ctx context.Context, split, data string) (*cifar10.Dataset, error
 
 // opener returns what opens the backend that --backend names, when it is first needed.
 func opener(cmd *cobra.Command, name string) func() (compute.Backend, error) {
-	return sync.OnceValues(func() (compute.Backend, error) { return openBackend(cmd, name) })
+	return openerWith(cmd, name, 0)
 }
 
-// openBackend opens the backend that --backend names and says what it costs
-// when it is the pure-Go one only for want of a plugin.
-func openBackend(cmd *cobra.Command, name string) (compute.Backend, error) {
-	b, err := camlib.Backend(name)
+// openerWith is opener of a backend with so many devices.
+func openerWith(cmd *cobra.Command, name string, devices int) func() (compute.Backend, error) {
+	return sync.OnceValues(func() (compute.Backend, error) { return openBackend(cmd, name, devices) })
+}
+
+// devicesFlag adds --devices.
+func devicesFlag(f *pflag.FlagSet, devices *int) {
+	f.IntVar(devices, "devices", 0, "devices of the backend that share the work: graphics cards, or of a CPU any number of virtual ones, which share its cores (default one)")
+}
+
+// openBackend opens the backend that --backend names, with as many devices as --devices says, and
+// says what it costs when it is the pure-Go one only for want of a plugin.
+func openBackend(cmd *cobra.Command, name string, devices int) (compute.Backend, error) {
+	if devices < 0 {
+		return nil, fmt.Errorf("%s: --devices %d, want 1 or more", cmd.Name(), devices)
+	}
+	b, err := camlib.BackendWith(name, devices)
 	if err != nil {
 		return nil, err
+	}
+	if _, err := exec.Among(b, devices); err != nil {
+		return nil, fmt.Errorf("%s: --devices: %w", cmd.Name(), err)
 	}
 	if name == "" && os.Getenv(compute.ConfigEnvVar) == "" && camlib.IsPureGo(b) {
 		why, mend := "no XLA plugin found", "; `camlab setup` installs the plugin"

@@ -28,6 +28,7 @@ func newEvaluate() *cobra.Command {
 	var model modelFlags
 	var data, split, backendName string
 	var asJSON, flips bool
+	var devices int
 	c := &cobra.Command{
 		Use:   "evaluate",
 		Short: "Score a model on CIFAR-10: loss, accuracy, precision, recall and F1 of each class",
@@ -36,7 +37,7 @@ func newEvaluate() *cobra.Command {
   camlab evaluate --split sample          the 1,000 test images inside camlab, no download needed`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			open := opener(cmd, backendName)
+			open := openerWith(cmd, backendName, devices)
 			m, err := model.open(false, open)
 			if err != nil {
 				return err
@@ -52,7 +53,7 @@ func newEvaluate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			evaluator, err := train.NewEvaluator(backend, m.net)
+			evaluator, err := train.NewEvaluatorOn(backend, m.net, devices)
 			if err != nil {
 				return err
 			}
@@ -74,6 +75,7 @@ func newEvaluate() *cobra.Command {
 	c.Flags().StringVar(&split, "split", "test", splitUsage)
 	c.Flags().BoolVar(&flips, "flips", false, "take for each image the mean of its scores and of its mirror image's")
 	c.Flags().StringVar(&backendName, "backend", "", backendUsage)
+	devicesFlag(c.Flags(), &devices)
 	c.Flags().BoolVar(&asJSON, "json", false, jsonUsage)
 	return c
 }

@@ -141,6 +141,7 @@ What is explained is a class's score before the softmax. --class takes
 	o.photos.add(f)
 	f.StringVar(&o.out, "out", "out/explain", "folder to write into")
 	f.StringVar(&o.backend, "backend", "", backendUsage)
+	devicesFlag(f, &o.options.Devices)
 	f.BoolVar(&o.asJSON, "json", false, jsonUsage+": the manifest")
 	return c
 }
@@ -173,7 +174,7 @@ func (o *explainFlags) run(cmd *cobra.Command, args []string) (*manifest, error)
 	if err != nil {
 		return nil, err
 	}
-	open := opener(cmd, o.backend)
+	open := openerWith(cmd, o.backend, o.options.Devices)
 	m, err := o.model.open(o.input != "", open)
 	if err != nil {
 		return nil, err

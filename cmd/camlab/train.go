@@ -91,11 +91,11 @@ stays.`,
 			if err := c.Check(); err != nil { // before the data, which may take minutes
 				return err
 			}
-			trainSet, testSet, err := cifar10.LoadContext(ctx, cifar10.Options{Dir: data, Download: download, Progress: downloadBar(cmd)})
+			backend, err := openBackend(cmd, backendName, c.Devices)
 			if err != nil {
 				return err
 			}
-			backend, err := openBackend(cmd, backendName)
+			trainSet, testSet, err := cifar10.LoadContext(ctx, cifar10.Options{Dir: data, Download: download, Progress: downloadBar(cmd)})
 			if err != nil {
 				return err
 			}
@@ -202,6 +202,8 @@ func (t *trainFlags) add(f *pflag.FlagSet) {
 	t.set["seed"] = func(c *train.Config) { c.Seed = in.Seed }
 	f.StringVar((*string)(&in.Step), "step", "", "winograd or plain: the same numbers up to rounding, winograd several times as fast (default winograd)")
 	t.set["step"] = func(c *train.Config) { c.Step = in.Step }
+	devicesFlag(f, &in.Devices)
+	t.set["devices"] = func(c *train.Config) { c.Devices = in.Devices }
 	f.DurationVar(&in.CheckpointEvery, "checkpoint-every", 2*time.Minute, "time between checkpoints within an epoch; negative is none")
 	t.set["checkpoint-every"] = func(c *train.Config) { c.CheckpointEvery = in.CheckpointEvery }
 	f.IntVar(&in.Keep, "keep", 2, "checkpoints that stay in the folder")

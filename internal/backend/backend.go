@@ -30,21 +30,22 @@ func (k Kind) OnCPU() bool { return k == PureGo || k == XLACPU }
 // named is a backend that people choose by its name.
 type named struct {
 	name string
-	open func() (compute.Backend, error)
+	open func(devices int) (compute.Backend, error)
 }
 
 // all are the backends. A file of another one adds it in an init.
 var all = []named{
-	{"xla:cpu", func() (compute.Backend, error) { return XLA("cpu") }},
-	{"xla:cuda", func() (compute.Backend, error) { return XLA("cuda") }},
-	{"go", Go},
+	{"xla:cpu", func(devices int) (compute.Backend, error) { return XLAWith("cpu", devices) }},
+	{"xla:cuda", func(int) (compute.Backend, error) { return XLA("cuda") }},
+	{"go", func(int) (compute.Backend, error) { return Go() }},
 }
 
-// Open returns the backend of a name. known is false, and err nil, for a name that none has.
-func Open(name string) (b compute.Backend, known bool, err error) {
+// Open returns the backend of a name, with so many devices or more where it can have any number.
+// known is false, and err nil, for a name that none has.
+func Open(name string, devices int) (b compute.Backend, known bool, err error) {
 	for _, n := range all {
 		if n.name == name {
-			b, err = n.open()
+			b, err = n.open(devices)
 			return b, true, err
 		}
 	}

@@ -43,3 +43,16 @@ func (c *Cache[K, V]) Get(key K, compute func() (V, error)) (V, error) {
 	c.mu.Unlock()
 	return o.Get(compute)
 }
+
+// Each calls a function for every value that has been computed.
+func (c *Cache[K, V]) Each(do func(V)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, o := range c.once {
+		o.mu.Lock()
+		if o.done {
+			do(o.value)
+		}
+		o.mu.Unlock()
+	}
+}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/gomlx/compute"
@@ -36,7 +35,7 @@ type Outputs map[string]*graph.Node
 
 // Graph is a graph with named outputs. It is compiled for each shape of its inputs.
 type Graph struct {
-	exec *model.Exec
+	program *Program
 
 	mu    sync.Mutex
 	names map[graph.GraphId][]string // the order of the outputs
@@ -45,8 +44,18 @@ type Graph struct {
 // New returns a graph on a backend, with the variables of a store. There are as many
 // compiled forms as shapes of inputs that it meets, without a limit.
 func New(backend compute.Backend, store *model.Store, build func(scope *model.Scope, in []*graph.Node) Outputs) (*Graph, error) {
+	return NewOn(nil, AllShared, backend, store, build)
+}
+
+// AllShared says of every input that devices have shares of its rows.
+func AllShared(int) bool { return true }
+
+// NewOn is New on several devices, which have shares of the rows of those inputs that shared
+// says, and copies of the others.
+func NewOn(devices *Devices, shared func(input int) bool, backend compute.Backend, store *model.Store, build func(scope *model.Scope, in []*graph.Node) Outputs) (*Graph, error) {
 	g := &Graph{names: make(map[graph.GraphId][]string)}
-	exec, err := model.NewExec(backend, store, func(scope *model.Scope, in []*graph.Node) []*graph.Node {
+	var err error
+	g.program, err = NewProgram(backend, devices, store, shared, func(scope *model.Scope, in []*graph.Node) []*graph.Node {
 		out := build(scope, in)
 		for v := range store.IterVariables() {
 			if !v.HasValue() { // GoMLX would draw one, another in every process
@@ -64,19 +73,22 @@ func New(backend compute.Backend, store *model.Store, build func(scope *model.Sc
 		g.names[in[0].Graph().GraphId()] = names
 		return nodes
 	})
-	if err != nil {
-		return nil, err
-	}
-	g.exec = exec.SetMaxCache(-1)
-	return g, nil
+	return g, err
 }
 
 // Call runs the graph and frees the inputs. A panic of the functions that build it is
 // returned as an error.
 func (g *Graph) Call(inputs ...*tensors.Tensor) (Values, error) {
-	out, built, err := run(g.exec, inputs)
-	for _, t := range inputs {
-		err = errors.Join(err, t.FinalizeAll())
+	in := make([]Value, len(inputs))
+	for i, t := range inputs {
+		var err error
+		if in[i], err = g.program.place(i, t); err != nil {
+			return nil, err
+		}
+	}
+	out, built, err := g.program.run(in)
+	for _, v := range in {
+		err = errors.Join(err, v.Free())
 	}
 	if err != nil {
 		return nil, err
@@ -85,13 +97,14 @@ func (g *Graph) Call(inputs ...*tensors.Tensor) (Values, error) {
 	defer g.mu.Unlock()
 	values := make(Values)
 	for i, name := range g.names[built.GraphId()] {
-		values[name] = out[i]
+		values[name] = out[i].First()
+		err = errors.Join(err, out[i].FreeOthers())
 	}
-	return values, nil
+	return values, err
 }
 
 // Finalize frees the compiled forms.
-func (g *Graph) Finalize() { g.exec.Finalize() }
+func (g *Graph) Finalize() { g.program.Finalize() }
 
 // Values are what a graph gave, by name.
 type Values map[string]*tensors.Tensor
@@ -133,38 +146,4 @@ func take[T float32 | int32 | uint8 | bool](t *tensors.Tensor) ([]T, error) {
 	}
 	v, err := tensors.CopyFlatData[T](t)
 	return v, errors.Join(err, t.FinalizeAll())
-}
-
-// Run runs a compiled graph, which keeps its inputs. A panic of a network is returned as an
-// error.
-func Run(exec *model.Exec, inputs ...*tensors.Tensor) (out []*tensors.Tensor, err error) {
-	out, _, err = run(exec, inputs)
-	return out, err
-}
-
-func run(exec *model.Exec, inputs []*tensors.Tensor) (out []*tensors.Tensor, built *graph.Graph, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("network: %v", r)
-		}
-	}()
-	args := make([]any, len(inputs))
-	for i, t := range inputs {
-		args[i] = t
-	}
-	if out, built, err = exec.CallWithGraph(args...); err != nil {
-		err = cause(err)
-	}
-	return out, built, err
-}
-
-// cause is what a graph was not built or compiled for, without what GoMLX v0.28.1 puts
-// before it, which names functions of its own.
-func cause(err error) error {
-	for _, prefix := range []string{"failed during graph construction/compilation: ", "compilation failed for Exec ", "graphFn for "} {
-		if inner := errors.Unwrap(err); inner != nil && strings.HasPrefix(err.Error(), prefix) {
-			err = inner
-		}
-	}
-	return err
 }
