@@ -103,6 +103,7 @@ func (r *Run) settings() []Row {
 		row("weight average (decay)", number(c.Average)),
 		row("seed", seed),
 		row("training step", string(c.Step)),
+		row("devices", count(c.Devices)),
 		row("backend", l.Backend),
 		row("processor", l.Processor),
 		row("threads", count(l.Threads)),

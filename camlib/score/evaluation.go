@@ -21,7 +21,7 @@ type Evaluation struct {
 	//
 	// over 15 bins of equal width of the predicted class's probability, 0 to 1: how far the
 	// probabilities are from how often they are right. 0 in logs of before there was one.
-	CalibrationError float64      `json:"calibration_error"`
+	CalibrationError float64      `json:"calibration_error,omitempty"`
 	PerClass         []ClassScore `json:"per_class"`
 	// Confusion counts images by true class, then by predicted class.
 	Confusion [][]int `json:"confusion"`

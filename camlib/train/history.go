@@ -140,8 +140,7 @@ func (l *History) sameRun(saved *History) error {
 	a, b := reflect.ValueOf(l.Config), reflect.ValueOf(saved.Config)
 	for i := range a.NumField() {
 		name, _, _ := strings.Cut(a.Type().Field(i).Tag.Get("json"), ",")
-		switch {
-		case name == "-" || name == "step" || name == "patience" || name == "devices" || name == "epochs" && l.Config.Schedule == Constant && l.Config.Warmup == 0:
+		if name == "-" || name == "step" || name == "patience" || name == "devices" || name == "epochs" && l.Config.Schedule == Constant && l.Config.Warmup == 0 {
 			continue
 		}
 		fields = append(fields, field{strings.ReplaceAll(name, "_", " "), a.Field(i).Interface(), b.Field(i).Interface()})
