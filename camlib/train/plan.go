@@ -59,17 +59,16 @@ func NewPlan(ctx context.Context, b compute.Backend, net *network.Network, train
 	enough := errors.New("enough steps were timed")
 	var first time.Time
 	config.OnStep = func(at Progress) {
-		done := (at.Epoch-1)*at.Steps + at.Step
-		switch {
-		case done == 1:
+		switch (at.Epoch-1)*at.Steps + at.Step {
+		case 1:
 			first = time.Now()
-		case done == 1+planSteps:
+		case 1 + planSteps:
 			p.ImagesASecond = planSteps * float64(c.BatchSize) / time.Since(first).Seconds()
 			stop(enough)
 		}
 	}
 	h, err := Train(ctx, b, net, train, test, config)
-	if err != nil && context.Cause(ctx) != enough {
+	if err != nil && !errors.Is(context.Cause(ctx), enough) {
 		return nil, err
 	}
 	p.Images, p.Steps = h.perEpoch()
