@@ -28,7 +28,7 @@ const Name = "best-gap-cnn"
 
 // chunk is how many images batch normalization takes its averages of in a training: the "ghost
 // batches" of Hoffer et al. 2017 (arXiv:1705.08741).
-const chunk = 50
+const chunk = 100
 
 // momentum is how much of the averages of batch normalization stays in a step.
 const momentum = 0.9

@@ -20,7 +20,7 @@ func Recipe(name string) (Config, error) {
 		return Config{Seed: 1}.withDefaults()
 	case "best":
 		return Config{
-			Epochs: 24, BatchSize: 500, Optimizer: SGD, LearningRate: 0.75, Momentum: 0.85, WeightDecay: 0.009,
+			Epochs: 30, BatchSize: 500, Optimizer: SGD, LearningRate: 0.75, Momentum: 0.85, WeightDecay: 0.009,
 			Rates:    map[string]float64{"biases": 64, "dense/weights": 1. / 9, "dense/biases": 1. / 9},
 			Schedule: Triangular, Warmup: 0.2, LabelSmoothing: 0.2, Average: 0.98, Augment: FlipCrop, Shift: 2, Seed: 1,
 		}.withDefaults()
