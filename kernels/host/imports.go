@@ -388,6 +388,7 @@ import (
 	_ "github.com/camlab-go/camlab/camlib/notebook"
 	_ "github.com/camlab-go/camlab/camlib/notebook/live"
 	_ "github.com/camlab-go/camlab/camlib/onnx"
+	_ "github.com/camlab-go/camlab/camlib/onnx/export"
 	_ "github.com/camlab-go/camlab/camlib/report"
 	_ "github.com/camlab-go/camlab/camlib/runs"
 	_ "github.com/camlab-go/camlab/camlib/score"
