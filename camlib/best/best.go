@@ -1,6 +1,6 @@
 // Package best defines a network of the article's family, convolutions, global average pooling
-// and one linear layer, so that its class activation maps are exact, with an accuracy of
-// today: a whitening convolution and batch normalization.
+// and one linear layer, so that its class activation maps are exact, with what came after the
+// article: a whitening convolution and batch normalization.
 //
 // It follows Jordan 2024 (arXiv:2404.00498, airbench94) with what CAM needs in place of what it
 // has: the mean of 8×8 activations where that takes the largest of 3×3, ReLU where it has

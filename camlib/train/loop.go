@@ -93,8 +93,6 @@ func (t *training) begin() error {
 		if err := t.resume(&settings); err != nil {
 			return err
 		}
-	}
-	if t.folder != nil {
 		if t.steps, err = openStepsLog(t.folder.path(StepsFile), t.made()); err != nil {
 			return err
 		}
