@@ -117,21 +117,11 @@ func head(scope *model.Scope, act *graph.Node) *graph.Node {
 }
 
 func dense(scope *model.Scope, pooled *graph.Node) *graph.Node {
-	scope = scope.At("dense")
-	return nn.AddBias(graph.MatMul(pooled, weights(scope, pooled)), biases(scope, pooled))
+	return nn.Linear(scope.At("dense"), pooled)
 }
 
-func weights(scope *model.Scope, x *graph.Node) *graph.Node { return variable(scope, "weights", x) }
-func biases(scope *model.Scope, x *graph.Node) *graph.Node  { return variable(scope, "biases", x) }
-
-// variable returns a variable as a node of x's graph and type.
-func variable(scope *model.Scope, name string, x *graph.Node) *graph.Node {
-	v := scope.GetVariable(name)
-	if v == nil {
-		panic(fmt.Errorf("article: store has no variable %s in %s", name, scope.Scope()))
-	}
-	return graph.ConvertDType(v.NodeValue(x.Graph()), x.DType())
-}
+func weights(scope *model.Scope, x *graph.Node) *graph.Node { return nn.Variable(scope, "weights", x) }
+func biases(scope *model.Scope, x *graph.Node) *graph.Node  { return nn.Variable(scope, "biases", x) }
 
 func checkImages(x *graph.Node) {
 	d := x.Shape().Dimensions

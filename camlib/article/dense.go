@@ -50,11 +50,8 @@ func NewDense(seed int64, units int) (*network.Network, error) {
 		paths = append(paths, "/"+l.name+"/weights", "/"+l.name+"/biases")
 	}
 	net.Head = func(scope *model.Scope, act *graph.Node) *graph.Node {
-		linear := func(name string, x *graph.Node) *graph.Node {
-			scope := scope.At("%s", name)
-			return nn.AddBias(graph.MatMul(x, weights(scope, x)), biases(scope, x))
-		}
-		return linear("dense2", nn.ReLU(linear("dense1", graph.Reshape(act, act.Shape().Dim(0), -1))))
+		hidden := nn.ReLU(nn.Linear(scope.At("dense1"), graph.Reshape(act, act.Shape().Dim(0), -1)))
+		return nn.Linear(scope.At("dense2"), hidden)
 	}
 	net.Gradients = gradientsWith(net.Head, paths...)
 	return net, nil

@@ -136,7 +136,7 @@ func whiten(scope *model.Scope, x *graph.Node) *graph.Node {
 		panic(fmt.Errorf("best: images shaped %s, want floats [batch, height, width, 3], both multiples of 4", x.Shape()))
 	}
 	scope = scope.At("whiten")
-	return nn.ReLU(nn.AddBias(nn.Conv(x, variableOf(scope, "weights", x)), variableOf(scope, "biases", x)))
+	return nn.ReLU(nn.AddBias(nn.Conv(x, nn.Variable(scope, "weights", x)), nn.Variable(scope, "biases", x)))
 }
 
 // layer returns a convolution, with a pool or without, batch normalization and ReLU. In a
@@ -150,24 +150,24 @@ func (p part) layer() network.Layer {
 		Name: p.name, Text: text + "batch normalization, ReLU",
 		Build: func(scope *model.Scope, x *graph.Node) *graph.Node {
 			scope = scope.At("%s", p.name)
-			z := nn.Conv(x, variableOf(scope, "weights", x))
+			z := nn.Conv(x, nn.Variable(scope, "weights", x))
 			if p.pool {
 				z = nn.MaxPool2x2(z)
 			}
-			return nn.ReLU(nn.AddBias(graph.Mul(normalized(scope, z), graph.ExpandLeftToRank(variableOf(scope, "scale", x), z.Rank())), variableOf(scope, "biases", x)))
+			return nn.ReLU(nn.AddBias(graph.Mul(normalized(scope, z), graph.ExpandLeftToRank(nn.Variable(scope, "scale", x), z.Rank())), nn.Variable(scope, "biases", x)))
 		},
 		Bias: func(scope *model.Scope, like *graph.Node) *graph.Node {
 			scope = scope.At("%s", p.name)
-			m := nn.Moments{Mean: variableOf(scope, "mean", like), Variance: variableOf(scope, "variance", like)}
+			m := nn.Moments{Mean: nn.Variable(scope, "mean", like), Variance: nn.Variable(scope, "variance", like)}
 			zero := nn.Normalize(graph.ZerosLike(m.Mean), m)
-			return graph.Add(graph.Mul(zero, variableOf(scope, "scale", like)), variableOf(scope, "biases", like))
+			return graph.Add(graph.Mul(zero, nn.Variable(scope, "scale", like)), nn.Variable(scope, "biases", like))
 		},
 	}
 }
 
 // normalized builds batch normalization without scale and bias.
 func normalized(scope *model.Scope, z *graph.Node) *graph.Node {
-	kept := nn.Moments{Mean: variableOf(scope, "mean", z), Variance: variableOf(scope, "variance", z)}
+	kept := nn.Moments{Mean: nn.Variable(scope, "mean", z), Variance: nn.Variable(scope, "variance", z)}
 	if !scope.IsTraining(z.Graph()) {
 		return nn.Normalize(z, kept)
 	}
@@ -204,15 +204,5 @@ func head(scope *model.Scope, act *graph.Node) *graph.Node {
 }
 
 func dense(scope *model.Scope, pooled *graph.Node) *graph.Node {
-	scope = scope.At("dense")
-	return nn.AddBias(graph.MatMul(pooled, variableOf(scope, "weights", pooled)), variableOf(scope, "biases", pooled))
-}
-
-// variableOf returns a variable as a node of x's graph and type.
-func variableOf(scope *model.Scope, name string, x *graph.Node) *graph.Node {
-	v := scope.GetVariable(name)
-	if v == nil {
-		panic(fmt.Errorf("best: store has no variable %s in %s", name, scope.Scope()))
-	}
-	return graph.ConvertDType(v.NodeValue(x.Graph()), x.DType())
+	return nn.Linear(scope.At("dense"), pooled)
 }

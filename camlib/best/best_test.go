@@ -206,7 +206,7 @@ func TestWhiten(t *testing.T) {
 	exec, err := model.NewExec(b, net.Store, func(scope *model.Scope, in []*graph.Node) []*graph.Node {
 		scope = scope.At("whiten")
 		x := nn.FromBytes(in[0])
-		z := nn.AddBias(nn.Conv(x, variableOf(scope, "weights", x)), variableOf(scope, "biases", x))
+		z := nn.AddBias(nn.Conv(x, nn.Variable(scope, "weights", x)), nn.Variable(scope, "biases", x))
 		z = graph.Slice(z, graph.AxisRange(), graph.AxisRange(1, 31), graph.AxisRange(1, 31))
 		m := nn.MomentsOf(z)
 		half := whitened / 2

@@ -17,8 +17,8 @@ func gradients(scope *model.Scope, x, target, share *graph.Node) (loss *graph.No
 	var backs []nn.Backward
 	for _, p := range parts {
 		scope := scope.At("%s", p.name)
-		kept := nn.Moments{Mean: variableOf(scope, "mean", x), Variance: variableOf(scope, "variance", x)}
-		y, moments, back := nn.ConvNormReLU(x, variableOf(scope, "weights", x), variableOf(scope, "scale", x), variableOf(scope, "biases", x), p.pool)
+		kept := nn.Moments{Mean: nn.Variable(scope, "mean", x), Variance: nn.Variable(scope, "variance", x)}
+		y, moments, back := nn.ConvNormReLU(x, nn.Variable(scope, "weights", x), nn.Variable(scope, "scale", x), nn.Variable(scope, "biases", x), p.pool)
 		next := after(kept, moments)
 		set(p.name, "mean", graph.Mul(next.Mean, share))
 		set(p.name, "variance", graph.Mul(next.Variance, share))
