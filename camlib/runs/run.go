@@ -120,6 +120,9 @@ func (r *Run) read(there map[string]bool) State {
 		return Damaged
 	}
 	if len(r.Log.Epochs) == 0 {
+		if !running {
+			r.problem("it stopped before the end of its first epoch")
+		}
 		return Stopped
 	}
 	if !running {

@@ -107,8 +107,8 @@ func TestTraining(t *testing.T) {
 		t.Fatalf("stopped: %v", err)
 	}
 	r = opened(t, config.Dir)
-	if err := r.Verify(); err != nil || r.State != Stopped || len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "before the end of its first epoch") {
-		t.Errorf("stopped in the first epoch: %v, %s, %q", err, r.State, r.Problems)
+	if err := r.Verify(); err != nil || r.State != Stopped || len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "before the end of its first epoch") || r.Log.Config.Seed != config.Seed {
+		t.Errorf("stopped in the first epoch: %v, %s, %q, seed %d, want %d", err, r.State, r.Problems, r.Log.Config.Seed, config.Seed)
 	}
 }
 
@@ -151,7 +151,7 @@ func TestOpen(t *testing.T) {
 		{"ended, and then gone on with", func(f map[string]string) {
 			f[train.LogFile], f[train.StepsFile] = encoded(t, func(h *train.History) { h.Config.Epochs, h.Ended = 3, "all" }), within
 		}, Stopped, ""},
-		{"without epochs", func(f map[string]string) { f[train.LogFile] = `{"images":8,"epochs":[]}` }, Stopped, ""},
+		{"without epochs", func(f map[string]string) { f[train.LogFile] = `{"images":8,"epochs":[]}` }, Stopped, "it stopped before the end of its first epoch"},
 		{"without a log or model", func(f map[string]string) { clear(f); f[train.StepsFile] = within }, Stopped, "no log.json yet: it stopped before the end of its first epoch"},
 		{"with a left-over lock", func(f map[string]string) { f[lock.File] = "process 1 on a machine\n" }, Finished, ""},
 		{"without its log", func(f map[string]string) { delete(f, train.LogFile); f[train.TrainingFile] = "" }, Damaged, "log.json is missing; start the training again"},

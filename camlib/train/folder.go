@@ -199,25 +199,25 @@ func (f *folder) save(c *checkpoint) error {
 	return nil
 }
 
-// publish makes the model and, after it, the log those of a checkpoint's last
-// whole epoch. It writes what is missing or another's; an older one of the same
-// training, as a process leaves that ends between the two, is overwritten
-// without a word, anything else is kept under another name.
+// publish makes the model and, after it, the log those of a checkpoint's last whole epoch;
+// before the first there is the log alone, with the settings. It writes what is missing or
+// another's. An older one of the same training, as a process leaves that ends between the
+// two, and a log without epochs are overwritten without a word; anything else is kept under
+// another name.
 func (f *folder) publish(c *checkpoint) error {
-	if len(c.History.Epochs) == 0 {
-		return nil
-	}
 	log, err := c.History.encode()
 	if err != nil {
 		return err
 	}
 	old, err := ReadHistory(f.dir)
-	ours := err == nil && c.History.sameRun(old) == nil
-	if err := f.write(network.ModelFile, c.model, func(model []byte) bool { return ours && old.owns(model) == nil }); err != nil {
-		return err
-	}
-	if err := f.publishBest(c, ours, old); err != nil {
-		return err
+	ours := err == nil && (len(old.Epochs) == 0 || c.History.sameRun(old) == nil)
+	if len(c.History.Epochs) > 0 {
+		if err := f.write(network.ModelFile, c.model, func(model []byte) bool { return ours && old.owns(model) == nil }); err != nil {
+			return err
+		}
+		if err := f.publishBest(c, ours, old); err != nil {
+			return err
+		}
 	}
 	return f.write(LogFile, log, func([]byte) bool { return ours })
 }
@@ -259,8 +259,8 @@ func (f *folder) write(name string, want []byte, ours func(old []byte) bool) err
 
 // finished returns the log of a folder that has no checkpoint: of a run that has ended and
 // whose TrainingFile was not kept. It sets the network's weights to those of its model. The
-// log is nil where there is no model and no log either, and an error where there is
-// anything else that a training would overwrite.
+// log is nil where there is no model, and no log or one without epochs, and an error where
+// there is anything else that a training would overwrite.
 func (f *folder) finished(settings *History, epochs int, net *network.Network) (*History, error) {
 	fail := func(format string, args ...any) (*History, error) {
 		return nil, fmt.Errorf("train: %s has no %s to go on from, and %w; nothing was overwritten: choose another folder, or move what is in this one away to begin anew",
@@ -273,10 +273,14 @@ func (f *folder) finished(settings *History, epochs int, net *network.Network) (
 		return nil, nil
 	case noLog != nil:
 		return fail("a %s without a %s", network.ModelFile, LogFile)
+	}
+	log, err := ReadHistory(f.dir)
+	switch {
+	case noModel != nil && err == nil && len(log.Epochs) == 0: // it was stopped before its first checkpoint
+		return nil, nil
 	case noModel != nil:
 		return fail("a %s without a %s", LogFile, network.ModelFile)
 	}
-	log, err := ReadHistory(f.dir)
 	if err == nil {
 		err = log.check(f.holds.architecture)
 	}

@@ -92,6 +92,41 @@ func TestFolderWithoutACheckpoint(t *testing.T) {
 	}
 }
 
+// TestSettingsAreThereFromTheStart: a folder has the log, without epochs, as soon as a training
+// begins; one that is killed before its first checkpoint keeps nobody from the folder.
+func TestSettingsAreThereFromTheStart(t *testing.T) {
+	config, ds, _ := made(t)
+	config.Dir = t.TempDir()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	for _, seed := range []int64{5, 6} { // the second finds the first's log
+		config.Seed = seed
+		var h *History
+		config.OnStep = func(Progress) {
+			var err error
+			if h, err = ReadHistory(config.Dir); err != nil {
+				t.Fatal(err)
+			}
+			files := written(t, config.Dir)
+			if files[network.ModelFile] != "" || files[TrainingFile] != "" {
+				t.Errorf("files %v, want no checkpoint yet", slices.Collect(maps.Keys(files)))
+			}
+			stop()
+		}
+		if _, err := Train(ctx, backendtest.Go(t), tiny(3), ds, ds, config); err == nil {
+			t.Fatal("no error, want the training stopped")
+		}
+		if h == nil || h.Config.Seed != seed || len(h.Epochs) != 0 || h.TrainData == "" {
+			t.Errorf("log %+v, want the settings with seed %d and no epochs", h, seed)
+		}
+		if err := os.Remove(filepath.Join(config.Dir, TrainingFile)); err != nil { // as if killed
+			t.Fatal(err)
+		}
+		ctx, stop = context.WithCancel(t.Context())
+		defer stop()
+	}
+}
+
 // TestModelAndLogAreRepaired: beside a good checkpoint a training leaves its model and
 // log, whatever was there; what is not its own is kept under another name.
 func TestModelAndLogAreRepaired(t *testing.T) {
@@ -274,7 +309,7 @@ func TestStoppedBeforeTheFirstStep(t *testing.T) {
 		}
 	}
 	c, err := (&folder{dir: config.Dir, holds: holds()}).read(TrainingFile)
-	if err != nil || c.Position != (position{}) || len(written(t, config.Dir)) != 2 {
-		t.Errorf("error %v, want a checkpoint at the beginning, the same before it, and no model or log", err)
+	if err != nil || c.Position != (position{}) || len(written(t, config.Dir)) != 3 {
+		t.Errorf("error %v, want a checkpoint at the beginning, the same before it, the log, and no model", err)
 	}
 }

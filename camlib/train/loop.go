@@ -135,10 +135,14 @@ func (t *training) resume(settings *History) error {
 	}
 	if saved == nil {
 		log, err := t.folder.finished(settings, t.config.Epochs, t.net)
-		if err == nil && log != nil {
-			t.state = state{position{Epoch: len(log.Epochs)}, *log}
+		switch {
+		case err != nil:
+			return err
+		case log == nil:
+			return t.folder.publish(&checkpoint{state: t.state})
 		}
-		return err
+		t.state = state{position{Epoch: len(log.Epochs)}, *log}
+		return nil
 	}
 	if err := settings.sameRun(&saved.History); err != nil {
 		return fmt.Errorf("train: resume: %s: %w; use the same, or another folder", t.config.Dir, err)
