@@ -14,7 +14,7 @@ LINTER_PKG  := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 NOTEBOOKS   := $(wildcard notebooks/*.ipynb)
 GO_FILES     = $(shell find . -name '*.go' -not -path './.venv/*' -not -path './out/*')
 
-.PHONY: help demo test setup setup-gonb format vet lint unit test-alone test-notebooks test-slurm test-cuda notebooks lab train leaderboard data doctor bench bench-cell image test-image binder release lint-deploy fmt clean
+.PHONY: help demo test setup setup-gonb format vet lint unit test-alone test-notebooks test-slurm test-cuda notebooks lab train train-best leaderboard data doctor bench bench-cell image test-image binder release lint-deploy fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,6 +91,11 @@ lab: setup ## open JupyterLab on the notebooks; LAB=--no-browser and the like ar
 train: setup ## train the article's network in full, half an hour or more, and make it the shipped one; goes on where it stopped
 	$(CAMLAB) train --out runs/article
 	cp runs/article/model.safetensors runs/article/log.json camlib/article/weights/
+
+train-best: setup ## train the network of package best in full, an hour or so, and make it the shipped one; goes on where it stopped
+	$(CAMLAB) train --recipe best --out runs/best
+	$(CAMLAB) export --model runs/best --dtype float16 --safetensors camlib/best/weights/model.safetensors
+	cp runs/best/log.json camlib/best/weights/
 
 leaderboard: setup ## measure every method by every metric on 2,000 test images, ten minutes or more, and publish the table
 	$(CAMLAB) leaderboard --out out/leaderboard

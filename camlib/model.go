@@ -11,6 +11,7 @@ import (
 	"github.com/gomlx/compute"
 
 	"github.com/camlab-go/camlab/camlib/article"
+	"github.com/camlab-go/camlab/camlib/best"
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/card"
 	"github.com/camlab-go/camlab/camlib/images"
@@ -62,6 +63,20 @@ func Article() (*Model, error) {
 var shipped struct {
 	mu    sync.Mutex
 	model *Model
+}
+
+// Best returns the network of package best, of the article's family, with the weights that
+// camlib ships, on the default backend.
+func Best() (*Model, error) {
+	n, err := best.Pretrained()
+	if err != nil {
+		return nil, err
+	}
+	backend, err := Backend("")
+	if err != nil {
+		return nil, err
+	}
+	return New(n, backend)
 }
 
 // New returns a network on a backend, ready to be explained at the layer that it is

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"math"
+	"reflect"
 	"testing"
 
 	"github.com/gomlx/compute"
@@ -236,4 +237,41 @@ func TestWhiten(t *testing.T) {
 	if err := Whiten(net, gray); err == nil || err.Error() != "best: whiten: images of 8×8×1, want three channels and 3×3 pixels or more" {
 		t.Errorf("error %v", err)
 	}
+}
+
+// TestPretrained: the shipped weights are those of the log's training by the recipe, and on the
+// images of the sample as good as on all test images.
+func TestPretrained(t *testing.T) {
+	net, err := Pretrained()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := net.Check(); err != nil {
+		t.Error(err)
+	}
+	h, err := Log()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := train.Recipe("best")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want.Step, want.Keep, want.CheckpointEvery = h.Config.Step, 0, 0
+	if h.Architecture != Name || h.Images != 50_000 || len(h.Epochs) != want.Epochs || !reflect.DeepEqual(h.Config, want) {
+		t.Errorf("log of %s on %d images, %d epochs, %+v; want %+v", h.Architecture, h.Images, len(h.Epochs), h.Config, want)
+	}
+	e, err := train.NewEvaluator(backendtest.XLA(t), net)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ev, err := e.Evaluate(t.Context(), cifar10.Sample())
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := h.Epochs[len(h.Epochs)-1].Test
+	if math.Abs(ev.Accuracy-last.Accuracy) > 0.02 { // three standard deviations of 1,000 images
+		t.Errorf("accuracy %.4f on the sample, want the log's %.4f within 0.02", ev.Accuracy, last.Accuracy)
+	}
+	t.Logf("sample: %v", ev)
 }

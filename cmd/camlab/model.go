@@ -17,6 +17,7 @@ import (
 
 	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/article"
+	"github.com/camlab-go/camlab/camlib/best"
 	"github.com/camlab-go/camlab/camlib/card"
 	"github.com/camlab-go/camlab/camlib/cifar10"
 	"github.com/camlab-go/camlab/camlib/images"
@@ -24,7 +25,7 @@ import (
 	"github.com/camlab-go/camlab/camlib/onnx"
 )
 
-const modelUsage = "\"article\" for the shipped model, a checkpoint folder or .safetensors file of it, an .onnx file, or a name that camlab fetch takes"
+const modelUsage = "\"article\" or \"best\" for the shipped models, a checkpoint folder or .safetensors file of one, an .onnx file, or a name that camlab fetch takes"
 
 // modelFlags say which network is taken, and how. Zero values leave all to its file and
 // its card.
@@ -73,10 +74,17 @@ func (o *modelFlags) open(raw bool, backend func() (compute.Backend, error)) (*m
 		return nil, fmt.Errorf("--card, --preset, --output and --size are for ONNX models, and --model %s is none", o.name)
 	}
 	m := &model{}
-	if o.name == "article" {
+	switch o.name {
+	case "article":
 		m.net, err = article.Pretrained()
-	} else {
-		m.net, err = article.Load(o.name)
+	case "best":
+		m.net, err = best.Pretrained()
+	default:
+		if m.net, err = article.Load(o.name); errors.Is(err, network.ErrArchitecture) {
+			if net, errBest := best.Load(o.name); !errors.Is(errBest, network.ErrArchitecture) {
+				m.net, err = net, errBest
+			}
+		}
 	}
 	if errors.Is(err, network.ErrArchitecture) {
 		return nil, fmt.Errorf("%w; other networks camlab reads from ONNX files: %s", err, howToExport(o.name))
