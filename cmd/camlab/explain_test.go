@@ -5,6 +5,7 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -193,6 +194,36 @@ func TestExplainSaysWhatIsWrong(t *testing.T) {
 		}
 		if _, err := os.Stat(out); err == nil {
 			t.Errorf("%s: a folder was written", c.what)
+		}
+	}
+}
+
+// TestExplainBest: the other shipped model is found by its name and in its file, and its CAM is
+// exact with the weights that it ships.
+func TestExplainBest(t *testing.T) {
+	for _, model := range []string{"best", "../../camlib/best/weights/model.safetensors"} {
+		out := t.TempDir()
+		if _, err := command(t, "explain", "--model", model, "--split", "sample", "--index", "3,7", "--pictures=false", "--out", out); err != nil {
+			t.Fatal(err)
+		}
+		if _, shape := array(t, filepath.Join(out, "maps_cam.npy")); !reflect.DeepEqual(shape, []int{2, 8, 8}) {
+			t.Errorf("%s: maps shaped %v, want one of 8×8 for each of two images", model, shape)
+		}
+		text, err := os.ReadFile(filepath.Join(out, "manifest.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var m manifest
+		if err := json.Unmarshal(text, &m); err != nil {
+			t.Fatal(err)
+		}
+		if len(m.Maps[0].Residual) != 2 {
+			t.Errorf("%s: residuals %v, want two", model, m.Maps[0].Residual)
+		}
+		for i, r := range m.Maps[0].Residual {
+			if !(math.Abs(float64(r)) < 1e-5) { // float32 sums of 256 channels, scores of some 4
+				t.Errorf("%s: residual %v of image %d, want 0 within 1e-5", model, r, i)
+			}
 		}
 	}
 }
