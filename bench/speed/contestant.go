@@ -26,6 +26,7 @@ type request struct {
 	Side    int    `json:"side"`  // of an image, in pixels
 	Augment bool   `json:"augment"`
 	DType   string `json:"dtype"`
+	Network string `json:"network"` // to train: article or best, each by its recipe's optimizer
 }
 
 // answer is what the work took.

@@ -1,7 +1,7 @@
 // Command speed measures camlab beside PyTorch, TensorFlow, JAX, torch-cam and
 // pytorch-grad-cam, on the same machine in the same run, and writes a table.
 //
-//	go run ./bench/speed [-only training,epoch,maps,start,growth] [-rounds 5] [-python .venv-peers/bin/python] [-before PROGRAM] [-backend xla:cuda -out FOLDER]
+//	go run ./bench/speed [-only PART,…] [-rounds 5] [-python .venv-peers/bin/python] [-before PROGRAM] [-backend xla:cuda -out FOLDER]
 //
 // Every contestant is a process that waits until it is told to work, so that they take
 // turns, A B C A B C …, and the drift of a machine meets all of them. A ratio is the median
@@ -36,7 +36,7 @@ type flags struct {
 
 func main() {
 	var f flags
-	flag.StringVar(&f.only, "only", "training,epoch,maps,start,growth", "parts to measure; the others keep their last results")
+	flag.StringVar(&f.only, "only", partNames(), "parts to measure; the others keep their last results")
 	flag.StringVar(&f.python, "python", ".venv-peers/bin/python", "Python that has the peers")
 	flag.StringVar(&f.data, "data", os.Getenv("CAMLAB_DATA"), "folder of CIFAR-10; empty is the user's cache folder")
 	flag.StringVar(&f.out, "out", "bench", "folder for RESULTS.md and results.json")
@@ -67,7 +67,7 @@ func measure(ctx context.Context, f flags) error {
 	only := strings.Split(f.only, ",")
 	for _, name := range only {
 		if !slices.ContainsFunc(parts, func(p part) bool { return p.name == name }) {
-			return fmt.Errorf("-only %q, want some of training,epoch,maps,start,growth", name)
+			return fmt.Errorf("-only %q, want some of %s", name, partNames())
 		}
 	}
 	if err := os.MkdirAll(f.out, 0o755); err != nil {

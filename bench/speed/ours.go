@@ -16,6 +16,7 @@ import (
 
 	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/article"
+	"github.com/camlab-go/camlab/camlib/best"
 	"github.com/camlab-go/camlab/camlib/cam"
 	"github.com/camlab-go/camlab/camlib/cifar10"
 	"github.com/camlab-go/camlab/camlib/images"
@@ -133,12 +134,21 @@ func (c *camlab) read(name string) (*cifar10.Dataset, error) {
 	return ds, nil
 }
 
-func config(r request) train.Config {
-	c := train.Config{Epochs: 1, BatchSize: r.Batch, Augment: train.None}
+// fresh returns a fresh network and how it is trained.
+func fresh(r request, ds images.Dataset) (*network.Network, train.Config, error) {
+	c, err := train.Recipe(r.Network)
+	if err != nil {
+		return nil, c, err
+	}
+	c.Epochs, c.BatchSize, c.Augment = 1, r.Batch, train.None
 	if r.Augment {
 		c.Augment = train.FlipCrop
 	}
-	return c
+	if r.Network == "best" {
+		net := best.New(1)
+		return net, c, best.Whiten(net, ds)
+	}
+	return article.New(1), c, nil
 }
 
 // train makes a training that stands still after each step until it is told to go on.
@@ -147,12 +157,15 @@ func (c *camlab) train(ctx context.Context, r request) (func() error, error) {
 	if err != nil {
 		return nil, err
 	}
+	net, o, err := fresh(r, trainSet)
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	steps, next, over := make(chan struct{}), make(chan struct{}), make(chan error, 1)
-	o := config(r)
 	o.Epochs, o.OnStep = 1_000_000, func(train.Progress) { steps <- struct{}{}; <-next }
 	go func() {
-		_, err := train.Train(ctx, c.backend, article.New(1), trainSet, testSet, o)
+		_, err := train.Train(ctx, c.backend, net, trainSet, testSet, o)
 		over <- err
 		close(over) // who waits for the end after a failure does not wait for ever
 	}()
@@ -203,7 +216,11 @@ func (c *camlab) epoch(ctx context.Context, r request) error {
 	if err != nil {
 		return err
 	}
-	_, err = train.Train(ctx, c.backend, article.New(1), trainSet, testSet, config(r))
+	net, o, err := fresh(r, trainSet)
+	if err != nil {
+		return err
+	}
+	_, err = train.Train(ctx, c.backend, net, trainSet, testSet, o)
 	return err
 }
 

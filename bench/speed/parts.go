@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -24,7 +25,7 @@ type part struct {
 }
 
 var parts = []part{
-	{"training", training}, {"epoch", epoch}, {"maps", heatMaps}, {"start", start}, {"growth", growth},
+	{"training", training}, {"best", bestTraining}, {"epoch", epoch}, {"maps", heatMaps}, {"start", start}, {"growth", growth},
 }
 
 // item is a row: work, and the batch sizes of which each contestant takes its best.
@@ -35,8 +36,16 @@ type item struct {
 	inner   []int // the same for the changed images of one run
 }
 
+func partNames() string {
+	var names []string
+	for _, p := range parts {
+		names = append(names, p.name)
+	}
+	return strings.Join(names, ",")
+}
+
 func askFor(task string, n, batch int) request {
-	return request{Task: task, Images: n, Batch: batch, Side: 32, DType: "float32"}
+	return request{Task: task, Images: n, Batch: batch, Side: 32, DType: "float32", Network: "article"}
 }
 
 func training(ctx context.Context, b *bench) ([]table, error) {
@@ -53,6 +62,21 @@ func training(ctx context.Context, b *bench) ([]table, error) {
 		all.table("Training step, batch 128, Adam", "images/s", rate),
 		all.table("Start of a training: loading the images, building, compiling, the first eight steps", "s", prepared),
 	}, nil
+}
+
+// bestTraining is the step of package best, with its moving average of the weights.
+func bestTraining(ctx context.Context, b *bench) ([]table, error) {
+	step := askFor("train", 1000, 500)
+	step.Network, step.Augment = "best", true
+	half := step
+	half.DType = "bfloat16"
+	all, err := b.race(ctx, []kind{ours, pyTorch, pyTorchM, compiled}, 0, b.flags.rounds, []item{
+		{"float32", step, nil, nil}, {"float32 beside PyTorch's bfloat16 (autocast)", half, nil, nil},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return []table{all.table("Training step of the network best, batch 500, flipped and cropped at random, Nesterov", "images/s", rate)}, nil
 }
 
 func epoch(ctx context.Context, b *bench) ([]table, error) {

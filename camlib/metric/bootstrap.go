@@ -7,10 +7,13 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"gonum.org/v1/gonum/stat"
+	"gonum.org/v1/gonum/stat/distuv"
+
 	"github.com/camlab-go/camlab/internal/failure"
 )
 
-// Estimate is a mean over images with its 95 % interval.
+// Estimate is a mean over images or trainings with its 95 % interval.
 type Estimate struct {
 	Mean float64 `json:"mean"`
 	Low  float64 `json:"low"`
@@ -87,6 +90,26 @@ func Difference(a, b []float64, opts Resampling) (Estimate, error) {
 		d[i] = a[i] - b[i]
 	}
 	return Bootstrap(d, opts)
+}
+
+// Student returns the mean of a few values, such as the accuracies of trainings that differ
+// in their seed, and its 95 % interval by Student's t distribution (Student 1908),
+//
+//	mean ± t(0.975; n − 1) · s/√n,
+//
+// with the standard deviation s of n − 1: for values that are near normal, and far too few
+// for [Bootstrap]. It fails with [ErrValues], also for a single value.
+func Student(values []float64) (Estimate, error) {
+	n := float64(len(values))
+	if n < 2 {
+		return Estimate{}, fail(ErrValues, "student: %d values, want at least two", len(values))
+	}
+	if bad := failure.NotFinite(values); bad >= 0 {
+		return Estimate{}, fail(ErrValues, "student: value %d is %v, want finite ones", bad, values[bad])
+	}
+	mean, deviation := stat.MeanStdDev(values, nil)
+	half := distuv.StudentsT{Sigma: 1, Nu: n - 1}.Quantile(0.975) * stat.StdErr(deviation, n)
+	return Estimate{Mean: mean, Low: mean - half, High: mean + half, N: len(values)}, nil
 }
 
 // quantile interpolates sorted values linearly, as NumPy's percentile does; gonum's

@@ -1,6 +1,7 @@
 package metric_test
 
 import (
+	"errors"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -97,4 +98,28 @@ func TestBootstrapErrors(t *testing.T) {
 	wantError(t, err, metric.ErrValues, "metric: bootstrap: -1 resamples, want 0 or more")
 	_, err = metric.Difference([]float64{1, 2}, []float64{1}, metric.Resampling{})
 	wantError(t, err, metric.ErrValues, "metric: difference: 2 and 1 values, want those of the same images")
+}
+
+// TestStudentByTable holds intervals to tabled quantiles of the t distribution: 12.706 for one
+// degree of freedom, 4.3027 for two, 2.2622 for nine.
+func TestStudentByTable(t *testing.T) {
+	for _, row := range []struct {
+		values     []float64
+		mean, half float64
+	}{
+		{[]float64{0, 2}, 1, 12.706},                                                     // s = √2
+		{[]float64{1, 2, 3}, 2, 4.3027 / math.Sqrt(3)},                                   // s = 1
+		{[]float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, 5.5, 2.2622 * 3.0277 / math.Sqrt(10)}, // s = √(82.5/9)
+		{[]float64{0.1, 0.1, 0.1}, 0.1, 0},
+	} {
+		e := must(metric.Student(row.values))
+		if math.Abs(e.Mean-row.mean) > 1e-12 || math.Abs(e.High-e.Mean-row.half) > 1e-3*row.half+1e-12 || math.Abs(e.Mean-e.Low-(e.High-e.Mean)) > 1e-12 || e.N != len(row.values) {
+			t.Errorf("%v: %v, want %v ± %v", row.values, e, row.mean, row.half)
+		}
+	}
+	for _, values := range [][]float64{nil, {1}, {1, math.NaN()}, {math.Inf(1), 1}} {
+		if _, err := metric.Student(values); !errors.Is(err, metric.ErrValues) {
+			t.Errorf("%v: error %v, want ErrValues", values, err)
+		}
+	}
 }

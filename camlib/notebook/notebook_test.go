@@ -3,12 +3,15 @@ package notebook
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"image/png"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/janpfeifer/gonb/gonbui"
 
 	"github.com/camlab-go/camlab/camlib/article"
 	"github.com/camlab-go/camlab/camlib/train"
@@ -79,6 +82,27 @@ func TestChartsShowEveryEpochAndClass(t *testing.T) {
 	}
 	if _, err := png.Decode(bytes.NewReader(data)); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestWatchDrawsCurvesUnlessBrief looks at what grows below the bar of a training.
+func TestWatchDrawsCurvesUnlessBrief(t *testing.T) {
+	h, err := article.Log()
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := gonbui.IsNotebook
+	gonbui.IsNotebook = true
+	defer func() { gonbui.IsNotebook = old }()
+	for brief, want := range map[bool]int{false: 2, true: 0} {
+		w := &watch{brief: brief}
+		for i, e := range h.Epochs[:2] {
+			w.epoch(e)
+			line := strings.Contains(w.pictures, fmt.Sprintf("epoch %d: train loss", i+1))
+			if got := strings.Count(w.pictures, "<img"); got != want || line != brief {
+				t.Errorf("brief %v, epoch %d: %d curves and the epoch's line %v, want %d and %v", brief, i+1, got, line, want, brief)
+			}
+		}
 	}
 }
 

@@ -33,9 +33,20 @@ import (
 // when XLA has come to its end; where a cell is a program of its own, the last one
 // stays as it is.
 func Train(backend compute.Backend, n *network.Network, trainSet, testSet images.Dataset, config train.Config) *train.History {
+	return watched(&watch{}, backend, n, trainSet, testSet, config)
+}
+
+// TrainBriefly is [Train] that leaves a line and no curves, for many trainings in one
+// cell; [Compare] draws them together.
+func TrainBriefly(backend compute.Backend, n *network.Network, trainSet, testSet images.Dataset, config train.Config) *train.History {
+	return watched(&watch{brief: true}, backend, n, trainSet, testSet, config)
+}
+
+// watched trains with w as the output.
+func watched(w *watch, backend compute.Backend, n *network.Network, trainSet, testSet images.Dataset, config train.Config) *train.History {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	w := &watch{id: gonbui.UniqueId(), lines: progress.New(os.Stderr)}
+	w.id, w.lines = gonbui.UniqueId(), progress.New(os.Stderr)
 	config.OnStep, config.OnEpoch, config.OnNotice = w.step, w.epoch, w.notice
 	interrupts, done := make(chan os.Signal, 1), make(chan struct{})
 	signal.Notify(interrupts, os.Interrupt)
@@ -122,6 +133,7 @@ func charts(epochs []train.Epoch) (loss, f1 curve.Chart) {
 type watch struct {
 	id    string
 	lines *progress.Lines // outside a notebook
+	brief bool            // without curves
 
 	mu       sync.Mutex // abandon comes from outside the training
 	silent   bool       // after abandon: the training shows nothing any more
@@ -167,11 +179,15 @@ func (w *watch) epoch(e train.Epoch) {
 		w.lines.Epoch(e)
 		return
 	}
-	loss, f1 := charts(w.epochs)
 	var b strings.Builder
-	if e.Warning != "" {
+	if e.Warning != "" || w.brief {
 		b.WriteString("<br>" + html.EscapeString(progress.Epoch(e)))
 	}
+	if w.brief {
+		w.pictures = b.String()
+		return
+	}
+	loss, f1 := charts(w.epochs)
 	for _, c := range []curve.Chart{loss, f1} {
 		if svg, err := c.SVG(); err == nil { // a curve that cannot be drawn must not stop a training
 			b.WriteString("<br>" + inlineImage("image/svg+xml", svg))
@@ -201,7 +217,7 @@ func (w *watch) end() {
 	}
 	w.lines.Clear()
 	w.update(w.summary())
-	if len(w.epochs) > 0 {
+	if len(w.epochs) > 0 && !w.brief {
 		Curves(&train.History{Epochs: w.epochs})
 	}
 }
