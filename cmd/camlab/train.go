@@ -58,11 +58,12 @@ The folder holds model.safetensors (the weights after the last whole epoch),
 best.safetensors (those of the best epoch, by the validation images if there are
 any, or else by the test images), log.json (the settings and every epoch's
 results), steps.jsonl (loss and learning rate every ten steps), epochs.csv,
-curves.png and confusion.png (for people), training.safetensors (what is needed to go on), training.previous.safetensors (the
-one before, in case that one is damaged) and, while one is running, .lock (keeps a
-second training out). A folder with the first and the log of a finished run is not
-trained again; one with other files of these names is refused. "camlab runs" lists,
-shows and compares such folders.
+curves.png and confusion.png (for people), training.safetensors (what is needed
+to go on), training.previous.safetensors (the one before, in case that one is
+damaged) and, while one is running, .lock (keeps a second training out). A folder
+with the first and the log of a finished run is not trained again; one with other
+files of these names is refused. "camlab runs" lists, shows and compares such
+folders.
 
 A training whose loss, gradients or weights are no finite numbers ends with an
 error, and one that is no better than guessing with a warning; the last checkpoint
