@@ -3,7 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
-	_ "embed"
+	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,7 +26,7 @@ type request struct {
 	Side    int    `json:"side"`  // of an image, in pixels
 	Augment bool   `json:"augment"`
 	DType   string `json:"dtype"`
-	Network string `json:"network"` // to train: article or best, each by its recipe's optimizer
+	Network string `json:"network"` // article, best (to train), or one of torchvision's
 }
 
 // answer is what the work took.
@@ -40,8 +40,9 @@ type answer struct {
 
 // kind is a sort of contestant.
 type kind struct {
-	name, peer string // peer is its name in peers.py, "" for a build of camlab
+	name, peer string // peer is its name in the script, "" for a build of camlab
 	env        []string
+	foreign    bool // does torchvision's networks, not the article's
 }
 
 // With these glibc gives large arrays huge pages and keeps them, instead of having the
@@ -49,22 +50,25 @@ type kind struct {
 const malloc = "GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4000000000:glibc.malloc.trim_threshold=40000000000"
 
 var (
-	ours       = kind{"camlab", "", nil}
-	earlier    = kind{"camlab before", "", nil} // takes part with -before
-	pyTorch    = kind{"PyTorch", "PyTorch", nil}
-	pyTorchM   = kind{"PyTorch, malloc tuned", "PyTorch", []string{malloc}}
-	compiled   = kind{"PyTorch compiled", "PyTorch compiled", nil}
-	tensorFlow = kind{"TensorFlow", "TensorFlow", nil}
-	jax        = kind{"JAX", "JAX", nil}
-	torchCAM   = kind{"torch-cam", "torch-cam", nil}
-	gradCAM    = kind{"pytorch-grad-cam", "pytorch-grad-cam", nil}
+	ours       = kind{name: "camlab"}
+	earlier    = kind{name: "camlab before"} // takes part with -before
+	pyTorch    = kind{name: "PyTorch", peer: "PyTorch"}
+	pyTorchM   = kind{name: "PyTorch, malloc tuned", peer: "PyTorch", env: []string{malloc}}
+	compiled   = kind{name: "PyTorch compiled", peer: "PyTorch compiled"}
+	tensorFlow = kind{name: "TensorFlow", peer: "TensorFlow"}
+	jax        = kind{name: "JAX", peer: "JAX"}
+	torchCAM   = kind{name: "torch-cam", peer: "torch-cam"}
+	gradCAM    = kind{name: "pytorch-grad-cam", peer: "pytorch-grad-cam"}
+	onnxRun    = kind{name: "onnxruntime", peer: "onnxruntime"}
 )
 
 // onCards are the peers that peers.py has compute on a graphics card.
 var onCards = []string{pyTorch.name, compiled.name}
 
-//go:embed peers.py
-var script []byte
+// scripts are those of the peers; networks.py imports peers.py.
+//
+//go:embed peers.py networks.py
+var scripts embed.FS
 
 // command is a contestant's process, on so many processors; 0 is all.
 func (b *bench) command(ctx context.Context, k kind, threads int, args ...string) (*exec.Cmd, error) {
@@ -80,13 +84,13 @@ func (b *bench) command(ctx context.Context, k kind, threads int, args ...string
 		if k.name == earlier.name {
 			self = b.flags.before
 		}
-		line = append(line, self, "-worker", b.folder, "-data", b.flags.data, "-backend", b.flags.backend)
+		line = append(line, self, "-worker", b.folder, "-data", b.flags.data, "-backend", b.flags.backend, fmt.Sprintf("-foreign=%v", k.foreign))
 	} else {
-		file := filepath.Join(b.folder, "peers.py")
-		if err := os.WriteFile(file, script, 0o644); err != nil {
-			return nil, err
+		script := "peers.py"
+		if k.foreign {
+			script = "networks.py"
 		}
-		line = append(line, b.flags.python, file, k.peer, b.folder)
+		line = append(line, b.flags.python, filepath.Join(b.folder, script), k.peer, b.folder)
 		if b.flags.backend == camlib.XLACUDA {
 			if !slices.Contains(onCards, k.name) {
 				return nil, errors.New("computes on the processor alone here")

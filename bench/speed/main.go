@@ -32,6 +32,8 @@ type flags struct {
 	only, python, data, out string
 	rounds, images          int
 	worker, before, backend string
+	networks                string
+	foreign                 bool
 }
 
 func main() {
@@ -43,6 +45,8 @@ func main() {
 	flag.IntVar(&f.rounds, "rounds", 5, "turns of each contestant")
 	flag.IntVar(&f.images, "images", 1000, "test images to make maps of")
 	flag.StringVar(&f.worker, "worker", "", "folder; be the contestant camlab (for this program's own use)")
+	flag.BoolVar(&f.foreign, "foreign", false, "of torchvision's networks (for this program's own use)")
+	flag.StringVar(&f.networks, "networks", "alexnet,vgg16,resnet18,resnet50,mobilenet_v2,efficientnet_b0,densenet121,convnext_tiny,vit_b_16", "those of torchvision that the part networks measures")
 	flag.StringVar(&f.backend, "backend", camlib.XLACPU, "backend of camlab; with "+camlib.XLACUDA+" PyTorch computes on the graphics card too, and no other library takes part")
 	flag.StringVar(&f.before, "before", "", "build of this program from another checkout, which takes turns with the rest")
 	flag.Parse()
@@ -94,6 +98,9 @@ func measure(ctx context.Context, f flags) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
+		if tables == nil {
+			continue // nothing could be measured; the last results stay
+		}
 		results.Parts[p.name] = tables
 		results.machine(p.name)
 		if err := results.write(f.out); err != nil {
@@ -115,6 +122,9 @@ func export(ctx context.Context, folder, data string) error {
 				return err
 			}
 		}
+	}
+	if err := os.CopyFS(folder, scripts); err != nil {
+		return err
 	}
 	m, err := article.Pretrained()
 	if err != nil {

@@ -21,18 +21,27 @@ import (
 	"github.com/camlab-go/camlab/camlib/cifar10"
 	"github.com/camlab-go/camlab/camlib/images"
 	"github.com/camlab-go/camlab/camlib/network"
+	"github.com/camlab-go/camlab/camlib/onnx"
 	"github.com/camlab-go/camlab/camlib/train"
+	"github.com/camlab-go/camlab/internal/plugin"
 )
 
 // work is the contestant camlab: it does what peers.py does.
 func work(ctx context.Context, f flags) error {
+	if f.foreign {
+		plugin.RunForeign()
+	}
 	backend, err := camlib.Backend(f.backend)
 	if err != nil {
 		return err
 	}
 	c := &camlab{folder: f.worker, backend: backend}
 	if flag.Arg(0) == "first" {
-		do, err := c.maps("cam", cam.Predicted)(ctx, request{Images: 1, Batch: 1, Side: 32})
+		r := request{Images: 1, Batch: 1, Side: 32, Task: "cam", Network: "article"}
+		if f.foreign {
+			r.Side, r.Task, r.Network = 224, "gradcam", flag.Arg(1)
+		}
+		do, err := c.prepare(ctx, r)
 		if err != nil {
 			return err
 		}
@@ -247,13 +256,25 @@ func (c *camlab) test(r request) (images.Batch, error) {
 	return x, nil
 }
 
-func (c *camlab) network() (*network.Network, error) {
-	return article.Load(filepath.Join(c.folder, network.ModelFile))
+func (c *camlab) network(r request) (*network.Network, error) {
+	if r.Network == "article" {
+		return article.Load(filepath.Join(c.folder, network.ModelFile))
+	}
+	path := filepath.Join(c.folder, r.Network+".onnx")
+	graph, err := onnx.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	m, err := camlib.OpenONNX(graph, path, c.backend, camlib.ONNXOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return m.Network, nil
 }
 
 // forward is the network as graph code runs it, a batch at a time.
 func (c *camlab) forward(_ context.Context, r request) (func() error, error) {
-	n, err := c.network()
+	n, err := c.network(r)
 	if err != nil {
 		return nil, err
 	}
@@ -288,7 +309,7 @@ func (c *camlab) forward(_ context.Context, r request) (func() error, error) {
 // maps makes the maps of a method.
 func (c *camlab) maps(name string, target cam.Target) func(ctx context.Context, r request) (func() error, error) {
 	return func(ctx context.Context, r request) (func() error, error) {
-		n, err := c.network()
+		n, err := c.network(r)
 		if err != nil {
 			return nil, err
 		}

@@ -25,7 +25,7 @@ type part struct {
 }
 
 var parts = []part{
-	{"training", training}, {"best", bestTraining}, {"epoch", epoch}, {"maps", heatMaps}, {"start", start}, {"growth", growth},
+	{"training", training}, {"best", bestTraining}, {"epoch", epoch}, {"maps", heatMaps}, {"start", start}, {"growth", growth}, {"networks", networks},
 }
 
 // item is a row: work, and the batch sizes of which each contestant takes its best.
@@ -110,20 +110,35 @@ func heatMaps(ctx context.Context, b *bench) ([]table, error) {
 }
 
 func start(ctx context.Context, b *bench) ([]table, error) {
-	all := &race{rows: []string{"from the process's start to its end, one map of one image"}, values: make(map[key][]sample)}
+	all := newRace()
+	if err := b.starts(ctx, all, "from the process's start to its end, one map of one image", []kind{ours, pyTorch, tensorFlow, jax, torchCAM}); err != nil {
+		return nil, err
+	}
+	return []table{all.table("Start (torch-cam and camlab: CAM; the others: scores)", "s", seconds), all.table("Memory of that", "MB", peak)}, nil
+}
+
+// starts adds a row of whole processes that make the first map, of a network of torchvision's
+// if args name one.
+func (b *bench) starts(ctx context.Context, all *race, row string, kinds []kind, args ...string) error {
+	all.rows = append(all.rows, row)
+	if b.flags.before != "" {
+		before := earlier
+		before.foreign = kinds[0].foreign
+		kinds = slices.Insert(slices.Clone(kinds), 1, before)
+	}
 	for range b.flags.rounds {
-		for _, k := range []kind{ours, earlier, pyTorch, tensorFlow, jax, torchCAM} {
-			if b.missing[k.name] || k.name == earlier.name && b.flags.before == "" {
+		for _, k := range kinds {
+			if b.missing[k.name] {
 				continue
 			}
-			cmd, err := b.command(ctx, k, 0, "first")
+			cmd, err := b.command(ctx, k, 0, append([]string{"first"}, args...)...)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			begin := time.Now()
 			if err := cmd.Run(); err != nil {
 				if ctx.Err() != nil {
-					return nil, ctx.Err()
+					return ctx.Err()
 				}
 				b.skip(k, err)
 				continue
@@ -132,10 +147,11 @@ func start(ctx context.Context, b *bench) ([]table, error) {
 			if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
 				s.Peak = usage.Maxrss * 1024
 			}
-			all.add(0, k, s)
+			fmt.Fprintf(os.Stderr, "%s, %s: %.2f s\n", row, k.name, s.Seconds)
+			all.add(len(all.rows)-1, k, s)
 		}
 	}
-	return []table{all.table("Start (torch-cam and camlab: CAM; the others: scores)", "s", seconds), all.table("Memory of that", "MB", peak)}, nil
+	return nil
 }
 
 func growth(ctx context.Context, b *bench) ([]table, error) {
@@ -173,6 +189,10 @@ type race struct {
 	values   map[key][]sample
 }
 
+func newRace() *race {
+	return &race{versions: make(map[string]string), values: make(map[key][]sample)}
+}
+
 type key struct {
 	row  int
 	name string
@@ -187,9 +207,11 @@ type sample struct {
 // race has the contestants take turns at each item. A peer that fails does not end it: it is
 // taken out, with what it did of the item.
 func (b *bench) race(ctx context.Context, kinds []kind, threads, rounds int, items []item) (*race, error) {
-	r := &race{versions: make(map[string]string), values: make(map[key][]sample)}
+	r := newRace()
 	if b.flags.before != "" {
-		kinds = slices.Insert(slices.Clone(kinds), 1, earlier)
+		before := earlier
+		before.foreign = kinds[0].foreign
+		kinds = slices.Insert(slices.Clone(kinds), 1, before)
 	}
 	var all []*contestant
 	defer func() {

@@ -399,9 +399,12 @@ def main():
         print(json.dumps(what), file=answers, flush=True)
 
     answer(version=", ".join(f"{p} {version(p)}" for p in packages))
-    if first:  # one map of one image, in a process of its own
+    if first == ["first"]:  # one map of one image, in a process of its own
         make = getattr(peer, "cam", None) or peer.forward
         make({"images": 1, "batch": 1, "side": 32})()
+        return
+    if first[:1] == ["first"]:
+        peer.gradcam({"images": 1, "batch": 1, "side": 224, "network": first[1]})()
         return
     last = work = None
     for line in sys.stdin:
