@@ -100,7 +100,9 @@ func (b *bench) command(ctx context.Context, k kind, threads int, args ...string
 	}
 	line = append(line, args...)
 	cmd := exec.CommandContext(ctx, line[0], line[1:]...)
-	cmd.Env = append(os.Environ(), k.env...)
+	// An empty CXX is none for torch.compile; make sets some empty for Go.
+	env := slices.DeleteFunc(os.Environ(), func(s string) bool { return strings.HasSuffix(s, "=") })
+	cmd.Env = append(env, k.env...)
 	return cmd, nil
 }
 
