@@ -102,7 +102,7 @@ func (b *bench) command(ctx context.Context, k kind, threads int, args ...string
 	cmd := exec.CommandContext(ctx, line[0], line[1:]...)
 	// An empty CXX is none for torch.compile; make sets some empty for Go.
 	env := slices.DeleteFunc(os.Environ(), func(s string) bool { return strings.HasSuffix(s, "=") })
-	cmd.Env = append(env, k.env...)
+	cmd.Env = slices.Concat(env, k.env)
 	return cmd, nil
 }
 
