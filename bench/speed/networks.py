@@ -12,7 +12,7 @@ import os
 import sys
 
 import numpy as np
-from peers import PEERS, THREADS, main
+import peers
 
 
 def split(net, name):
@@ -83,56 +83,19 @@ def export(folder, names):
         torch.onnx.export(net, (x,), os.path.join(folder, name + ".onnx"), dynamo=False, dynamic_axes={"x": {0: "n"}}, input_names=["x"])
 
 
-class Peer:
-    def __init__(self, folder):
-        self.folder = folder
-
-    def images(self, request):
-        """Test images at the wanted size, [images, 3, side, side]."""
-        x = np.fromfile(os.path.join(self.folder, "test.bin"), np.uint8).reshape(-1, 32, 32, 3)[: request["images"]]
-        times = -(-request["side"] // 32)
-        x = np.tile(x, (1, times, times, 1))[:, : request["side"], : request["side"]]
-        return (x / np.float32(255)).astype(np.float32).transpose(0, 3, 1, 2)
-
-
-class PyTorch(Peer):
-    compiled = False
-
-    def __init__(self, folder):
-        super().__init__(folder)
-        import torch
-
-        torch.set_num_threads(THREADS)
-        self.torch = torch
-
-    def network(self, name):
+class PyTorch(peers.PyTorch):
+    def trained(self, request):
         import torchvision
 
-        torch = self.torch
+        torch, name = self.torch, request["network"]
         with torch.device("meta"):  # no weights are drawn that the file's take the place of
             net = getattr(torchvision.models, name)(weights=None).eval()
         net.load_state_dict(torch.load(os.path.join(self.folder, name + ".pt"), mmap=True), assign=True)
-        return net.requires_grad_(False).to(memory_format=torch.channels_last)
-
-    def batches(self, request):
-        x = self.torch.from_numpy(self.images(request)).to(memory_format=self.torch.channels_last)
-        return x.split(request["batch"])
-
-    def forward(self, request):
-        net, parts = self.network(request["network"]), self.batches(request)
-        if self.compiled:
-            net = self.torch.compile(net)
-
-        def work():
-            with self.torch.inference_mode():
-                for x in parts:
-                    net(x).numpy()
-
-        return work
+        return net.requires_grad_(False).to(self.device, memory_format=torch.channels_last)
 
     def gradcam(self, request):
         torch = self.torch
-        features, head = split(self.network(request["network"]), request["network"])
+        features, head = split(self.trained(request), request["network"])
         parts = self.batches(request)
         tokens = request["network"].startswith("vit")
 
@@ -150,9 +113,9 @@ class PyTorch(Peer):
                 grad = gradient(act, *beside)
                 if tokens:
                     act, grad = act[:, 1:], grad[:, 1:]
-                    (act * grad.mean(1, keepdim=True)).sum(2).clamp(min=0).numpy()
+                    (act * grad.mean(1, keepdim=True)).sum(2).clamp(min=0).cpu().numpy()
                 else:
-                    (act * grad.mean((2, 3), keepdim=True)).sum(1).clamp(min=0).numpy()
+                    (act * grad.mean((2, 3), keepdim=True)).sum(1).clamp(min=0).cpu().numpy()
 
         return work
 
@@ -166,7 +129,7 @@ class PyTorchGradCAM(PyTorch):
         import pytorch_grad_cam as pgc
 
         name = request["network"]
-        net, parts = self.network(name).requires_grad_(True), self.batches(request)
+        net, parts = self.trained(request).requires_grad_(True), self.batches(request)
         if name.startswith("vit"):
             layer, reshape = net.encoder.layers[-1].ln_1, lambda x: x[:, 1:].reshape(len(x), 14, 14, -1).permute(0, 3, 1, 2)
         else:
@@ -182,14 +145,14 @@ class PyTorchGradCAM(PyTorch):
     forward = None
 
 
-class ONNXRuntime(Peer):
+class ONNXRuntime(peers.Peer):
     def forward(self, request):
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = THREADS
+        options.intra_op_num_threads = peers.THREADS
         session = onnxruntime.InferenceSession(os.path.join(self.folder, request["network"] + ".onnx"), options)
-        x = self.images(request)
+        x = self.test(request).transpose(0, 3, 1, 2)
         parts = [np.ascontiguousarray(x[i : i + request["batch"]]) for i in range(0, len(x), request["batch"])]
 
         def work():
@@ -199,16 +162,15 @@ class ONNXRuntime(Peer):
         return work
 
 
-PEERS.clear()
-PEERS.update({
+peers.PEERS = {
     "PyTorch": (PyTorch, ["torch", "torchvision"]),
     "PyTorch compiled": (PyTorchCompiled, ["torch"]),
     "pytorch-grad-cam": (PyTorchGradCAM, ["grad-cam"]),
     "onnxruntime": (ONNXRuntime, ["onnxruntime"]),
-})
+}
 
 if __name__ == "__main__":
     if sys.argv[1] == "export":
         export(sys.argv[2], sys.argv[3:])
     else:
-        main()
+        peers.main()

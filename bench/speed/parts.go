@@ -121,13 +121,8 @@ func start(ctx context.Context, b *bench) ([]table, error) {
 // if args name one.
 func (b *bench) starts(ctx context.Context, all *race, row string, kinds []kind, args ...string) error {
 	all.rows = append(all.rows, row)
-	if b.flags.before != "" {
-		before := earlier
-		before.foreign = kinds[0].foreign
-		kinds = slices.Insert(slices.Clone(kinds), 1, before)
-	}
 	for range b.flags.rounds {
-		for _, k := range kinds {
+		for _, k := range b.withEarlier(kinds) {
 			if b.missing[k.name] {
 				continue
 			}
@@ -204,22 +199,27 @@ type sample struct {
 	request request
 }
 
+// withEarlier adds the build of -before, if there is one, behind the first kind, ours.
+func (b *bench) withEarlier(kinds []kind) []kind {
+	if b.flags.before == "" {
+		return kinds
+	}
+	before := earlier
+	before.foreign = kinds[0].foreign
+	return slices.Insert(slices.Clone(kinds), 1, before)
+}
+
 // race has the contestants take turns at each item. A peer that fails does not end it: it is
 // taken out, with what it did of the item.
 func (b *bench) race(ctx context.Context, kinds []kind, threads, rounds int, items []item) (*race, error) {
 	r := newRace()
-	if b.flags.before != "" {
-		before := earlier
-		before.foreign = kinds[0].foreign
-		kinds = slices.Insert(slices.Clone(kinds), 1, before)
-	}
 	var all []*contestant
 	defer func() {
 		for _, c := range all {
 			c.stop()
 		}
 	}()
-	for _, k := range kinds {
+	for _, k := range b.withEarlier(kinds) {
 		if b.missing[k.name] {
 			continue
 		}

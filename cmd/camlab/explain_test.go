@@ -209,14 +209,7 @@ func TestExplainBest(t *testing.T) {
 		if _, shape := array(t, filepath.Join(out, "maps_cam.npy")); !reflect.DeepEqual(shape, []int{2, 8, 8}) {
 			t.Errorf("%s: maps shaped %v, want one of 8×8 for each of two images", model, shape)
 		}
-		text, err := os.ReadFile(filepath.Join(out, "manifest.json"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var m manifest
-		if err := json.Unmarshal(text, &m); err != nil {
-			t.Fatal(err)
-		}
+		m := readManifest(t, out)
 		if len(m.Maps[0].Residual) != 2 {
 			t.Errorf("%s: residuals %v, want two", model, m.Maps[0].Residual)
 		}
@@ -240,14 +233,7 @@ func TestExplainOtherLayersAndClasses(t *testing.T) {
 			t.Errorf("%s shaped %v, want two maps of 32×32 for each of two images", method, shape)
 		}
 	}
-	text, err := os.ReadFile(filepath.Join(out, "manifest.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var m manifest
-	if err := json.Unmarshal(text, &m); err != nil {
-		t.Fatal(err)
-	}
+	m := readManifest(t, out)
 	if m.Layer != "conv2" || !m.Smooth || len(m.Maps) != 2 || m.Maps[1].File != "maps_eigencam.npy" || len(m.Maps[0].Score) != 4 || len(m.Maps[0].Outcome) != 4 {
 		t.Errorf("manifest %+v, want the layer, smoothing, and four maps of each method", m)
 	}
