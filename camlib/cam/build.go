@@ -95,7 +95,7 @@ func build(j job, n chain, in inputs) outputs {
 		finite = LogicalAnd(finite, InsertAxes(overflow.Finite(x, x.Shape().Dim(0)), -1))
 	}
 	out := outputs{
-		"maps": Stack(maps, 1), "scores": p.Scores, "predicted": predicted, "finite": finite, "misfit": p.linear.misfit,
+		"maps": Stack(maps, 1), "scores": p.Scores, "predicted": predicted, "finite": finite, "misfit": p.linear.misfit(),
 		"chosen": chosen, "score": Stack(score, 1), "marks": Stack(marks, 1),
 	}
 	if totals != nil {

@@ -77,6 +77,26 @@ func TestNoSignHidesAMisfit(t *testing.T) {
 	}
 }
 
+// TestTwinsAreClosed is a contrast of two classes that are nearly the same. What their scores
+// miss by rounding is held against how large they are, and not against their difference.
+func TestTwinsAreClosed(t *testing.T) {
+	net := newToy()
+	for _, name := range []string{"/dense", "/bias"} {
+		v := net.Store.GetVariable(name)
+		values := tensors.MustCopyFlatData[float32](v.MustValue())
+		for i := 0; i < len(values); i += toyClasses {
+			values[i+1] = values[i] * (1 + 1e-5)
+		}
+		if err := v.SetValue(tensors.FromFlatDataAndDimensions(values, v.Shape().Dimensions...)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e, x := explainer(t, backendOf(t, pureGo), net.Network, cam.Options{}), picture(8, 4, 6)
+	if r := explain(t, e, cam.HiResCAM{}, x, cam.Contrast(0, 1)); slices.Contains(r.Closed, false) {
+		t.Errorf("closed %v, want all", r.Closed)
+	}
+}
+
 // TestHeadThatRectifies is a head that is linear on the activations of a layer with a ReLU,
 // and not on those of a layer without.
 func TestHeadThatRectifies(t *testing.T) {

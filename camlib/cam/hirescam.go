@@ -27,7 +27,7 @@ func (m HiResCAM) Spec() Spec {
 		Map:    func(p *Pass) *Node { return m.Equation(p.Act, p.Grad()) },
 		Linear: (*Pass).meanCAM,
 		Total: func(p *Pass, m *Node) *Node {
-			if p.linear.weights == nil || !p.form.additive() {
+			if !p.closed() || !p.form.additive() {
 				return nil
 			}
 			return Add(ReduceSum(m, 1, 2), p.Bias())

@@ -33,10 +33,11 @@ type Pass struct {
 	choice    *Node // v, [batch, classes]: y = Σ_c v_c y_c, or of the probabilities
 	only      *int  // the class, where y is one class's score and the same class for all images; else nil
 	form      form
-	linear    *linear   // filled when a method asks for it; shared by the classes
-	attention *attended // the same
-	marks     *Node     // int32 [batch], the sum of the outcomes that the equation found; nil for none
-	needed    []*Node   // [batch, ...], what must be finite beside the activations, the scores and the map
+	linear    *linear    // filled when a method asks for it; shared by the classes
+	own       *explained // the same, of what is explained
+	attention *attended  // the same
+	marks     *Node      // int32 [batch], the sum of the outcomes that the equation found; nil for none
+	needed    []*Node    // [batch, ...], what must be finite beside the activations, the scores and the map
 }
 
 // chain is a network in a graph.
@@ -149,7 +150,7 @@ func (p *Pass) explain(v *Node) {
 
 // combine sets v itself, whatever the form.
 func (p *Pass) combine(v *Node) {
-	p.choice, p.only = v, nil
+	p.choice, p.only, p.own = v, nil, nil
 	p.score = Squeeze(p.Value(InsertAxes(p.Scores, 1)), 1)
 	if p.form.quantity == probability || p.form.quantity == function {
 		v = Gradient(ReduceAllSum(p.score), p.Scores)[0]
