@@ -58,8 +58,8 @@ func (m *Model) WriteNPZ(ctx context.Context, path string, ds images.Dataset, o 
 		return fmt.Errorf("camlib: write: %w", err)
 	}
 	defer w.graph.Finalize()
-	if w.batch = exec.Batch; m.Network.Batch > 0 {
-		w.batch = m.Network.Batch
+	if w.batch = exec.Batch; m.Network.Alone() != nil {
+		w.batch = 1
 	}
 	err = atomicfile.Write(path, func(f io.Writer) error {
 		w.zip = zip.NewWriter(f)

@@ -17,7 +17,7 @@ import (
 
 // Options of an [Explainer]. The zero value is the default.
 type Options struct {
-	Batch int // images in one run of a compiled graph at most; 0 is the network's, else 32 a device
+	Batch int // images in one run of a compiled graph at most; 0 is 32 a device, or one, see [network.Network.Alone]
 	// Chunk bounds the memory of methods that try changes of an image (Score-CAM,
 	// RISE, integrated gradients and others): changed images in one run at most; 0 is 128.
 	Chunk int
@@ -69,7 +69,7 @@ func New(backend compute.Backend, net *network.Network, opts Options) (*Explaine
 	if err != nil {
 		return nil, fmt.Errorf("cam: new: %w", err)
 	}
-	opts.Batch, opts.Chunk, opts.Type = cmp.Or(opts.Batch, net.Batch, exec.Batch*devices.Count()), cmp.Or(opts.Chunk, 128), cmp.Or(opts.Type, dtypes.Float32)
+	opts.Chunk, opts.Type = cmp.Or(opts.Chunk, 128), cmp.Or(opts.Type, dtypes.Float32)
 	if opts.Type != dtypes.Float32 && opts.Type != dtypes.BFloat16 {
 		return nil, fmt.Errorf("cam: new: type %s, want %s or %s", opts.Type, dtypes.Float32, dtypes.BFloat16)
 	}

@@ -106,22 +106,30 @@ func (e *Explainer) explain(ctx context.Context, j job, x images.Batch) (*Result
 
 // step is how many images, of n, go through one run of a job's graph.
 func (e *Explainer) step(j job, n int) int {
+	batch := e.opts.Batch
+	switch {
+	case batch > 0:
+	case n > 1 && e.net.Alone() != nil:
+		batch = 1
+	default:
+		batch = exec.Batch * e.devices.Count()
+	}
 	switch {
 	case !j.general:
-		return e.opts.Batch
+		return batch
 	case j.spec.Perturbations != nil:
 		// Perturbations run one image at a time, and none twice for the last run's sake.
-		step := min(e.opts.Batch, e.opts.Chunk, 8, n)
+		step := min(batch, e.opts.Chunk, 8, n)
 		for n%step != 0 {
 			step--
 		}
 		return step
 	case j.spec.Attention && e.net.Attention.Batch > 0:
-		return min(e.opts.Batch, e.net.Attention.Batch)
+		return min(batch, e.net.Attention.Batch)
 	case j.spec.Copies > 0:
-		return min(e.opts.Batch, max(1, e.opts.Chunk/j.spec.Copies))
+		return min(batch, max(1, e.opts.Chunk/j.spec.Copies))
 	}
-	return e.opts.Batch
+	return batch
 }
 
 // run makes the maps of images, step of them at a time, and returns with them the places of

@@ -161,7 +161,7 @@ func TestStopsBetweenBatches(t *testing.T) {
 func TestBatchOfTheNetwork(t *testing.T) {
 	for asked, want := range map[int]int{0: 1, 3: 3} {
 		net, most := newToy(), 0
-		net.Batch = 1
+		net.Together = func() error { return errors.New("one after the other") }
 		net.features = func(a *Node) *Node { most = max(most, a.Shape().Dim(0)); return a }
 		e := explainer(t, backendOf(t, pureGo), net.Network, cam.Options{Batch: asked, General: true})
 		explain(t, e, cam.HiResCAM{}, picture(5, 2, 2), cam.Predicted)

@@ -18,7 +18,8 @@ type Attention struct {
 	// The tokens are those beside the grid, a class token the first, and then the grid's,
 	// row by row.
 	Height, Width, Beside int
-	// Batch is how many images Build had best take, as [Network].Batch.
+	// Batch is how many images Build had best take, 1 where it builds one after the other; 0 is
+	// any number.
 	Batch int
 	// Why says, of a network that has attention of another kind and no Build, of which.
 	Why string

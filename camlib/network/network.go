@@ -42,9 +42,9 @@ type Network struct {
 
 	Classes []string // their names, in the order of the scores; nil is their numbers
 	Input   Input
-	// Batch is how many images a graph had best take: 1 of a network that builds them one
-	// after the other; 0 is any number.
-	Batch int
+	// Together is [Network.Alone] of a network that has to find out; nil is one that takes
+	// several images together.
+	Together func() error
 	// Attention is that of the tokens; the zero value is a network without.
 	Attention Attention
 
@@ -98,6 +98,15 @@ type Gradients func(scope *model.Scope, x, target, share *Node) (loss *Node, gra
 // ErrLayer is what the error of [Network.At] matches under [errors.Is], and others of a
 // layer that a network does not have.
 var ErrLayer = errors.New("no such layer")
+
+// Alone returns why a graph had best take one image: several are built one after the other,
+// which is long to compile. It returns nil where they are built together.
+func (n *Network) Alone() error {
+	if n.Together == nil {
+		return nil
+	}
+	return n.Together()
+}
 
 // Check returns an error if the network is not whole: without a store, layers or a head,
 // with two layers of one name, or with weights that have no values.

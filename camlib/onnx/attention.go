@@ -37,7 +37,7 @@ func (im *imported) attention() network.Attention {
 		return network.Attention{}
 	}
 	a := network.Attention{Height: grid.Shape[0], Width: grid.Shape[1], Beside: grid.Tokens}
-	alone := im.single
+	alone := im.repeats()
 	if len(dims) == 3 && dims[0] > n { // whether the images or the heads come first is not known
 		if alone && n > 1 {
 			return network.Attention{Why: fmt.Sprintf("softmax %q of shape %v is of %d images that cannot be told from its heads", im.nodes[blocks[0]].outputs[0], dims, n)}
@@ -48,7 +48,7 @@ func (im *imported) attention() network.Attention {
 		a.Batch = 1
 	}
 	a.Build = func(scope *model.Scope, x *Node) (scores *Node, all []*Node) {
-		if err := catch(func() { scores, all = im.attend(scope, x, blocks, alone) }); err != nil {
+		if err := catch(func() { scores, all = im.attend(scope, x, blocks, alone || im.alone(x.Shape().Dim(0))) }); err != nil {
 			panic(fmt.Errorf("onnx: %s: %w", im.m.name, err))
 		}
 		return scores, all

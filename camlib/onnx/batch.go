@@ -1,17 +1,19 @@
 package onnx
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
+	"sync"
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
-	"github.com/camlab-go/camlab/camlib/network"
 	"github.com/camlab-go/camlab/internal/exec"
 )
 
@@ -162,36 +164,60 @@ func (c *call) spread(nodes []*Node, axis int) {
 	}
 }
 
-// freeBatch finds a way to take several images at once whose scores are those of one at a
-// time, or else has the network take one.
-func (im *imported) freeBatch(back compute.Backend, net *network.Network) error {
+// freeBatch finds ways to take several images at once. What it returns says, when it is first
+// called, why none gives the scores of one image at a time, and nil where one does.
+func (im *imported) freeBatch(back compute.Backend, store *model.Store) (together func() error) {
 	ways := []bool{false, true} // as the file is; with its batch undone
 	if im.im.batch > 0 {
 		ways = ways[1:]
 	}
-	tries := make([]*imported, 0, len(ways))
+	var why error
+	var tries []*imported
 	for _, free := range ways {
-		try := imported{study: im.study, pre: im.pre, parts: im.parts, passing: im.passing, free: free, plans: map[int]*plan{}}
+		try := im.like(nil)
+		try.free = free
 		if err := try.findAxes(); err != nil {
-			im.why = err.Error()
-			continue
+			why = err
+		} else if len(tries) == 0 || maps.Equal(try.axes, tries[0].axes) { // graphs of one image are built before one is chosen
+			tries = append(tries, try)
 		}
-		tries = append(tries, &try)
 	}
-	one := &imported{study: im.study, pre: im.pre, single: true, plans: map[int]*plan{im.batch(): im.plan}}
-	off, err := compare(back, net, one, tries)
-	if err != nil {
-		return err
+	if tries != nil {
+		im.axes = tries[0].axes
 	}
-	for i, try := range tries {
-		if off[i] <= sameScores {
-			im.free, im.axes, im.plans = try.free, try.axes, try.plans
-			return nil
+	im.together = sync.OnceValue(func() error {
+		if tries == nil {
+			return alone(why)
 		}
-		im.why = fmt.Sprintf("the scores of two images together differ from those of each by %.2g of the largest", off[i])
+		off, err := compare(back, store, im.like(errors.New("tried")), tries)
+		if err != nil {
+			return alone(err)
+		}
+		for i, try := range tries {
+			if off[i] <= sameScores {
+				im.mu.Lock()
+				defer im.mu.Unlock()
+				im.free, im.plans = try.free, try.plans
+				return nil
+			}
+			why = fmt.Errorf("the scores of two images together differ from those of each by %.2g of the largest", off[i])
+		}
+		return alone(why)
+	})
+	if im.batch() > 1 && im.together() != nil {
+		im.axes = nil
 	}
-	im.single, im.plans = true, one.plans
-	return nil
+	return im.together
+}
+
+func alone(why error) error { return fmt.Errorf("takes one image at a time: %w", why) }
+
+// like is the same network, of which is known why it does not take several images, if not.
+func (im *imported) like(together error) *imported {
+	return &imported{
+		study: im.study, pre: im.pre, parts: im.parts, passing: im.passing, plans: map[int]*plan{im.batch(): im.plan},
+		together: func() error { return together },
+	}
 }
 
 // sameScores is how far scores may differ by rounding, relative to the largest.
@@ -199,8 +225,8 @@ const sameScores = 1e-3
 
 // findAxes finds where the batch is in what passes beside layers.
 func (im *imported) findAxes() error {
-	n := max(im.im.batch, 1)
-	p, err := im.at(2 * n)
+	n := im.batch()
+	p, _, err := im.at(2 * n)
 	if err != nil {
 		return err
 	}
@@ -239,24 +265,29 @@ func (im *imported) whole(scope *model.Scope, x *Node) *Node {
 }
 
 // compare returns, for each of some ways to take two different images, how far their scores
-// are from those of one at a time, relative to the largest; infinity for a way that fails.
-func compare(back compute.Backend, net *network.Network, one *imported, ways []*imported) ([]float64, error) {
+// are from those of one at a time, relative to the largest; infinity for a way that fails, and
+// for those after one that does not differ.
+func compare(back compute.Backend, store *model.Store, one *imported, ways []*imported) ([]float64, error) {
 	size := one.im.size
 	rng := rand.New(rand.NewPCG(5, 6))
 	pixels := make([]float32, 2*size.Values())
 	for i := range pixels {
 		pixels[i] = rng.Float32()
 	}
-	run := func(build func(scope *model.Scope, x *Node) *Node) ([]float32, error) {
-		return runOnce(back, net, tensors.FromFlatDataAndDimensions(pixels, 2, size.Height, size.Width, size.Channels), build)
+	some := func(from, to int) *tensors.Tensor {
+		return tensors.FromFlatDataAndDimensions(pixels[from*size.Values():to*size.Values()], to-from, size.Height, size.Width, size.Channels)
 	}
-	want, err := run(one.whole)
-	if err != nil {
-		return nil, err
-	}
+	var want []float32
+	var failed error
+	var each sync.WaitGroup
+	each.Go(func() { want, failed = runOnce(back, store, one.whole, some(0, 1), some(1, 2)) }) // both compile at the same time
 	off := make([]float64, len(ways))
 	for i, way := range ways {
-		got, err := run(way.whole)
+		got, err := runOnce(back, store, way.whole, some(0, 2))
+		each.Wait()
+		if failed != nil {
+			return nil, failed
+		}
 		off[i] = math.Inf(1)
 		if err == nil && len(got) == len(want) {
 			off[i] = distance(got, want)
@@ -268,20 +299,27 @@ func compare(back compute.Backend, net *network.Network, one *imported, ways []*
 	return off, nil
 }
 
-// runOnce runs a graph with a network's weights, and frees it.
-func runOnce(back compute.Backend, net *network.Network, in *tensors.Tensor, build func(scope *model.Scope, x *Node) *Node) (out []float32, err error) {
-	g, err := exec.New(back, net.Store, func(scope *model.Scope, in []*Node) exec.Outputs {
+// runOnce runs a graph with a network's weights on some inputs, and frees it.
+func runOnce(back compute.Backend, store *model.Store, build func(scope *model.Scope, x *Node) *Node, inputs ...*tensors.Tensor) (all []float32, err error) {
+	g, err := exec.New(back, store, func(scope *model.Scope, in []*Node) exec.Outputs {
 		return exec.Outputs{"out": build(scope, in[0])}
 	})
 	if err != nil {
 		return nil, err
 	}
 	defer g.Finalize()
-	values, err := g.Call(in)
-	if err != nil {
-		return nil, err
+	for _, in := range inputs {
+		values, err := g.Call(in)
+		var out []float32
+		if err == nil {
+			err = values.Read(map[string]any{"out": &out})
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, out...)
 	}
-	return out, values.Read(map[string]any{"out": &out})
+	return all, nil
 }
 
 // distance is the largest difference of values, relative to the largest wanted.

@@ -43,8 +43,8 @@ func TestNetworksEqualPyTorch(t *testing.T) {
 			if got := im.Layer; got.Operator != want.Operator || got.Shape != want.Shape || got.Tokens != want.Tokens || !got.Default {
 				t.Errorf("default layer %+v, want %+v", got, want)
 			}
-			if im.OneAtATime {
-				t.Errorf("takes one image at a time: %q", im.Notes)
+			if err := im.Alone(); err != nil {
+				t.Error(err)
 			}
 			if ends := strings.Contains(strings.Join(im.Notes, " "), "LogSoftmax"); ends != (net == "flat") {
 				t.Errorf("notes %q, want LogSoftmax named where the network ends in it", im.Notes)

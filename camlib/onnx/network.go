@@ -42,18 +42,15 @@ type Imported struct {
 	Notes []string // what was decided about the model, for people
 	// NumClasses is how many scores an image has.
 	NumClasses int
-	// OneAtATime says that the graph takes one image only. More of them are built one by one
-	// into a graph, so a batch of one compiles the fastest.
-	OneAtATime bool
 	Stored     []Stored // the test vectors beside the file
 }
 
-// Network makes a network of a model, explained at Options.Layer. On the backend it runs
-// two different images together and one by one: where their scores differ, or where the
-// file has fixed its batch in a way that cannot be undone, the network takes one image
-// at a time. Where test vectors lie beside the file, see [Stored], it computes them and fails
-// if it gets something else. Its error matches [ErrModel], [ErrOperator],
-// [ErrClasses] or [network.ErrLayer].
+// Network makes a network of a model, explained at Options.Layer. Before it is first given
+// several images, or is asked by [network.Network.Together], it runs two different ones
+// together and one by one on the backend: where their scores differ, or where the file has
+// fixed its batch in a way that cannot be undone, it takes one image at a time. Where test
+// vectors lie beside the file, see [Stored], it computes them and fails if it gets something
+// else. Its error matches [ErrModel], [ErrOperator], [ErrClasses] or [network.ErrLayer].
 //
 // It refuses a backend of XLA on a processor that was opened under oneDNN's flags, which
 // `camlab setup` may have found the fastest for the article's network: they end the process
@@ -67,7 +64,7 @@ func (m *Model) Network(back compute.Backend, o Options) (*Imported, error) {
 	if err != nil {
 		return nil, err
 	}
-	im := &imported{study: s, plans: map[int]*plan{}}
+	im := &imported{study: s, plans: map[int]*plan{s.batch(): s.plan}}
 	if im.pre, err = newPreprocessing(o, s.im.size.Channels); err != nil {
 		return nil, fmt.Errorf("onnx: %w", err)
 	}
@@ -89,20 +86,13 @@ func (m *Model) Network(back compute.Backend, o Options) (*Imported, error) {
 	}
 	net := &network.Network{
 		Name: m.name, Store: store, Classes: o.Classes, HeadBeside: im.head,
-		Input: network.Input{Size: s.im.size},
+		Input: network.Input{Size: s.im.size}, Together: im.freeBatch(back, store),
 	}
 	for k, c := range s.cuts {
 		net.Layers = append(net.Layers, network.Layer{Name: c.Name, Text: c.text(), BuildBeside: im.layer(k)})
 	}
 	net.Tensors = m.fileTensors(store)
 	out := &Imported{Layer: s.cuts[at].Layer, Notes: s.notes(), NumClasses: classes}
-	if err := im.freeBatch(back, net); err != nil {
-		return nil, fmt.Errorf("onnx: %s: %w", m.name, err)
-	}
-	if out.OneAtATime = im.single; im.single {
-		net.Batch = 1
-		out.Notes = append(out.Notes, "takes one image at a time: "+im.why)
-	}
 	stored, notes, err := im.checkStored(back, net)
 	if err != nil {
 		return nil, failure.New(ErrModel, "onnx: %s: %w", m.name, err)
@@ -156,38 +146,46 @@ type imported struct {
 	pre     preprocessing
 	parts   [][]*node  // the nodes of each layer, and of the head
 	passing [][]string // what passes beside each layer
-	axes    map[string]int
-	free    bool // whether the file's batch is undone
-	single  bool // whether there can be one image only
-	why     string
+	// axes says where the images are in what passes beside layers, see pack. It is nil where
+	// that is not known, and each image is there by itself.
+	axes map[string]int
+	// together is why several images are not built together, see [network.Network.Together].
+	together func() error
 
 	mu    sync.Mutex
+	free  bool          // whether the file's batch is undone
 	plans map[int]*plan // by the batch
 }
 
-// at is the plan for a batch of n images.
-func (im *imported) at(n int) (*plan, error) {
+// at is the plan for a batch of n images, and how the file's batch becomes that.
+func (im *imported) at(n int) (*plan, *freeing, error) {
 	im.mu.Lock()
 	defer im.mu.Unlock()
-	if p := im.plans[n]; p != nil {
-		return p, nil
+	var f *freeing
+	if im.free {
+		f = &freeing{shapes: im.plan.shapes(), from: im.batch(), to: n}
 	}
-	p, err := im.m.newPlan(nil, im.im, im.nodes, n, im.freeing(n))
+	if p := im.plans[n]; p != nil {
+		return p, f, nil
+	}
+	p, err := im.m.newPlan(nil, im.im, im.nodes, n, f)
 	if err == nil {
 		im.plans[n] = p
 	}
-	return p, err
+	return p, f, err
 }
 
-func (im *imported) freeing(n int) *freeing {
-	if !im.free {
-		return nil
-	}
-	return &freeing{shapes: im.plan.shapes(), from: max(im.im.batch, 1), to: n}
+// batch is the file's batch, 1 where it has none.
+func (s *study) batch() int { return max(s.im.batch, 1) }
+
+// alone reports whether each of n images is built by itself. One image of a file whose batch
+// is one, or none, is built the same either way, and nothing has to be tried for it.
+func (im *imported) alone(n int) bool {
+	return (n > 1 || im.batch() > 1) && im.together() != nil
 }
 
-// batch is the only batch of a graph that takes one image at a time.
-func (im *imported) batch() int { return max(im.im.batch, 1) }
+// repeats reports whether an image is repeated to be the file's batch.
+func (im *imported) repeats() bool { return im.batch() > 1 && im.together() != nil }
 
 // layer is the function that builds a layer.
 func (im *imported) layer(k int) func(*model.Scope, *Node, []*Node) (*Node, []*Node) {
@@ -220,11 +218,11 @@ func (b *builder) scores(im *imported) *Node {
 // each builds a part for a batch, or for one image after the other.
 func (im *imported) each(x *Node, beside []*Node, build func(x *Node, beside []*Node) []*Node) (out []*Node) {
 	err := catch(func() {
-		if !im.single {
+		n := x.Shape().Dim(0)
+		if !im.alone(n) {
 			out = build(x, beside)
 			return
 		}
-		n := x.Shape().Dim(0)
 		parts := make([][]*Node, 0, n)
 		for i := range n {
 			pick := func(x *Node) *Node { return Slice(x, AxisRange(i, i+1)) }
@@ -250,7 +248,7 @@ func (im *imported) each(x *Node, beside []*Node, build func(x *Node, beside []*
 
 // first is the first image of a batch that repeats one.
 func (b *builder) first(im *imported, x *Node) *Node {
-	if im.single && im.batch() > 1 {
+	if im.repeats() {
 		return Slice(x, AxisRange(0, 1))
 	}
 	return x

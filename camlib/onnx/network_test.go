@@ -126,11 +126,11 @@ func TestBatchIsFreedOrNot(t *testing.T) {
 			t.Errorf("%s: %v", row.what, err)
 			continue
 		}
-		notes := strings.Join(im.Notes, "; ")
-		if im.OneAtATime != row.alone || !strings.Contains(notes, row.why) {
-			t.Errorf("%s: one at a time %v, notes %q; want %v, %q", row.what, im.OneAtATime, notes, row.alone, row.why)
-		}
 		x := pictures(3)
+		backendtest.Near(t, row.what+", one image", scoresOf(t, b, im.Network, x.Part(1, 2)), expected(x.Part(1, 2)), 1e-5) // before it is tried
+		if err := im.Alone(); (err != nil) != row.alone || err != nil && !strings.Contains(err.Error(), row.why) {
+			t.Errorf("%s: %v; want one at a time %v, %q", row.what, err, row.alone, row.why)
+		}
 		backendtest.Near(t, row.what, scoresOf(t, b, im.Network, x), expected(x), 1e-5)
 	}
 }
@@ -216,7 +216,7 @@ func TestHeads(t *testing.T) {
 			t.Errorf("%v: %v", row.outputs, err)
 			continue
 		}
-		if notes := strings.Join(im.Notes, "; "); !strings.Contains(notes, row.note) || im.OneAtATime {
+		if notes := strings.Join(im.Notes, "; "); !strings.Contains(notes, row.note) || im.Alone() != nil {
 			t.Errorf("%v: notes %q, want %q", row.outputs, notes, row.note)
 		}
 		backendtest.Near(t, strings.Join(row.outputs, ","), scoresOf(t, b, im.Network, x), row.want, 1e-5)
@@ -324,8 +324,8 @@ func TestSharedKernel(t *testing.T) {
 		want[i] *= 2
 	}
 	backendtest.Near(t, "scores", scoresOf(t, b, im.Network, x), want, 1e-5)
-	if im.OneAtATime {
-		t.Errorf("takes one image at a time: %q", im.Notes)
+	if err := im.Alone(); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -346,7 +346,7 @@ func TestGridsOfFewerTokens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := [3]int{4, 4, 2}; im.Layer.Tensor != "squares" || im.Layer.Shape != want || im.Layer.Tokens != 0 || im.OneAtATime {
-		t.Errorf("default layer %+v, want squares of shape %v; notes %q", im.Layer, want, im.Notes)
+	if want := [3]int{4, 4, 2}; im.Layer.Tensor != "squares" || im.Layer.Shape != want || im.Layer.Tokens != 0 || im.Alone() != nil {
+		t.Errorf("default layer %+v, want squares of shape %v; %v", im.Layer, want, im.Alone())
 	}
 }

@@ -12,15 +12,15 @@ import (
 // begin is a builder for as many images as the graph of x has, and their plan.
 func (im *imported) begin(scope *model.Scope, x *Node) (*builder, *plan) {
 	n := x.Shape().Dim(0)
-	if im.single {
+	if im.alone(n) {
 		n = im.batch()
 	}
-	p, err := im.at(n)
+	p, f, err := im.at(n)
 	if err != nil {
 		panic(stop{err})
 	}
 	b := im.m.newBuilder(x.Graph(), scope, x.DType())
-	b.known, b.batch = p.known, im.freeing(n)
+	b.known, b.batch = p.known, f
 	return b, p
 }
 
@@ -29,7 +29,7 @@ func (im *imported) enter(scope *model.Scope, x *Node, beside []*Node, k int) *b
 	b, p := im.begin(scope, x)
 	if k == 0 {
 		x = im.pre.build(x)
-		if im.single && im.batch() > 1 {
+		if im.repeats() {
 			x = repeat(x, im.batch())
 		}
 		if d, want := x.Shape().Dimensions[1:], im.im.size; d[0] != want.Height || d[1] != want.Width || d[2] != want.Channels {
@@ -51,7 +51,7 @@ func (im *imported) enter(scope *model.Scope, x *Node, beside []*Node, k int) *b
 	for i, name := range names {
 		b.values[name] = im.unpack(p.tensors[name], im.axes[name], b.float(beside[i]))
 	}
-	if im.single && im.batch() > 1 {
+	if im.repeats() {
 		x = repeat(x, im.batch())
 	}
 	if c.Tokens >= 0 {
@@ -59,7 +59,7 @@ func (im *imported) enter(scope *model.Scope, x *Node, beside []*Node, k int) *b
 		x = Reshape(x, d[0], d[1]*d[2], d[3])
 		if c.Tokens > 0 {
 			extra := b.float(beside[len(beside)-1])
-			if im.single && im.batch() > 1 {
+			if im.repeats() {
 				extra = repeat(extra, im.batch())
 			}
 			x = Concatenate([]*Node{extra, x}, 1)
@@ -121,7 +121,7 @@ func (b *builder) leave(im *imported, k int) []*Node {
 // pack is a value with the images of the batch along its first axis. axis is 0 where they
 // are there, and else one more than the axis along which each image has so many places.
 func (im *imported) pack(b *builder, v *value, axis int, last bool) *Node {
-	if im.single {
+	if im.axes == nil {
 		return InsertAxes(b.logicalNode(v), 0)
 	}
 	if axis == 0 && last {
@@ -158,7 +158,7 @@ func (im *imported) now(b *builder) int {
 
 // unpack undoes pack.
 func (im *imported) unpack(f fact, axis int, x *Node) *value {
-	if im.single {
+	if im.axes == nil {
 		v := logical(Reshape(x, f.dims...))
 		v.channels = f.channels
 		return v

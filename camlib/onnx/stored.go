@@ -90,7 +90,7 @@ func (im *imported) readVector(dir string) (v vector, err error) {
 		want = []int{0, size.Channels, size.Height, size.Width}
 	}
 	switch d := v.in.dims; {
-	case len(d) != 4 || !slices.Equal(d[1:], want[1:]) || d[0] < 1 || im.single && d[0] != im.batch():
+	case len(d) != 4 || !slices.Equal(d[1:], want[1:]) || d[0] < 1 || d[0] != im.batch() && im.alone(d[0]):
 		return v, fmt.Errorf("input of shape %v, want %v, with a batch that the model takes", d, want)
 	case len(v.out.dims) == 0 || v.out.dims[0] != d[0]:
 		return v, fmt.Errorf("output of shape %v, want one for each of %d images", v.out.dims, d[0])
@@ -132,7 +132,7 @@ func readTensor(file string) (*array, error) {
 // with a softmax at its end if it has one.
 func (im *imported) offStored(back compute.Backend, net *network.Network, v vector) (float64, error) {
 	nodes := im.m.graph.needed(im.file)
-	got, err := runOnce(back, net, tensors.FromFlatDataAndDimensions(v.in.floats(), v.in.dims...), func(scope *model.Scope, x *Node) *Node {
+	got, err := runOnce(back, net.Store, func(scope *model.Scope, x *Node) *Node {
 		var out *Node
 		if err := catch(func() {
 			b, _ := im.begin(scope, x)
@@ -147,7 +147,7 @@ func (im *imported) offStored(back compute.Backend, net *network.Network, v vect
 			panic(err)
 		}
 		return out
-	})
+	}, tensors.FromFlatDataAndDimensions(v.in.floats(), v.in.dims...))
 	if err != nil {
 		return 0, err
 	}

@@ -139,7 +139,7 @@ func compareWithTorch(t *testing.T, open func(testing.TB) compute.Backend, file,
 	off := map[string]float64{}
 	defer func() {
 		t.Logf("%s in %.1f s, one at a time %v; off by, of the largest: logits of 1 %.1e, of 4 %.1e, Grad-CAM %.1e, HiResCAM %.1e",
-			name, seconds, net.OneAtATime, off["logits of 1"], off["logits of 4"], off["Grad-CAM"], off["HiResCAM"])
+			name, seconds, net.Alone() != nil, off["logits of 1"], off["logits of 4"], off["Grad-CAM"], off["HiResCAM"])
 	}()
 	near := func(what string, got, want []float32, tolerance float64) {
 		t.Helper()

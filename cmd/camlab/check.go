@@ -60,6 +60,9 @@ the model (test_data_set_0/input_0.pb and output_0.pb) are compared in any case.
 			if err != nil {
 				return err
 			}
+			if err := m.net.Alone(); err != nil {
+				m.notes = append(m.notes, err.Error())
+			}
 			for _, note := range m.notes {
 				fmt.Fprintf(cmd.ErrOrStderr(), "check: %s: %s\n", o.name, note)
 			}

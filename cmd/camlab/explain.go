@@ -191,6 +191,11 @@ func (o *explainFlags) run(cmd *cobra.Command, args []string) (*manifest, error)
 	if err != nil {
 		return nil, err
 	}
+	if s.len() > 1 {
+		if err := net.Alone(); err != nil {
+			fmt.Fprintf(cmd.ErrOrStderr(), "explain: %s: %v\n", o.model.name, err)
+		}
+	}
 	backend, err := open()
 	if err != nil {
 		return nil, err

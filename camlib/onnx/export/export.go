@@ -27,8 +27,8 @@ const (
 )
 
 // Encode returns a network as the contents of an ONNX file, of opset 18. Its images have
-// [network.Input]'s size; its batch is any, or that of [network.Network.Batch] where the
-// network has one. A layer's activations have the layer's name in the file, and those of
+// [network.Input]'s size; its batch is any, or one where the network has
+// [network.Network.Alone]. A layer's activations have the layer's name in the file, and those of
 // images are laid out as [batch, channels, height, width], whatever their layout in the
 // network. Equal networks give equal bytes.
 //
@@ -52,8 +52,8 @@ func translated(net *network.Network) (*file, error) {
 		return nil, errors.New("trained on images of no particular size, want Input.Size set in a copy of the network")
 	}
 	batches := []int{oneBatch, anotherBatch}
-	if net.Batch > 0 {
-		batches = []int{net.Batch, net.Batch}
+	if net.Alone() != nil {
+		batches = []int{1, 1}
 	}
 	r, err := record(net, batches[0])
 	if err != nil {
@@ -64,7 +64,7 @@ func translated(net *network.Network) (*file, error) {
 		return nil, err
 	}
 	if err := r.compare(other, batches[0], batches[1]); err != nil {
-		return nil, fmt.Errorf("%w: want a network that does the same whatever the batch, or its Batch set", err)
+		return nil, fmt.Errorf("%w: want a network that does the same whatever the batch, or its Together set", err)
 	}
 	f := newFile(net, r)
 	return f, f.write()

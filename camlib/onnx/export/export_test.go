@@ -75,8 +75,8 @@ func again(t *testing.T, net *network.Network) *network.Network {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if im.OneAtATime {
-		t.Errorf("%s takes one image at a time: %q", net.Name, im.Notes)
+	if err := im.Alone(); err != nil {
+		t.Errorf("%s %v", net.Name, err)
 	}
 	return im.Network
 }
@@ -320,22 +320,22 @@ func TestErrors(t *testing.T) {
 		return chain("net", size, flat, func(_ *model.Scope, x *Node) *Node { return f(x) })
 	}
 	batched := layer(func(x *Node) *Node { return Sub(x, Slice(x, AxisElem(0))) })
-	batched.Batch = 2
+	batched.Together = func() error { return errors.New("the first image is taken off all") }
 	if _, err := export.Encode(batched); err != nil {
-		t.Errorf("of a network with a batch: %v", err)
+		t.Errorf("of a network that takes one image: %v", err)
 	}
 	empty := chain("net", size, dense)
 	empty.Layers = []network.Layer{{Name: "c1", Build: func(scope *model.Scope, x *Node) *Node { return conv(scope.At("c1"), x, 2) }}}
 	for want, net := range map[string]*network.Network{
 		"export: network: none, want one": nil,
-		`export: net: layer "c1": variable /c1/conv/biases has no value, want a loaded or trained network`:           empty,
-		"export: net: trained on images of no particular size, want Input.Size set in a copy of the network":         chain("net", images.Size{}, flat, flat),
-		`export: net: layer "a": operation FFT, which camlab does not write as ONNX`:                                 layer(func(x *Node) *Node { return Real(FFT(ConvertDType(x, dtypes.Complex64))) }),
-		`export: net: layer "a": Slice of (Float32)[1, 4, 2, 3]: a part of the batch, want Batch set in the network`: layer(func(x *Node) *Node { return Sub(x, Slice(x, AxisElem(0))) }),
-		`export: net: layer "a": Reshape: shape (Float32)[25] for 5 images and (Float32)[49] for 7: want a network that does the same whatever the batch, or its Batch set`: layer(func(x *Node) *Node {
+		`export: net: layer "c1": variable /c1/conv/biases has no value, want a loaded or trained network`:              empty,
+		"export: net: trained on images of no particular size, want Input.Size set in a copy of the network":            chain("net", images.Size{}, flat, flat),
+		`export: net: layer "a": operation FFT, which camlab does not write as ONNX`:                                    layer(func(x *Node) *Node { return Real(FFT(ConvertDType(x, dtypes.Complex64))) }),
+		`export: net: layer "a": Slice of (Float32)[1, 4, 2, 3]: a part of the batch, want Together set in the network`: layer(func(x *Node) *Node { return Sub(x, Slice(x, AxisElem(0))) }),
+		`export: net: layer "a": Reshape: shape (Float32)[25] for 5 images and (Float32)[49] for 7: want a network that does the same whatever the batch, or its Together set`: layer(func(x *Node) *Node {
 			return Add(x, ReduceAllMean(Exp(Reshape(Einsum("nhwc,mhwc->nm", x, x), -1))))
 		}),
-		`export: net: layer "a": Iota of (Float32)[5]: depends on the batch, want Batch set in the network`: layer(func(x *Node) *Node {
+		`export: net: layer "a": Iota of (Float32)[5]: depends on the batch, want Together set in the network`: layer(func(x *Node) *Node {
 			return Add(x, Reshape(Iota(x.Graph(), shapes.Make(dtypes.Float32, x.Shape().Dim(0)), 0), -1, 1, 1, 1))
 		}),
 		`export: net: layer "a": ConvGeneral`: layer(func(x *Node) *Node {

@@ -30,7 +30,7 @@ func (f *file) translate(o *op) (*stored, error) {
 	case compute.OpTypeTranspose:
 		return f.transpose(o)
 	case compute.OpTypeIota: // along other axes it has been computed
-		return nil, o.fail("depends on the batch, want Batch set in the network")
+		return nil, o.fail("depends on the batch, want Together set in the network")
 	case compute.OpTypeSlice:
 		return f.slice(o)
 	case compute.OpTypeReverse:

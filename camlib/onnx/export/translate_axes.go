@@ -142,7 +142,7 @@ func (f *file) slice(o *op) (*stored, error) {
 			continue
 		}
 		if x.dims[i].batch {
-			return nil, o.fail("a part of the batch, want Batch set in the network")
+			return nil, o.fail("a part of the batch, want Together set in the network")
 		}
 		spread = spread || s.repeats[i]
 		axes, starts, steps = append(axes, i), append(starts, a.starts[i]), append(steps, a.strides[i])

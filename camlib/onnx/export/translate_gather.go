@@ -20,7 +20,7 @@ func (f *file) gather(o *op) (*stored, error) {
 	var windows []int // of the picked axes, those that the result has too, by their places in starts
 	for i, axis := range a.starts {
 		if x.dims[axis].batch {
-			return nil, o.fail("along the batch, want Batch set in the network")
+			return nil, o.fail("along the batch, want Together set in the network")
 		}
 		if sizes[i] = a.sizes[axis]; sizes[i] == whole {
 			sizes[i] = x.dims[axis].n
