@@ -202,12 +202,13 @@ func (e *Explainer) mayClose(size images.Size) (bool, error) {
 		g, err := exec.New(e.backend, e.net.Store, func(scope *model.Scope, in []*Node) exec.Outputs {
 			p := newPass(chain{net: e.net, scope: scope, dtype: dtypes.Float32}, nil, in[0])
 			rng := rand.New(rand.NewPCG(8, 0x63616d))
-			v := make([]float32, p.Scores.Shape().Size()) // a sum of all classes is linear where each is
+			v := make([]float32, p.Scores.Shape().Size())
 			for i := range v {
 				v[i] = float32(rng.NormFloat64())
 			}
 			p.combine(Reshape(Const(in[0].Graph(), v), p.Scores.Shape().Dimensions...))
-			p.ownHead()
+			p.ownHead()   // whether a sum of all classes is one
+			p.biasOfAny() // and each of them linear
 			return exec.Outputs{"misfit": p.linear.misfit()}
 		})
 		if err != nil {
@@ -231,7 +232,7 @@ func (e *Explainer) mayClose(size images.Size) (bool, error) {
 	})
 }
 
-// drawActivations returns random activations of the explained layer's shape for images of
+// drawActivations returns random activations of the explained layer's shape for an image of
 // a size, never negative where the layer ends in a ReLU; nil where values pass beside them.
 // The layers are built, not compiled.
 func (e *Explainer) drawActivations(size images.Size) (t *tensors.Tensor, err error) {
@@ -249,15 +250,13 @@ func (e *Explainer) drawActivations(size images.Size) (t *tensors.Tensor, err er
 	}
 	dims := act.Shape().Dimensions
 	relu := e.net.Layers[e.net.Explained()].Bias != nil
-	const n = 4
 	rng := rand.New(rand.NewPCG(7, 0x63616d))
-	values := make([]float32, n*shapes.Make(dtypes.Float32, dims...).Size())
+	values := make([]float32, act.Shape().Size())
 	for i := range values {
 		values[i] = float32(rng.NormFloat64())
 		if relu {
 			values[i] = float32(math.Max(0, float64(values[i])))
 		}
 	}
-	dims[0] = n
 	return tensors.FromFlatDataAndDimensions(values, dims...), nil
 }
