@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sort"
 	"strings"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/article"
+	"github.com/camlab-go/camlab/internal/compiled"
 	"github.com/camlab-go/camlab/internal/plugin"
 	"github.com/camlab-go/camlab/kernels"
 )
@@ -43,6 +45,9 @@ func checkPlugin(ctx context.Context, env kernels.Env) finding {
 	flags, err := os.ReadFile(filepath.Join(filepath.Dir(path), plugin.FlagsFile))
 	if err == nil {
 		source += ", XLA_FLAGS=" + strings.TrimSpace(string(flags))
+		if dir := compiled.Dir(); dir != "" && runtime.GOOS == "linux" {
+			source += ", what it compiles is kept in " + dir
+		}
 	}
 	return ok("%s (%s)", out, source)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/gomlx/go-xla/compute/xla"
 	"github.com/gomlx/go-xla/pjrt"
 
+	"github.com/camlab-go/camlab/internal/compiled"
 	"github.com/camlab-go/camlab/internal/plugin"
 )
 
@@ -31,6 +32,7 @@ func XLAWith(device string, devices int) (compute.Backend, error) {
 	kind, options := XLACUDA, ""
 	if device == "cpu" {
 		keepMemory()
+		compiled.Keep(path)
 		kind, options = XLACPU, ",shared_buffers" // tensors in Go's memory are XLA's: nothing is copied
 	}
 	open := func(count int) (compute.Backend, string, error) {

@@ -1,0 +1,6 @@
+//go:build !cgo || !linux
+
+package compiled
+
+// Keep does nothing here.
+func Keep(string) {}

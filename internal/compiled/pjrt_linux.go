@@ -1,0 +1,107 @@
+//go:build cgo
+
+package compiled
+
+/*
+#cgo LDFLAGS: -ldl
+#include <stdlib.h>
+#include "pjrt.h"
+*/
+import "C"
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/gomlx/go-xla/pjrt"
+
+	"github.com/camlab-go/camlab/internal/plugin"
+)
+
+// kept is the folder of this process's plugin.
+var kept atomic.Pointer[Folder]
+
+// Keep has go-xla use the plugin at path, under that name, with what it compiles kept in
+// [Dir]. It is for a processor's plugin, of which a process has one, and its flags have to be
+// in the environment.
+//
+// It does nothing where nothing is to be kept. Nor does it for a plugin that setup has not
+// installed, of which nothing is known, and under oneDNN's flags: writing an executable with
+// one of oneDNN's operations ends the process.
+func Keep(path string) {
+	dir := Dir()
+	if dir == "" || kept.Load() != nil || len(plugin.Fragile(os.Getenv("XLA_FLAGS"))) > 0 {
+		return
+	}
+	if _, err := os.Stat(filepath.Join(filepath.Dir(path), plugin.FlagsFile)); err != nil {
+		return
+	}
+	maker, err := makerOf(path)
+	if err != nil {
+		return
+	}
+	name := C.CString(path)
+	defer C.free(unsafe.Pointer(name))
+	api := C.camlab_open(name)
+	if api == nil {
+		return
+	}
+	kept.Store(&Folder{dir: dir, maker: maker, most: mostBytes})
+	_ = pjrt.RegisterPreloadedPlugin(path, uintptr(unsafe.Pointer(api))) // else go-xla loads it, and says what is wrong
+}
+
+// makerOf is all that an executable depends on beside its program: the plugin and its flags,
+// and what the processor can do. Two processes that have other numbers of cores divide the work
+// otherwise, and sums with it.
+func makerOf(path string) (sum [sha256.Size]byte, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return sum, err
+	}
+	processor, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return sum, err
+	}
+	h := sha256.New()
+	fmt.Fprintln(h, version, path, info.Size(), info.ModTime().UnixNano(), os.Getenv("XLA_FLAGS"), runtime.NumCPU())
+	for line := range strings.Lines(string(processor)) {
+		if strings.TrimSpace(line) == "" {
+			break // of the first core
+		}
+		for _, field := range []string{"vendor_id", "cpu family", "model", "stepping", "flags", "Features", "CPU "} {
+			if strings.HasPrefix(line, field) {
+				fmt.Fprint(h, line)
+			}
+		}
+	}
+	return [sha256.Size]byte(h.Sum(nil)), nil
+}
+
+// camlabCompile is the function that compiles. It returns an error of PJRT's, or nil.
+//
+//export camlabCompile
+func camlabCompile(args *C.camlab_compile_args) unsafe.Pointer {
+	folder := kept.Load()
+	code := func(p *C.char, n C.size_t) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(p)), int(n)) }
+	file := folder.name(code(args.program.code, args.program.code_size), code(args.options, args.options_size))
+	if executable := folder.get(file); len(executable) > 0 {
+		if C.camlab_load(args, unsafe.Pointer(unsafe.SliceData(executable)), C.size_t(len(executable))) != 0 {
+			return nil
+		}
+		folder.drop(file)
+	}
+	if err := C.camlab_compile_anew(args); err != nil {
+		return err
+	}
+	if s := C.camlab_serialize(args.executable); s.bytes != nil {
+		folder.put(file, code((*C.char)(unsafe.Pointer(s.bytes)), s.size))
+		C.camlab_free(s)
+	}
+	return nil
+}
