@@ -3,8 +3,9 @@ package onnx
 import (
 	"slices"
 
-	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
+
+	"github.com/camlab-go/camlab/internal/nn"
 )
 
 func init() {
@@ -19,6 +20,11 @@ type window struct {
 
 // reach is how many places a kernel spans along an axis.
 func (w window) reach(axis int) int { return (w.kernel[axis]-1)*w.dilations[axis] + 1 }
+
+// nn is the window of two axes for a convolution.
+func (w window) nn() nn.Window {
+	return nn.Window{Strides: [2]int(w.strides), Dilations: [2]int(w.dilations), Pads: [2][2]int(w.pads)}
+}
 
 // windowOf reads the attributes that convolutions and pools share, for an image of a
 // height and a width. auto_pad SAME_UPPER and SAME_LOWER pad so that the result has
@@ -83,7 +89,7 @@ func convolution(c *call) []*value {
 	if channels := x.Shape().Dim(3); group < 1 || channels != group*d[2] || d[3]%group != 0 {
 		c.fail("%d channels, %d groups and a kernel of shape %v, want [out, channels/groups, h, w]", channels, group, k.dims)
 	}
-	y := conv(x, kernel, w, group)
+	y := w.nn().Convolve(x, kernel, group)
 	if c.has(2) {
 		y = Add(y, Reshape(c.x(2), 1, 1, 1, d[3]))
 	}
@@ -122,55 +128,6 @@ func (c *call) imageWindow(flat bool, kernel, size []int) window {
 	return window{append(one, w.kernel...), append(one, w.strides...), append(one, w.dilations...), append([][2]int{{}}, w.pads...)}
 }
 
-// conv is every convolution of a foreign network: x [n, h, w, in], kernel [kh, kw,
-// in/group, out]. The forms that a backend computes faster belong here.
-func conv(x, kernel *Node, w window, group int) *Node {
-	d := kernel.Shape().Dimensions
-	if group == 1 && d[0] == 1 && d[1] == 1 && slices.Equal(w.strides, []int{1, 1}) && slices.Equal(w.pads, [][2]int{{}, {}}) {
-		s := x.Shape().Dimensions
-		y := Einsum("pk,ko->po", Reshape(x, -1, d[2]), Reshape(kernel, d[2], d[3]))
-		return Reshape(y, s[0], s[1], s[2], d[3])
-	}
-	y := convGeneral(x, kernel, w, nil, group)
-	if group == 1 && (slices.Equal(w.strides, []int{1, 1}) || slices.Equal(w.dilations, []int{1, 1})) && w.pads[0][0] < w.reach(0) && w.pads[1][0] < w.reach(1) {
-		return y
-	}
-	// GoMLX's gradient splits the groups, and does not take strides with dilations.
-	return withGradient(y, x, func(dy *Node) *Node { return convGradient(dy, kernel, w, group, x.Shape().Dimensions) })
-}
-
-// channelsLastAxes are those of [n, h, w, c] and [h, w, in, out].
-var channelsLastAxes = compute.ConvolveAxesConfig{
-	InputBatch: 0, InputSpatial: []int{1, 2}, InputChannels: 3,
-	KernelSpatial: []int{0, 1}, KernelInputChannels: 2, KernelOutputChannels: 3,
-	OutputBatch: 0, OutputSpatial: []int{1, 2}, OutputChannels: 3,
-}
-
-// convGeneral convolves x, with zeros between its places as between says, nil for none.
-func convGeneral(x, kernel *Node, w window, between []int, group int) *Node {
-	return ConvGeneral(x, kernel, channelsLastAxes, w.strides, w.pads, between, w.dilations, group, 1)
-}
-
-// convGradient is the gradient with respect to x, of shape d, of a convolution: the
-// convolution of dy, with zeros between its places where x was stepped over, by the kernel
-// turned by 180° with inputs and outputs exchanged in each group.
-func convGradient(dy, kernel *Node, w window, group int, d []int) *Node {
-	k := kernel.Shape().Dimensions
-	turned := Reverse(kernel, 0, 1)
-	turned = Reshape(turned, k[0], k[1], k[2], group, k[3]/group)
-	turned = Reshape(TransposeAllAxes(turned, 0, 1, 4, 3, 2), k[0], k[1], k[3]/group, group*k[2])
-	back := window{kernel: k[:2], strides: []int{1, 1}, dilations: w.dilations, pads: make([][2]int, 2)}
-	before := [2]int{}
-	for i := range 2 {
-		reach, span := w.reach(i), (dy.Shape().Dim(1+i)-1)*w.strides[i]+1
-		low := reach - 1 - w.pads[i][0]
-		before[i] = max(0, -low) // what to cut off, where x was padded by more than the kernel reaches
-		back.pads[i] = [2]int{max(0, low), max(0, d[1+i]+before[i]+reach-1-span-max(0, low))}
-	}
-	dx := convGeneral(dy, turned, back, w.strides, group)
-	return Slice(dx, AxisRange(), AxisRange(before[0], before[0]+d[1]), AxisRange(before[1], before[1]+d[2]))
-}
-
 // convTranspose is ConvTranspose (1, 11, 22), the gradient of a convolution as an operator:
 // w [c, out/group, kh, kw].
 func convTranspose(c *call) []*value {
@@ -191,8 +148,8 @@ func convTranspose(c *call) []*value {
 	}
 	w, size := c.transposedWindow(flat, d[:2], s[1:3])
 	out := []int{s[0], size[0], size[1], d[2] * group}
-	y := convGradient(x, kernel, w, group, out)
-	y = withGradient(y, x, func(dy *Node) *Node { return convGeneral(dy, kernel, w, nil, group) })
+	y := w.nn().Gradient(x, kernel, group, out)
+	y = nn.WithGradient(y, x, func(dy *Node) *Node { return w.nn().Convolve(dy, kernel, group) })
 	if c.has(2) {
 		y = Add(y, Reshape(c.x(2), 1, 1, 1, out[3]))
 	}

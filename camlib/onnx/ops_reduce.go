@@ -5,6 +5,8 @@ import (
 
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
+
+	"github.com/camlab-go/camlab/internal/nn"
 )
 
 // Reductions, by ONNX's definitions: axes are an attribute until opset 12, 17 or so, and an
@@ -53,7 +55,7 @@ func reduceProd(x *Node, axes ...int) *Node {
 	for _, a := range axes {
 		d[MustAdjustAxis(a, x)] = 1
 	}
-	return withGradient(y, x, func(dy *Node) *Node {
+	return nn.WithGradient(y, x, func(dy *Node) *Node {
 		whole := BroadcastToShape(Reshape(Mul(dy, y), d...), x.Shape())
 		return Where(Equal(x, ZerosLike(x)), ZerosLike(x), Div(whole, x))
 	})

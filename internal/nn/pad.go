@@ -7,23 +7,28 @@ import . "github.com/gomlx/gomlx/core/graph"
 func PadSides(x *Node, width int) *Node { return PadImages(x, width, width) }
 
 // PadImages puts so many rows and columns of zeros before images [batch, height, width,
-// channels], above and on the left, and so many after them. Unlike GoMLX's Pad it has a
-// gradient, and all backends have it.
+// channels], above and on the left, and so many after them.
 func PadImages(x *Node, before, after int) *Node {
-	for axis := 1; axis <= 2; axis++ {
-		parts := []*Node{x}
-		zeros := func(width int) *Node {
-			shape := x.Shape().Clone()
-			shape.Dimensions[axis] = width
-			return Zeros(x.Graph(), shape)
-		}
-		if before > 0 {
-			parts = append([]*Node{zeros(before)}, parts...)
-		}
-		if after > 0 {
-			parts = append(parts, zeros(after))
-		}
-		x = Concatenate(parts, axis)
+	return padAlong(padAlong(x, 1, before, after), 2, before, after)
+}
+
+// padAlong puts zeros before and after x along an axis. Unlike GoMLX's Pad it has a gradient, and
+// all backends have it.
+func padAlong(x *Node, axis, before, after int) *Node {
+	parts := []*Node{x}
+	zeros := func(width int) *Node {
+		shape := x.Shape().Clone()
+		shape.Dimensions[axis] = width
+		return Zeros(x.Graph(), shape)
 	}
-	return x
+	if before > 0 {
+		parts = []*Node{zeros(before), x}
+	}
+	if after > 0 {
+		parts = append(parts, zeros(after))
+	}
+	if len(parts) == 1 {
+		return x
+	}
+	return Concatenate(parts, axis)
 }
