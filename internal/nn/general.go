@@ -44,7 +44,7 @@ func (w Window) Convolve(x, kernel *Node, groups int) *Node {
 // forward is Convolve without a gradient of its own.
 func (w Window) forward(x, kernel *Node, groups int) *Node {
 	if byShifts(x, kernel, groups) {
-		return w.shifts(x, kernel)
+		return w.shifts(x, kernel, [2]int{1, 1})
 	}
 	return w.general(x, kernel, [2]int{1, 1}, groups)
 }
@@ -65,10 +65,9 @@ func (w Window) Gradient(dy, kernel *Node, groups int, d []int) *Node {
 	turned := Reverse(kernel, 0, 1)
 	var dx *Node
 	if byShifts(dy, kernel, groups) {
-		dx = back.shifts(spread(dy, w.Strides), turned)
+		dx = back.shifts(dy, turned, w.Strides)
 		s := dx.Shape().Dimensions
-		dx = Reshape(dx, s[0], s[1], s[2], groups, s[3]/groups)
-		dx = ReduceSum(dx, -1)
+		dx = ReduceSum(Reshape(dx, s[0], s[1], s[2], groups, s[3]/groups), -1)
 	} else {
 		turned = Reshape(turned, k[0], k[1], k[2], groups, k[3]/groups)
 		turned = Reshape(TransposeAllAxes(turned, 0, 1, 4, 3, 2), k[0], k[1], k[3]/groups, groups*k[2])
@@ -100,14 +99,20 @@ func byShifts(x, kernel *Node, groups int) bool {
 }
 
 // shifts is the convolution of each channel of x, [n, h, w, in], with kernels of its own,
-// [kh, kw, 1, out], as a sum of shifted images, which XLA computes in one pass.
-func (w Window) shifts(x, kernel *Node) *Node {
+// [kh, kw, 1, out], as a sum of shifted images, which XLA computes in one pass. Between the
+// places of x lie so many steps. It has no gradient.
+func (w Window) shifts(x, kernel *Node, steps [2]int) *Node {
 	k := kernel.Shape().Dimensions
 	if d := x.Shape().Dimensions; d[3] != k[3] {
 		each := k[3] / d[3]
 		x = Reshape(BroadcastToDims(InsertAxes(x, -1), append(slices.Clone(d), each)...), d[0], d[1], d[2], k[3])
 	}
-	x = padded(x, w.Pads)
+	pads := make([]compute.PadAxis, 3)
+	for i, p := range w.Pads {
+		pads[1+i] = compute.PadAxis{Start: p[0], End: p[1], Interior: steps[i] - 1}
+	}
+	// Without the barrier XLA would compute what x and the pads are made of for every shift.
+	x = OptimizationBarrier(Pad(x, ScalarZero(x.Graph(), x.DType()), pads...))
 	var size [2]int
 	for i := range size {
 		size[i] = (x.Shape().Dim(1+i)-w.reach(i, k[i]))/w.Strides[i] + 1
@@ -129,29 +134,6 @@ func (w Window) shifts(x, kernel *Node) *Node {
 		}
 	}
 	return y
-}
-
-// padded is x with places of zeros before and after, along the height and the width.
-func padded(x *Node, pads [2][2]int) *Node {
-	for i, p := range pads {
-		x = padAlong(x, 1+i, p[0], p[1])
-	}
-	return x
-}
-
-// spread puts zeros between the places of images, which then are so many steps apart.
-func spread(x *Node, steps [2]int) *Node {
-	for i, step := range steps {
-		if step == 1 {
-			continue
-		}
-		axis, d := 1+i, x.Shape().Dimensions
-		x = padAlong(InsertAxes(x, axis+1), axis+1, 0, step-1)
-		wide := slices.Clone(d)
-		wide[axis] *= step
-		x = cut(Reshape(x, wide...), axis, AxisRange(0, wide[axis]-step+1))
-	}
-	return x
 }
 
 // WithGradient returns y, which depends on x, with another gradient than its own: dx makes

@@ -7,13 +7,15 @@ import . "github.com/gomlx/gomlx/core/graph"
 func PadSides(x *Node, width int) *Node { return PadImages(x, width, width) }
 
 // PadImages puts so many rows and columns of zeros before images [batch, height, width,
-// channels], above and on the left, and so many after them.
+// channels], above and on the left, and so many after them. Unlike GoMLX's Pad it has a
+// gradient, and all backends have it.
 func PadImages(x *Node, before, after int) *Node {
-	return padAlong(padAlong(x, 1, before, after), 2, before, after)
+	for axis := 1; axis <= 2; axis++ {
+		x = padAlong(x, axis, before, after)
+	}
+	return x
 }
 
-// padAlong puts zeros before and after x along an axis. Unlike GoMLX's Pad it has a gradient, and
-// all backends have it.
 func padAlong(x *Node, axis, before, after int) *Node {
 	parts := []*Node{x}
 	zeros := func(width int) *Node {
