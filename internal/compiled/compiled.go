@@ -20,8 +20,9 @@ import (
 )
 
 const (
-	// Env names the variable with the folder; Off there is none.
+	// Env names the variable with the folder.
 	Env = "CAMLAB_COMPILED"
+	// Off is its value for none.
 	Off = "off"
 
 	// mostBytes is how large the folder may get. A graph takes 10 to 500 kB.

@@ -4,7 +4,6 @@ package compiled
 
 /*
 #cgo LDFLAGS: -ldl
-#include <stdlib.h>
 #include "pjrt.h"
 */
 import "C"
@@ -46,9 +45,8 @@ func Keep(path string) {
 	if err != nil {
 		return
 	}
-	name := C.CString(path)
-	defer C.free(unsafe.Pointer(name))
-	api := C.camlab_open(name)
+	name := append([]byte(path), 0)
+	api := C.camlab_open((*C.char)(unsafe.Pointer(unsafe.SliceData(name))))
 	if api == nil {
 		return
 	}
