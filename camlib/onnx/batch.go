@@ -277,17 +277,13 @@ func compare(back compute.Backend, store *model.Store, one *imported, ways []*im
 	some := func(from, to int) *tensors.Tensor {
 		return tensors.FromFlatDataAndDimensions(pixels[from*size.Values():to*size.Values()], to-from, size.Height, size.Width, size.Channels)
 	}
-	var want []float32
-	var failed error
-	var each sync.WaitGroup
-	each.Go(func() { want, failed = runOnce(back, store, one.whole, some(0, 1), some(1, 2)) }) // both compile at the same time
+	want, err := runOnce(back, store, one.whole, some(0, 1), some(1, 2))
+	if err != nil {
+		return nil, err
+	}
 	off := make([]float64, len(ways))
 	for i, way := range ways {
 		got, err := runOnce(back, store, way.whole, some(0, 2))
-		each.Wait()
-		if failed != nil {
-			return nil, failed
-		}
 		off[i] = math.Inf(1)
 		if err == nil && len(got) == len(want) {
 			off[i] = distance(got, want)
