@@ -4,7 +4,6 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
-	"slices"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -35,8 +34,11 @@ type linear struct {
 
 // misfit is the largest of the misfits, [batch]; nil where nothing takes the head as linear.
 func (l *linear) misfit() *Node {
-	if len(l.misfits) < 2 {
-		return slices.Concat(l.misfits, []*Node{nil})[0]
+	switch len(l.misfits) {
+	case 0:
+		return nil
+	case 1:
+		return l.misfits[0]
 	}
 	all := Stack(l.misfits, 1)
 	return worst(all, OnesLike(all))

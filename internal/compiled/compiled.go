@@ -47,9 +47,9 @@ func Dir() string {
 	return filepath.Join(cache, "camlab", "compiled")
 }
 
-// Folder has a file for each executable. Whatever goes wrong with it, there is only more to
+// folder has a file for each executable. Whatever goes wrong with it, there is only more to
 // compile.
-type Folder struct {
+type folder struct {
 	dir string
 	// maker is all that an executable depends on beside the program and its options.
 	maker [sha256.Size]byte
@@ -57,7 +57,7 @@ type Folder struct {
 }
 
 // name is a program's file. What the program is called is no part of it.
-func (f *Folder) name(program, options []byte) string {
+func (f *folder) name(program, options []byte) string {
 	h := sha256.New()
 	h.Write(f.maker[:])
 	for _, part := range [][]byte{withoutName(program), options} {
@@ -78,7 +78,7 @@ func withoutName(program []byte) []byte {
 
 // get returns the executable in a file; nil where there is none, or one that is not as it was
 // written.
-func (f *Folder) get(file string) []byte {
+func (f *folder) get(file string) []byte {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil
@@ -94,7 +94,7 @@ func (f *Folder) get(file string) []byte {
 
 // put writes an executable, and removes those that were not used for the longest time where
 // there are too many.
-func (f *Folder) put(file string, executable []byte) {
+func (f *folder) put(file string, executable []byte) {
 	if os.MkdirAll(f.dir, 0o700) != nil { // what lies there is run
 		return
 	}
@@ -104,9 +104,9 @@ func (f *Folder) put(file string, executable []byte) {
 	}
 }
 
-func (f *Folder) drop(file string) { _ = os.Remove(file) }
+func (f *folder) drop(file string) { _ = os.Remove(file) }
 
-func (f *Folder) trim() {
+func (f *folder) trim() {
 	entries, err := os.ReadDir(f.dir)
 	if err != nil {
 		return

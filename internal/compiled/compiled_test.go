@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-func folder(t *testing.T) *Folder {
-	return &Folder{dir: filepath.Join(t.TempDir(), "compiled"), most: mostBytes}
+func newFolder(t *testing.T) *folder {
+	return &folder{dir: filepath.Join(t.TempDir(), "compiled"), most: mostBytes}
 }
 
 func TestFolder(t *testing.T) {
-	f := folder(t)
+	f := newFolder(t)
 	file := f.name([]byte("program"), []byte("options"))
 	if got := f.get(file); got != nil {
 		t.Fatalf("an empty folder has %q", got)
@@ -50,12 +50,12 @@ func TestFolder(t *testing.T) {
 
 // TestName: what a program is called is no part of its file's name, all else is.
 func TestName(t *testing.T) {
-	f := folder(t)
+	f := newFolder(t)
 	one := f.name([]byte("module @one {\nadd\n}"), []byte("options"))
 	if two := f.name([]byte("module @two#2 {\nadd\n}"), []byte("options")); two != one {
 		t.Error("another name of the module is another file")
 	}
-	other := folder(t)
+	other := newFolder(t)
 	other.dir, other.maker[0] = f.dir, 1
 	for what, name := range map[string]string{
 		"another program":   f.name([]byte("module @one {\nsub\n}"), []byte("options")),
@@ -72,7 +72,7 @@ func TestName(t *testing.T) {
 
 // TestTrim: of too many files those go that were not used for the longest time.
 func TestTrim(t *testing.T) {
-	f := folder(t)
+	f := newFolder(t)
 	f.most = 4 * (100 + 32)
 	file := func(i int) string { return f.name(fmt.Append(nil, i), nil) }
 	for i := range 4 {
@@ -93,7 +93,7 @@ func TestTrim(t *testing.T) {
 
 // TestNoFolder: where nothing can be kept nothing is, and nothing fails.
 func TestNoFolder(t *testing.T) {
-	f := folder(t)
+	f := newFolder(t)
 	if err := os.WriteFile(f.dir, nil, 0o600); err != nil { // a file in its place
 		t.Fatal(err)
 	}

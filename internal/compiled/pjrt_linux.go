@@ -24,7 +24,7 @@ import (
 )
 
 // kept is the folder of this process's plugin.
-var kept atomic.Pointer[Folder]
+var kept atomic.Pointer[folder]
 
 // Keep has go-xla use the plugin at path, under that name, with what it compiles kept in
 // [Dir]. It is for a processor's plugin, of which a process has one, and its flags have to be
@@ -50,7 +50,7 @@ func Keep(path string) {
 	if api == nil {
 		return
 	}
-	kept.Store(&Folder{dir: dir, maker: maker, most: mostBytes})
+	kept.Store(&folder{dir: dir, maker: maker, most: mostBytes})
 	_ = pjrt.RegisterPreloadedPlugin(path, uintptr(unsafe.Pointer(api))) // else go-xla loads it, and says what is wrong
 }
 
@@ -85,20 +85,20 @@ func makerOf(path string) (sum [sha256.Size]byte, err error) {
 //
 //export camlabCompile
 func camlabCompile(args *C.camlab_compile_args) unsafe.Pointer {
-	folder := kept.Load()
+	files := kept.Load()
 	code := func(p *C.char, n C.size_t) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(p)), int(n)) }
-	file := folder.name(code(args.program.code, args.program.code_size), code(args.options, args.options_size))
-	if executable := folder.get(file); len(executable) > 0 {
+	file := files.name(code(args.program.code, args.program.code_size), code(args.options, args.options_size))
+	if executable := files.get(file); len(executable) > 0 {
 		if C.camlab_load(args, unsafe.Pointer(unsafe.SliceData(executable)), C.size_t(len(executable))) != 0 {
 			return nil
 		}
-		folder.drop(file)
+		files.drop(file)
 	}
 	if err := C.camlab_compile_anew(args); err != nil {
 		return err
 	}
 	if s := C.camlab_serialize(args.executable); s.bytes != nil {
-		folder.put(file, code((*C.char)(unsafe.Pointer(s.bytes)), s.size))
+		files.put(file, code((*C.char)(unsafe.Pointer(s.bytes)), s.size))
 		C.camlab_free(s)
 	}
 	return nil
