@@ -84,7 +84,7 @@ func expm1(x *Node) *Node { return AddScalar(Exp(Min(x, ZerosLike(x))), -1) }
 // softplus is log(1 + exp(x)) = max(x, 0) + log(1 + exp(−|x|)), the slope of which is the
 // logistic function.
 func softplus(x *Node) *Node {
-	return nn.WithGradient(Add(Max(x, ZerosLike(x)), Log1P(Exp(Neg(Abs(x))))), x, func(dy *Node) *Node { return Mul(dy, Logistic(x)) })
+	return nn.WithGradient(Add(Max(x, ZerosLike(x)), Log1P(Exp(Neg(Abs(x))))), []*Node{x}, func(dy *Node) []*Node { return []*Node{Mul(dy, Logistic(x))} })
 }
 
 // hardSigmoid is min(max(αx + β, 0), 1).

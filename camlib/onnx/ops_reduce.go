@@ -55,9 +55,9 @@ func reduceProd(x *Node, axes ...int) *Node {
 	for _, a := range axes {
 		d[MustAdjustAxis(a, x)] = 1
 	}
-	return nn.WithGradient(y, x, func(dy *Node) *Node {
+	return nn.WithGradient(y, []*Node{x}, func(dy *Node) []*Node {
 		whole := BroadcastToShape(Reshape(Mul(dy, y), d...), x.Shape())
-		return Where(Equal(x, ZerosLike(x)), ZerosLike(x), Div(whole, x))
+		return []*Node{Where(Equal(x, ZerosLike(x)), ZerosLike(x), Div(whole, x))}
 	})
 }
 

@@ -97,28 +97,7 @@ func manyOutputs(w *Node) bool { return w.Shape().Dim(3) >= 64 }
 func tiledConvolution(x, w *Node) *Node {
 	d := x.Shape().Dimensions
 	y := winogradConvolve(winogradInput(x), winogradKernel(w), d[0], d[1], d[2])
-	return withGradient(y, x, w, directConvolution)
-}
-
-// withGradient returns y with the gradient of f(x, w) instead of its own.
-//
-// GoMLX has custom gradients of an identity only. So z is x, w and zeros of y's
-// shape behind such an identity: y, constant to the gradient, plus the zeros is y,
-// and y's gradient arrives at z. The compiler takes the zeros out again.
-func withGradient(y, x, w *Node, f func(x, w *Node) *Node) *Node {
-	flat := func(all ...*Node) *Node {
-		for i, x := range all {
-			all[i] = Reshape(x, -1)
-		}
-		return Concatenate(all, 0)
-	}
-	atY := x.Shape().Size() + w.Shape().Size()
-	last := func(z *Node) *Node { return Reshape(Slice(z, AxisRangeToEnd(atY)), y.Shape().Dimensions...) }
-	z := IdentityWithCustomGradient(flat(x, w, ZerosLike(y)), func(z, v *Node) *Node {
-		x := Reshape(Slice(z, AxisRange(0, x.Shape().Size())), x.Shape().Dimensions...)
-		w := Reshape(Slice(z, AxisRange(x.Shape().Size(), atY)), w.Shape().Dimensions...)
-		grad := Gradient(ReduceAllSum(Mul(f(x, w), StopGradient(last(v)))), x, w)
-		return flat(grad[0], grad[1], last(z))
+	return WithGradient(y, []*Node{x, w}, func(dy *Node) []*Node {
+		return Gradient(ReduceAllSum(Mul(directConvolution(x, w), StopGradient(dy))), x, w)
 	})
-	return Add(StopGradient(y), last(z))
 }

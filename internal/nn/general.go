@@ -38,7 +38,9 @@ func (w Window) Convolve(x, kernel *Node, groups int) *Node {
 		return w.general(x, kernel, [2]int{1, 1}, 1)
 	}
 	// GoMLX's gradient splits the groups, and does not take strides with dilations.
-	return WithGradient(w.forward(x, kernel, groups), x, func(dy *Node) *Node { return w.Gradient(dy, kernel, groups, x.Shape().Dimensions) })
+	return WithGradient(w.forward(x, kernel, groups), []*Node{x}, func(dy *Node) []*Node {
+		return []*Node{w.Gradient(dy, kernel, groups, x.Shape().Dimensions)}
+	})
 }
 
 // forward is Convolve without a gradient of its own.
@@ -136,19 +138,23 @@ func (w Window) shifts(x, kernel *Node, steps [2]int) *Node {
 	return y
 }
 
-// WithGradient returns y, which depends on x, with another gradient than its own: dx makes
-// that with respect to x of the one with respect to y.
+// WithGradient returns y, which depends on x, with other gradients than its own: dx makes those
+// with respect to x of the one with respect to y.
 //
 // GoMLX has custom gradients of an identity only. So z is x and zeros of y's shape behind
 // such an identity: y, constant to the gradient, plus the zeros is y, and y's gradient
 // arrives at z. The compiler takes the zeros out again.
-func WithGradient(y, x *Node, dx func(dy *Node) *Node) *Node {
-	flat := func(x *Node) *Node { return Reshape(x, -1) }
-	n := x.Shape().Size()
-	zeros := func(z *Node) *Node { return Reshape(Slice(z, AxisRangeToEnd(n)), y.Shape().Dimensions...) }
-	z := IdentityWithCustomGradient(Concatenate([]*Node{flat(x), flat(ZerosLike(y))}, 0), func(_, v *Node) *Node {
-		dy := zeros(v)
-		return Concatenate([]*Node{flat(dx(dy)), flat(ZerosLike(y))}, 0)
-	})
-	return Add(StopGradient(y), zeros(z))
+func WithGradient(y *Node, x []*Node, dx func(dy *Node) []*Node) *Node {
+	flat := func(all []*Node) *Node {
+		var parts []*Node
+		for _, x := range append(slices.Clone(all), ZerosLike(y)) {
+			parts = append(parts, Reshape(x, -1))
+		}
+		return Concatenate(parts, 0)
+	}
+	last := func(z *Node) *Node {
+		return Reshape(Slice(z, AxisRangeToEnd(z.Shape().Size()-y.Shape().Size())), y.Shape().Dimensions...)
+	}
+	z := IdentityWithCustomGradient(flat(x), func(_, v *Node) *Node { return flat(dx(last(v))) })
+	return Add(StopGradient(y), last(z))
 }
