@@ -149,7 +149,9 @@ func convTranspose(c *call) []*value {
 	w, size := c.transposedWindow(flat, d[:2], s[1:3])
 	out := []int{s[0], size[0], size[1], d[2] * group}
 	y := w.nn().Gradient(x, kernel, group, out)
-	y = nn.WithGradient(y, []*Node{x}, func(dy *Node) []*Node { return []*Node{w.nn().Convolve(dy, kernel, group)} })
+	y = nn.WithGradient(y, []*Node{x, kernel}, func(dy *Node) []*Node {
+		return []*Node{w.nn().Convolve(dy, kernel, group), w.nn().KernelGradient(dy, x, d, group)}
+	})
 	if c.has(2) {
 		y = Add(y, Reshape(c.x(2), 1, 1, 1, out[3]))
 	}

@@ -19,36 +19,72 @@ type Window struct {
 // reach is how many places a kernel of so many spans along an axis.
 func (w Window) reach(axis, kernel int) int { return (kernel-1)*w.Dilations[axis] + 1 }
 
-// plain reports whether the kernel goes over all places and no others.
-func (w Window) plain() bool {
-	return w.Strides == [2]int{1, 1} && w.Pads == [2][2]int{}
-}
-
 // Convolve is any convolution, of x [n, h, w, in] with a kernel [kh, kw, in/groups, out], in the
-// form that the backend computes fastest. All forms differ by rounding alone. It has a gradient
-// with respect to x; where kernels are stepped or in groups none with respect to the kernel.
+// form that the backend computes fastest, and so are its gradients. All forms differ by
+// rounding alone.
 func (w Window) Convolve(x, kernel *Node, groups int) *Node {
-	d := kernel.Shape().Dimensions
-	if groups == 1 && d[0] == 1 && d[1] == 1 && w.plain() {
-		s := x.Shape().Dimensions
-		y := Einsum("pk,ko->po", Reshape(x, -1, d[2]), Reshape(kernel, d[2], d[3]))
-		return Reshape(y, s[0], s[1], s[2], d[3])
+	if groups == 1 && w.pointwise(kernel) && w.Strides == [2]int{1, 1} {
+		return product(x, kernel)
 	}
-	if groups == 1 && (w.Strides == [2]int{1, 1} || w.Dilations == [2]int{1, 1}) && w.Pads[0][0] < w.reach(0, d[0]) && w.Pads[1][0] < w.reach(1, d[1]) {
-		return w.general(x, kernel, [2]int{1, 1}, 1)
-	}
-	// GoMLX's gradient splits the groups, and does not take strides with dilations.
-	return WithGradient(w.forward(x, kernel, groups), []*Node{x}, func(dy *Node) []*Node {
-		return []*Node{w.Gradient(dy, kernel, groups, x.Shape().Dimensions)}
+	return WithGradient(w.forward(x, kernel, groups), []*Node{x, kernel}, func(dy *Node) []*Node {
+		return []*Node{w.Gradient(dy, kernel, groups, x.Shape().Dimensions), w.KernelGradient(x, dy, kernel.Shape().Dimensions, groups)}
 	})
 }
 
-// forward is Convolve without a gradient of its own.
+// forward is Convolve without a gradient of its own. The numbers are those of the shapes where
+// one form overtakes another, measured at batches of 1 and 8 on two cores with AVX-512.
 func (w Window) forward(x, kernel *Node, groups int) *Node {
-	if byShifts(x, kernel, groups) {
-		return w.shifts(x, kernel, [2]int{1, 1})
+	once := [2]int{1, 1}
+	switch {
+	case byShifts(x, kernel, groups):
+		return w.shifts(x, kernel, once)
+	case groups > 1 || kindOf(x) != backend.XLACPU || x.DType() != dtypes.Float32:
+	case w.pointwise(kernel):
+		return product(Slice(x, AxisRange(), AxisRange().Stride(w.Strides[0]), AxisRange().Stride(w.Strides[1])), kernel)
+	case w.byTiles(x, kernel):
+		return tiled(x, kernel)
+	case w.byColumns(x, kernel):
+		k := kernel.Shape().Dimensions
+		return product(Concatenate(w.taps(w.padded(x, once), k), -1), Reshape(kernel, 1, 1, -1, k[3]))
 	}
-	return w.general(x, kernel, [2]int{1, 1}, groups)
+	return w.general(x, kernel, once, groups)
+}
+
+// pointwise reports whether the kernel meets one place at a time, and no padding.
+func (w Window) pointwise(kernel *Node) bool {
+	k := kernel.Shape().Dimensions
+	return k[0] == 1 && k[1] == 1 && w.Pads == [2][2]int{}
+}
+
+// product multiplies each place of x, [n, h, w, in], with a kernel [1, 1, in, out].
+func product(x, kernel *Node) *Node {
+	d, k := x.Shape().Dimensions, kernel.Shape().Dimensions
+	return Reshape(MatMul(Reshape(x, -1, d[3]), Reshape(kernel, d[3], k[3])), d[0], d[1], d[2], k[3])
+}
+
+// byTiles reports whether Winograd's form, see winograd.go, supports a convolution and is its fastest.
+func (w Window) byTiles(x, kernel *Node) bool {
+	d, k := x.Shape().Dimensions, kernel.Shape().Dimensions
+	same := Window{Strides: [2]int{1, 1}, Dilations: [2]int{1, 1}, Pads: [2][2]int{{1, 1}, {1, 1}}}
+	return w == same && k[0] == 3 && k[1] == 3 && min(k[2], k[3]) >= 32 && d[0]*tilesOf(d[1])*tilesOf(d[2]) >= 16
+}
+
+// tilesOf is how many tiles of four cover so many places.
+func tilesOf(places int) int { return (places + 3) / 4 }
+
+// tiled is Winograd's form for images of any size: it fills them up to whole tiles.
+func tiled(x, kernel *Node) *Node {
+	d := x.Shape().Dimensions
+	h, w := 4*tilesOf(d[1]), 4*tilesOf(d[2])
+	x = padAlong(padAlong(x, 1, 0, h-d[1]), 2, 0, w-d[2])
+	y := winogradConvolve(winogradInput(x), winogradKernel(kernel), d[0], h, w)
+	return Slice(y, AxisRange(), AxisRange(0, d[1]), AxisRange(0, d[2]))
+}
+
+// byColumns reports whether one product of all that the kernel meets is the fastest form: of
+// many channels, where few places share a kernel that is read for each of them.
+func (w Window) byColumns(x, kernel *Node) bool {
+	return kernel.Shape().Dim(2) >= 64
 }
 
 // Gradient is the gradient with respect to x, of shape d, of [Window.Convolve], for that with
@@ -76,6 +112,18 @@ func (w Window) Gradient(dy, kernel *Node, groups int, d []int) *Node {
 		dx = back.general(dy, turned, w.Strides, groups)
 	}
 	return Slice(dx, AxisRange(), AxisRange(before[0], before[0]+d[1]), AxisRange(before[1], before[1]+d[2]))
+}
+
+// KernelGradient is the gradient with respect to the kernel, of shape k, of [Window.Convolve],
+// for that with respect to its result.
+func (w Window) KernelGradient(x, dy *Node, k []int, groups int) *Node {
+	var all []*Node
+	dy = Reshape(dy, -1, groups, k[3]/groups)
+	for _, x := range w.taps(w.padded(x, [2]int{1, 1}), k) {
+		dw := Einsum("pgi,pgo->igo", Reshape(x, -1, groups, k[2]), dy)
+		all = append(all, Reshape(dw, 1, k[2], k[3]))
+	}
+	return Reshape(Concatenate(all, 0), k...)
 }
 
 // channelsLast are the axes of [n, h, w, c] and [h, w, in, out].
@@ -109,33 +157,45 @@ func (w Window) shifts(x, kernel *Node, steps [2]int) *Node {
 		each := k[3] / d[3]
 		x = Reshape(BroadcastToDims(InsertAxes(x, -1), append(slices.Clone(d), each)...), d[0], d[1], d[2], k[3])
 	}
+	var y *Node
+	for i, x := range w.taps(w.padded(x, steps), k) {
+		term := Mul(x, Reshape(Slice(kernel, AxisElem(i/k[1]), AxisElem(i%k[1])), 1, 1, 1, k[3]))
+		if y == nil {
+			y = term
+		} else {
+			y = Add(y, term)
+		}
+	}
+	return y
+}
+
+// padded is x with zeros on its sides and, between its places, so many steps.
+func (w Window) padded(x *Node, steps [2]int) *Node {
 	pads := make([]compute.PadAxis, 3)
 	for i, p := range w.Pads {
 		pads[1+i] = compute.PadAxis{Start: p[0], End: p[1], Interior: steps[i] - 1}
 	}
-	// Without the barrier XLA would compute what x and the pads are made of for every shift.
-	x = OptimizationBarrier(Pad(x, ScalarZero(x.Graph(), x.DType()), pads...))
-	var size [2]int
-	for i := range size {
-		size[i] = (x.Shape().Dim(1+i)-w.reach(i, k[i]))/w.Strides[i] + 1
+	x = Pad(x, ScalarZero(x.Graph(), x.DType()), pads...)
+	if kindOf(x) == backend.XLACPU { // or XLA would compute what x and the pads are made of for every tap
+		x = OptimizationBarrier(x)
 	}
+	return x
+}
+
+// taps are, for each place of a kernel row by row, the places of x, [n, h, w, c], that it meets,
+// [n, oh, ow, c]. They have no gradient.
+func (w Window) taps(x *Node, kernel []int) (all []*Node) {
 	part := func(axis, at int) SliceAxisSpec {
+		size := (x.Shape().Dim(1+axis) - w.reach(axis, kernel[axis])) / w.Strides[axis]
 		from := at * w.Dilations[axis]
-		return AxisRange(from, from+(size[axis]-1)*w.Strides[axis]+1).Stride(w.Strides[axis])
+		return AxisRange(from, from+size*w.Strides[axis]+1).Stride(w.Strides[axis])
 	}
-	var y *Node
-	for i := range k[0] {
-		for j := range k[1] {
-			weights := Reshape(Slice(kernel, AxisElem(i), AxisElem(j)), 1, 1, 1, k[3])
-			term := Mul(Slice(x, AxisRange(), part(0, i), part(1, j)), weights)
-			if y == nil {
-				y = term
-			} else {
-				y = Add(y, term)
-			}
+	for i := range kernel[0] {
+		for j := range kernel[1] {
+			all = append(all, Slice(x, AxisRange(), part(0, i), part(1, j)))
 		}
 	}
-	return y
+	return all
 }
 
 // WithGradient returns y, which depends on x, with other gradients than its own: dx makes those

@@ -34,13 +34,15 @@ func TestConvolve(t *testing.T) {
 		{[4]int{1, 11, 9, 4}, [4]int{5, 3, 1, 8}, Window{Strides: [2]int{3, 1}, Dilations: [2]int{1, 2}, Pads: [2][2]int{{2, 0}, {5, 1}}}, 4},
 		{[4]int{2, 6, 5, 4}, [4]int{1, 1, 1, 4}, Window{Strides: two, Dilations: one}, 4},
 		{[4]int{2, 5, 4, 2}, [4]int{2, 2, 1, 2}, Window{Strides: one, Dilations: one, Pads: [2][2]int{{3, 4}, {3, 3}}}, 2},
+		{[4]int{1, 13, 14, 33}, [4]int{3, 3, 33, 34}, Window{Strides: one, Dilations: one, Pads: [2][2]int{{1, 1}, {1, 1}}}, 1}, // by tiles
+		{[4]int{2, 7, 6, 65}, [4]int{3, 2, 65, 5}, Window{Strides: two, Dilations: one, Pads: [2][2]int{{1, 1}, {0, 1}}}, 1},    // by columns
 	}
 	of := func(b compute.Backend, row int, convolve func(x, kernel *Node) *Node) [][]float32 {
 		d, k := rows[row].x, rows[row].kernel
 		return flat(t, b, func(in []*Node) []*Node {
 			y := convolve(in[0], in[1])
 			loss := Add(y, MulScalar(Square(y), 0.1)) // whose gradient is another at each place
-			return []*Node{y, Gradient(ReduceAllSum(loss), in[0])[0]}
+			return append([]*Node{y}, Gradient(ReduceAllSum(loss), in...)...)
 		}, tensor(1, d[0], d[1], d[2], d[3]), tensor(2, k[0], k[1], k[2], k[3]))
 	}
 	onEach(t, func(t *testing.T, b compute.Backend) {
@@ -50,6 +52,7 @@ func TestConvolve(t *testing.T) {
 			want := of(backendtest.Go(t), i, func(x, kernel *Node) *Node { return written(row.w, x, kernel, row.groups) })
 			backendtest.Near(t, what, got[0], want[0], 1e-5)
 			backendtest.Near(t, what+": gradient", got[1], want[1], 1e-5)
+			backendtest.Near(t, what+": gradient of the kernel", got[2], want[2], 1e-5)
 		}
 	})
 }
