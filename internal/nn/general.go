@@ -41,7 +41,7 @@ func (w Window) forward(x, kernel *Node, groups int) *Node {
 	case groups > 1 || kindOf(x) != backend.XLACPU || x.DType() != dtypes.Float32:
 	case w.pointwise(kernel):
 		return product(Slice(x, AxisRange(), AxisRange().Stride(w.Strides[0]), AxisRange().Stride(w.Strides[1])), kernel)
-	case w.byTiles(x, kernel):
+	case w.byWinograd(x, kernel):
 		return tiled(x, kernel)
 	case w.byColumns(x, kernel):
 		k := kernel.Shape().Dimensions
@@ -62,11 +62,13 @@ func product(x, kernel *Node) *Node {
 	return Reshape(MatMul(Reshape(x, -1, d[3]), Reshape(kernel, d[3], k[3])), d[0], d[1], d[2], k[3])
 }
 
-// byTiles reports whether Winograd's form, see winograd.go, supports a convolution and is its fastest.
-func (w Window) byTiles(x, kernel *Node) bool {
+// byWinograd reports whether Winograd's form, see winograd.go, supports a convolution and is its
+// fastest: where there are enough tiles for the kernel's transform, and enough channels for
+// the tiles'. A form that is no faster than another takes longer to compile.
+func (w Window) byWinograd(x, kernel *Node) bool {
 	d, k := x.Shape().Dimensions, kernel.Shape().Dimensions
 	same := Window{Strides: [2]int{1, 1}, Dilations: [2]int{1, 1}, Pads: [2][2]int{{1, 1}, {1, 1}}}
-	return w == same && k[0] == 3 && k[1] == 3 && min(k[2], k[3]) >= 32 && d[0]*tilesOf(d[1])*tilesOf(d[2]) >= 16
+	return w == same && k[0] == 3 && k[1] == 3 && k[2]*k[3] >= 40*(k[2]+k[3]) && d[0]*tilesOf(d[1])*tilesOf(d[2]) >= 32
 }
 
 // tilesOf is how many tiles of four cover so many places.
@@ -82,9 +84,15 @@ func tiled(x, kernel *Node) *Node {
 }
 
 // byColumns reports whether one product of all that the kernel meets is the fastest form: of
-// many channels, where few places share a kernel that is read for each of them.
+// many channels, where an image has few places.
 func (w Window) byColumns(x, kernel *Node) bool {
-	return kernel.Shape().Dim(2) >= 64
+	k := kernel.Shape().Dimensions
+	return min(k[2], k[3]) >= 128 && w.places(x, k, 0)*w.places(x, k, 1) <= 16*16
+}
+
+// places is how many places the result has along an axis.
+func (w Window) places(x *Node, kernel []int, axis int) int {
+	return (x.Shape().Dim(1+axis)+w.Pads[axis][0]+w.Pads[axis][1]-w.reach(axis, kernel[axis]))/w.Strides[axis] + 1
 }
 
 // Gradient is the gradient with respect to x, of shape d, of [Window.Convolve], for that with
@@ -109,7 +117,11 @@ func (w Window) Gradient(dy, kernel *Node, groups int, d []int) *Node {
 	} else {
 		turned = Reshape(turned, k[0], k[1], k[2], groups, k[3]/groups)
 		turned = Reshape(TransposeAllAxes(turned, 0, 1, 4, 3, 2), k[0], k[1], k[3]/groups, groups*k[2])
-		dx = back.general(dy, turned, w.Strides, groups)
+		if w.Strides == [2]int{1, 1} {
+			dx = back.forward(dy, turned, groups)
+		} else {
+			dx = back.general(dy, turned, w.Strides, groups)
+		}
 	}
 	return Slice(dx, AxisRange(), AxisRange(before[0], before[0]+d[1]), AxisRange(before[1], before[1]+d[2]))
 }
