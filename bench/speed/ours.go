@@ -23,6 +23,7 @@ import (
 	"github.com/camlab-go/camlab/camlib/network"
 	"github.com/camlab-go/camlab/camlib/onnx"
 	"github.com/camlab-go/camlab/camlib/train"
+	"github.com/camlab-go/camlab/internal/exec"
 	"github.com/camlab-go/camlab/internal/plugin"
 )
 
@@ -272,7 +273,8 @@ func (c *camlab) network(r request) (*network.Network, error) {
 	return m.Network, nil
 }
 
-// forward is the network as graph code runs it, a batch at a time.
+// forward is the network as graph code runs it, a batch at a time, in the parts in which
+// camlib runs large ones.
 func (c *camlab) forward(_ context.Context, r request) (func() error, error) {
 	n, err := c.network(r)
 	if err != nil {
@@ -282,18 +284,19 @@ func (c *camlab) forward(_ context.Context, r request) (func() error, error) {
 	if err != nil {
 		return nil, err
 	}
-	exec, err := model.NewExec(c.backend, n.Store, n.Forward)
+	run, err := model.NewExec(c.backend, n.Store, n.Forward)
 	if err != nil {
 		return nil, err
 	}
 	var parts []*tensors.Tensor
-	for start := 0; start < x.N; start += r.Batch {
-		p := x.Part(start, min(start+r.Batch, x.N))
+	part := exec.ChunkSize(r.Batch, exec.Batch)
+	for start := 0; start < x.N; start += part {
+		p := x.Part(start, min(start+part, x.N))
 		parts = append(parts, tensors.FromFlatDataAndDimensions(p.Pixels, p.N, p.Height, p.Width, p.Channels))
 	}
 	return func() error {
 		for _, p := range parts {
-			out, err := exec.Call(p)
+			out, err := run.Call(p)
 			if err != nil {
 				return err
 			}

@@ -166,7 +166,7 @@ func growth(ctx context.Context, b *bench) ([]table, error) {
 	if err != nil {
 		return nil, err
 	}
-	sizes := all.table("Other sizes", "images/s", rate)
+	sizes := all.table("Other sizes (camlab runs large batches in parts of 32, as its library does)", "images/s", rate)
 	all, err = b.race(ctx, []kind{ours, pyTorch, tensorFlow, jax}, 1, 3, []item{
 		{"forward, batch 128", askFor("forward", 512, 128), nil, nil}, {"training step, batch 128", askFor("train", 256, 128), nil, nil},
 	})

@@ -212,11 +212,11 @@ func (im *imported) freeBatch(back compute.Backend, store *model.Store) (togethe
 
 func alone(why error) error { return fmt.Errorf("takes one image at a time: %w", why) }
 
-// like is the same network, of which is known why it does not take several images, if not.
+// like is the same network to be tried, of which is known why it does not take several images, if not.
 func (im *imported) like(together error) *imported {
 	return &imported{
 		study: im.study, pre: im.pre, parts: im.parts, passing: im.passing, plans: map[int]*plan{im.batch(): im.plan},
-		together: func() error { return together },
+		together: func() error { return together }, tried: true,
 	}
 }
 

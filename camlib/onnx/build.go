@@ -27,6 +27,7 @@ type builder struct {
 	nodes  map[*array]*value // of constants in this graph
 	known  map[string]*array // what is known of tensors that are built elsewhere
 	batch  *freeing
+	plain  bool // compiled fast, for a graph that runs once
 
 	planned int // the images of a graph that is not run
 }
@@ -229,7 +230,7 @@ func (b *builder) fold(c *call, f operator) []*value {
 	defer g.Finalize()
 	inner := *c
 	inner.builder = b.m.newBuilder(g, model.NewStore().RootScope(), dtypes.Float32)
-	inner.batch = b.batch
+	inner.batch, inner.plain = b.batch, b.plain
 	inner.in = nil
 	for _, v := range c.in {
 		if v != nil {

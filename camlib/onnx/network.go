@@ -148,7 +148,8 @@ type imported struct {
 	passing [][]string // what passes beside each layer
 	// axes says where the images are in what passes beside layers, see pack. It is nil where
 	// that is not known, and each image is there by itself.
-	axes map[string]int
+	axes  map[string]int
+	tried bool // built to be tried once
 	// together is why several images are not built together, see [network.Network.Together].
 	together func() error
 

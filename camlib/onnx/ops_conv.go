@@ -21,9 +21,9 @@ type window struct {
 // reach is how many places a kernel spans along an axis.
 func (w window) reach(axis int) int { return (w.kernel[axis]-1)*w.dilations[axis] + 1 }
 
-// nn is the window of two axes for a convolution.
-func (w window) nn() nn.Window {
-	return nn.Window{Strides: [2]int(w.strides), Dilations: [2]int(w.dilations), Pads: [2][2]int(w.pads)}
+// convolves is a window of two axes for convolutions.
+func (c *call) convolves(w window) nn.Window {
+	return nn.Window{Strides: [2]int(w.strides), Dilations: [2]int(w.dilations), Pads: [2][2]int(w.pads), Plain: c.plain}
 }
 
 // windowOf reads the attributes that convolutions and pools share, for an image of a
@@ -89,7 +89,7 @@ func convolution(c *call) []*value {
 	if channels := x.Shape().Dim(3); group < 1 || channels != group*d[2] || d[3]%group != 0 {
 		c.fail("%d channels, %d groups and a kernel of shape %v, want [out, channels/groups, h, w]", channels, group, k.dims)
 	}
-	y := w.nn().Convolve(x, kernel, group)
+	y := c.convolves(w).Convolve(x, kernel, group)
 	if c.has(2) {
 		y = Add(y, Reshape(c.x(2), 1, 1, 1, d[3]))
 	}
@@ -148,9 +148,10 @@ func convTranspose(c *call) []*value {
 	}
 	w, size := c.transposedWindow(flat, d[:2], s[1:3])
 	out := []int{s[0], size[0], size[1], d[2] * group}
-	y := w.nn().Gradient(x, kernel, group, out)
+	over := c.convolves(w)
+	y := over.Gradient(x, kernel, group, out)
 	y = nn.WithGradient(y, []*Node{x, kernel}, func(dy *Node) []*Node {
-		return []*Node{w.nn().Convolve(dy, kernel, group), w.nn().KernelGradient(dy, x, d, group)}
+		return []*Node{over.Convolve(dy, kernel, group), over.KernelGradient(dy, x, d, group)}
 	})
 	if c.has(2) {
 		y = Add(y, Reshape(c.x(2), 1, 1, 1, out[3]))

@@ -20,7 +20,7 @@ func (im *imported) begin(scope *model.Scope, x *Node) (*builder, *plan) {
 		panic(stop{err})
 	}
 	b := im.m.newBuilder(x.Graph(), scope, x.DType())
-	b.known, b.batch = p.known, f
+	b.known, b.batch, b.plain = p.known, f, im.tried
 	return b, p
 }
 

@@ -14,6 +14,9 @@ import (
 type Window struct {
 	Strides, Dilations [2]int
 	Pads               [2][2]int // places of zeros before and after
+	// Plain leaves convolutions to the backend, which may take longer to run but compiles them
+	// sooner: for a graph that runs once.
+	Plain bool
 }
 
 // reach is how many places a kernel of so many spans along an axis.
@@ -36,6 +39,7 @@ func (w Window) Convolve(x, kernel *Node, groups int) *Node {
 func (w Window) forward(x, kernel *Node, groups int) *Node {
 	once := [2]int{1, 1}
 	switch {
+	case w.Plain:
 	case byShifts(x, kernel, groups):
 		return w.shifts(x, kernel, once)
 	case groups > 1 || kindOf(x) != backend.XLACPU || x.DType() != dtypes.Float32:
@@ -100,7 +104,7 @@ func (w Window) places(x *Node, kernel []int, axis int) int {
 // stepped over, by the kernel turned by 180° with inputs and outputs exchanged in each group.
 func (w Window) Gradient(dy, kernel *Node, groups int, d []int) *Node {
 	k := kernel.Shape().Dimensions
-	back := Window{Strides: [2]int{1, 1}, Dilations: w.Dilations}
+	back := Window{Strides: [2]int{1, 1}, Dilations: w.Dilations, Plain: w.Plain}
 	before := [2]int{}
 	for i := range 2 {
 		reach, span := w.reach(i, k[i]), (dy.Shape().Dim(1+i)-1)*w.Strides[i]+1
