@@ -12,6 +12,7 @@ import (
 	"github.com/gomlx/gomlx/ml/train/optimizer"
 
 	"github.com/camlab-go/camlab/camlib/network"
+	"github.com/camlab-go/camlab/internal/nn"
 	"github.com/camlab-go/camlab/internal/weights"
 )
 
@@ -148,9 +149,26 @@ func checkRates(rates map[string]float64, net *network.Network) error {
 	return nil
 }
 
-// build builds the update of a weight by its gradient. rate is the learning rate, step the
-// number of the step, from 1, both float32 scalars.
-func (u update) build(store *model.Store, v *model.Variable, grad, rate, step *Node) {
+// moment is when a step is: numbers that all weights share, float32 scalars.
+type moment struct {
+	rate, number  *Node // the learning rate, and the number of the step, from 1
+	first, second *Node // 1/(1 − β₁ᵗ) and 1/(1 − β₂ᵗ), by which Adam's moments are unbiased
+}
+
+const beta1, beta2 = 0.9, 0.999
+
+// momentOf is the moment that a [nowTensor] is of.
+func momentOf(now *Node) moment {
+	at := func(i int) *Node { return Reshape(Slice(now, AxisElem(i))) }
+	unbiasing := func(beta float64) *Node {
+		b := Scalar(now.Graph(), now.DType(), beta)
+		return nn.Settled(Reciprocal(OneMinus(Pow(b, at(1))))) // its powers are long to compile
+	}
+	return moment{at(0), at(1), unbiasing(beta1), unbiasing(beta2)}
+}
+
+// build builds the update of a weight by its gradient.
+func (u update) build(store *model.Store, v *model.Variable, grad *Node, now moment) {
 	g := grad.Graph()
 	grad = ConvertDType(grad, dtypes.Float32)
 	moment := func(what string, next func(old *Node) *Node) *Node {
@@ -163,23 +181,19 @@ func (u update) build(store *model.Store, v *model.Variable, grad, rate, step *N
 	var change *Node
 	if u.optimizer == SGD {
 		m := moment(firstMoment, func(m *Node) *Node { return Add(MulScalar(m, u.momentum), grad) })
-		change = Mul(MulScalar(rate, factor), Add(grad, MulScalar(m, u.momentum)))
+		change = Mul(MulScalar(now.rate, factor), Add(grad, MulScalar(m, u.momentum)))
 	} else {
-		unbiased := func(m *Node, beta float64) *Node {
-			b := Scalar(g, grad.DType(), beta)
-			return Mul(m, Reciprocal(OneMinus(Pow(b, step))))
-		}
-		const beta1, beta2, epsilon = 0.9, 0.999, 1e-7
+		const epsilon = 1e-7
 		mean := func(old, next *Node, beta float64) *Node {
 			b := Scalar(g, grad.DType(), beta)
 			return Add(Mul(b, old), Mul(OneMinus(b), next))
 		}
 		first := moment(firstMoment, func(m *Node) *Node { return mean(m, grad, beta1) })
 		second := moment(secondMoment, func(m *Node) *Node { return mean(m, Square(grad), beta2) })
-		change = Div(Mul(MulScalar(rate, factor), unbiased(first, beta1)), AddScalar(Sqrt(unbiased(second, beta2)), epsilon))
+		change = Div(Mul(MulScalar(now.rate, factor), Mul(first, now.first)), AddScalar(Sqrt(Mul(second, now.second)), epsilon))
 	}
 	if u.weightDecay > 0 {
-		change = Add(change, Mul(rate, MulScalar(w, u.weightDecay)))
+		change = Add(change, Mul(now.rate, MulScalar(w, u.weightDecay)))
 	}
 	v.SetNodeValue(ConvertDType(Sub(w, change), v.DType()))
 }
@@ -189,12 +203,12 @@ func (u update) build(store *model.Store, v *model.Variable, grad, rate, step *N
 //	a ← d a + (1 − d) v,   d = min(average, t/(t + 9)),
 //
 // so that the first steps, from weights that nobody trained, are soon forgotten.
-func (u update) buildAverage(store *model.Store, v *model.Variable, step *Node) {
+func (u update) buildAverage(store *model.Store, v *model.Variable, now moment) {
 	a := store.GetVariable(kept(average, v.Path()))
 	if a == nil {
 		return
 	}
-	g := step.Graph()
-	d := MinScalar(Div(step, AddScalar(step, 9)), u.average)
+	g := now.number.Graph()
+	d := MinScalar(Div(now.number, AddScalar(now.number, 9)), u.average)
 	a.SetNodeValue(Add(Mul(d, a.NodeValue(g)), Mul(OneMinus(d), v.NodeValue(g))))
 }

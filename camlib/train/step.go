@@ -16,6 +16,7 @@ import (
 	"github.com/camlab-go/camlab/camlib/network"
 	"github.com/camlab-go/camlab/camlib/score"
 	"github.com/camlab-go/camlab/internal/exec"
+	"github.com/camlab-go/camlab/internal/nn"
 )
 
 // StepKind names a way to compute a training step. All give the same numbers up to
@@ -212,14 +213,14 @@ func committer(net *network.Network, g *Graph) func(loss *Node, gradients map[st
 				keep(v)
 			}
 		}
-		rate, number := Reshape(Slice(now, AxisElem(0))), Reshape(Slice(now, AxisElem(1)))
+		at := momentOf(now)
 		for v := range net.Variables() {
 			if grad := gradients[v.Path()]; grad != nil {
-				u.build(net.Store, v, grad, rate, number)
+				u.build(net.Store, v, grad, at)
 			}
-			u.buildAverage(net.Store, v, number)
+			u.buildAverage(net.Store, v, at)
 		}
-		finite := LogicalAnd(IsFinite(loss), IsFinite(squares))
+		finite := nn.Settled(LogicalAnd(IsFinite(loss), IsFinite(squares)))
 		for v := range net.Store.IterVariables() {
 			if old := before[v]; old != nil && v.ChangedInGraph(g) {
 				v.SetNodeValue(Where(finite, v.NodeValue(g), old))

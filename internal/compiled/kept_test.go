@@ -51,11 +51,11 @@ func TestKept(t *testing.T) {
 		t.Skip("kept on Linux, of the plugin that setup installs")
 	}
 	dir := t.TempDir()
-	if got := sumIn(t, dir, "a", "--xla_cpu_use_onednn=true"); got != "41" {
+	if got := sumIn(t, dir, "a", "--xla_cpu_experimental_onednn_custom_call=true"); got != "41" {
 		t.Fatalf("40 + 1 is %q", got)
 	}
 	if files, err := os.ReadDir(dir); err != nil || len(files) != 0 {
-		t.Errorf("under oneDNN's flags %v are kept (%v), want nothing", files, err)
+		t.Errorf("under the flag for oneDNN's custom calls %v are kept (%v), want nothing", files, err)
 	}
 	file := func() string {
 		files, err := filepath.Glob(filepath.Join(dir, "*"))

@@ -31,11 +31,11 @@ var kept atomic.Pointer[folder]
 // in the environment.
 //
 // It does nothing where nothing is to be kept. Nor does it for a plugin that setup has not
-// installed, of which nothing is known, and under oneDNN's flags: writing an executable with
-// one of oneDNN's operations ends the process.
+// installed, of which nothing is known, and under a flag of oneDNN's: writing an executable with
+// one of its custom calls ends the process.
 func Keep(path string) {
 	dir := Dir()
-	if dir == "" || kept.Load() != nil || len(plugin.Fragile(os.Getenv("XLA_FLAGS"))) > 0 {
+	if dir == "" || kept.Load() != nil || strings.Contains(os.Getenv("XLA_FLAGS"), "onednn_custom_call") {
 		return
 	}
 	if _, err := os.Stat(filepath.Join(filepath.Dir(path), plugin.FlagsFile)); err != nil {

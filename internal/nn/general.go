@@ -191,11 +191,7 @@ func (w Window) padded(x *Node, steps [2]int) *Node {
 	for i, p := range w.Pads {
 		pads[1+i] = compute.PadAxis{Start: p[0], End: p[1], Interior: steps[i] - 1}
 	}
-	x = Pad(x, ScalarZero(x.Graph(), x.DType()), pads...)
-	if kindOf(x) == backend.XLACPU { // or XLA would compute what x and the pads are made of for every tap
-		x = OptimizationBarrier(x)
-	}
-	return x
+	return Settled(Pad(x, ScalarZero(x.Graph(), x.DType()), pads...))
 }
 
 // taps are, for each place of a kernel row by row, the places of x, [n, h, w, c], that it meets,

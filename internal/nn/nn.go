@@ -8,6 +8,8 @@ package nn
 import (
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
+
+	"github.com/camlab-go/camlab/internal/backend"
 )
 
 // ReLU is max(x, 0) with a gradient of 0 where x is 0, as in PyTorch and TensorFlow;
@@ -38,6 +40,15 @@ func windows(x *Node) (pixels []*Node) {
 		pixels = append(pixels, Slice(x, AxisRange(), AxisRange(i/2).Stride(2), AxisRange(i%2).Stride(2)))
 	}
 	return pixels
+}
+
+// Settled is x, which XLA on a CPU then computes once, before all that use it, and not anew in
+// each of them.
+func Settled(x *Node) *Node {
+	if kindOf(x) == backend.XLACPU {
+		return OptimizationBarrier(x)
+	}
+	return x
 }
 
 // AddBias adds a bias, [channels], along the last axis.
