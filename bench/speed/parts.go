@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/camlab-go/camlab/internal/plugin"
 )
 
 // bench is a measurement that runs.
@@ -25,7 +29,7 @@ type part struct {
 }
 
 var parts = []part{
-	{"training", training}, {"best", bestTraining}, {"epoch", epoch}, {"maps", heatMaps}, {"start", start}, {"growth", growth}, {"networks", networks},
+	{"training", training}, {"best", bestTraining}, {"epoch", epoch}, {"maps", heatMaps}, {"start", start}, {"growth", growth}, {"avx2", avx2}, {"networks", networks},
 }
 
 // item is a row: work, and the batch sizes of which each contestant takes its best.
@@ -62,6 +66,39 @@ func training(ctx context.Context, b *bench) ([]table, error) {
 		all.table("Training step, batch 128, Adam", "images/s", rate),
 		all.table("Start of a training: loading the images, building, compiling, the first eight steps", "s", prepared),
 	}, nil
+}
+
+// avx2 has all contestants do without AVX-512, as on a processor that has none.
+func avx2(ctx context.Context, b *bench) ([]table, error) {
+	path, _, err := plugin.Find("cpu")
+	if err != nil {
+		return nil, err
+	}
+	flags, err := os.ReadFile(filepath.Join(filepath.Dir(path), plugin.FlagsFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	limits := []string{"ONEDNN_MAX_CPU_ISA=AVX2", "DNNL_MAX_CPU_ISA=AVX2", "MKL_ENABLE_INSTRUCTIONS=AVX2", "ATEN_CPU_CAPABILITY=avx2"}
+	var kinds []kind
+	for _, k := range []kind{ours, pyTorch, pyTorchM, compiled, tensorFlow, jax} {
+		xla := "XLA_FLAGS=--xla_cpu_max_isa=AVX2"
+		if k.peer == "" {
+			xla += " " + strings.TrimSpace(string(flags))
+		}
+		k.env = slices.Concat(k.env, limits, []string{xla})
+		kinds = append(kinds, k)
+	}
+	step := askFor("train", 4*128, 128)
+	augmented := step
+	augmented.Augment = true
+	all, err := b.race(ctx, kinds, 0, b.flags.rounds, []item{
+		{"training step, batch 128", step, nil, nil}, {"the same, flipped and cropped at random", augmented, nil, nil},
+		{"forward, batch 8", askFor("forward", 512, 8), nil, nil}, {"forward, batch 128", askFor("forward", 512, 128), nil, nil}, {"Grad-CAM, batch 50", askFor("gradcam", 500, 50), nil, nil},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return []table{all.table("Without AVX-512", "images/s", rate)}, nil
 }
 
 // bestTraining is the step of package best, with its moving average of the weights.
