@@ -187,11 +187,11 @@ func (im *imported) freeBatch(back compute.Backend, store *model.Store) (togethe
 	}
 	im.together = sync.OnceValue(func() error {
 		if tries == nil {
-			return alone(why)
+			return oneAtATime(why)
 		}
 		off, err := compare(back, store, im.like(errors.New("tried")), tries)
 		if err != nil {
-			return alone(err)
+			return oneAtATime(err)
 		}
 		for i, try := range tries {
 			if off[i] <= sameScores {
@@ -202,7 +202,7 @@ func (im *imported) freeBatch(back compute.Backend, store *model.Store) (togethe
 			}
 			why = fmt.Errorf("the scores of two images together differ from those of each by %.2g of the largest", off[i])
 		}
-		return alone(why)
+		return oneAtATime(why)
 	})
 	if im.batch() > 1 && im.together() != nil {
 		im.axes = nil
@@ -210,7 +210,7 @@ func (im *imported) freeBatch(back compute.Backend, store *model.Store) (togethe
 	return im.together
 }
 
-func alone(why error) error { return fmt.Errorf("takes one image at a time: %w", why) }
+func oneAtATime(why error) error { return fmt.Errorf("takes one image at a time: %w", why) }
 
 // like is the same network to be tried, of which is known why it does not take several images, if not.
 func (im *imported) like(together error) *imported {

@@ -51,7 +51,7 @@ func openSplit(ctx context.Context, split, data string) (*cifar10.Dataset, error
 	}
 	ds, err := cifar10.LoadSplit(ctx, cifar10.Options{Dir: data}, cifar10.Split(split))
 	if errors.Is(err, cifar10.ErrNoData) {
-		return nil, fmt.Errorf("%w, or use --split sample, which needs no data", err)
+		return nil, fmt.Errorf("%w (--split sample)", err)
 	}
 	return ds, err
 }

@@ -179,7 +179,7 @@ func TestExplainSaysWhatIsWrong(t *testing.T) {
 		{"more shards than images", []string{"--split", "sample", "--index", "3,7", "--shard", "0/3"}, "--shard 0/3, want at most as many parts as images, 2"},
 		{"folder without pictures", []string{filepath.Dir(dir)}, "no .png, .jpg, .gif, .webp, .bmp or .tiff in"},
 		{"index twice", []string{"--split", "sample", "--index", "3,4,3"}, "--index has 3 twice"},
-		{"no data", []string{"--index", "3", "--data", t.TempDir()}, "or use --split sample, which needs no data"},
+		{"no data", []string{"--index", "3", "--data", t.TempDir()}, "or use the embedded sample (--split sample)"},
 		{"split", []string{"--split", "holidays", "--index", "3"}, `split "holidays"`},
 		{"not a picture", []string{text}, "want a PNG, JPEG, GIF, WebP, BMP or TIFF picture"},
 		{"no such file", []string{text + "x"}, "no such file"},

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/camlab-go/camlab/internal/atomicfile"
@@ -31,13 +32,15 @@ const (
 	version = "camlab 1"
 )
 
-// Dir returns the folder of what is compiled; empty where nothing is kept.
-func Dir() string {
-	switch dir := os.Getenv(Env); dir {
-	case "":
-	case Off:
+// Dir returns the folder of what is compiled under some XLA_FLAGS; empty where nothing is kept:
+// elsewhere than on Linux, and under a flag of oneDNN's, because writing an executable with one
+// of its custom calls ends the process.
+func Dir(flags string) string {
+	dir := os.Getenv(Env)
+	switch {
+	case !keeps || dir == Off || strings.Contains(flags, "onednn_custom_call"):
 		return ""
-	default:
+	case dir != "":
 		return dir
 	}
 	cache, err := os.UserCacheDir()

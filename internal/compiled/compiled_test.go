@@ -102,17 +102,19 @@ func TestNoFolder(t *testing.T) {
 	if got := f.get(file); got != nil {
 		t.Errorf("got %q", got)
 	}
-	t.Setenv(Env, Off)
-	if dir := Dir(); dir != "" {
-		t.Errorf("%s=%s: folder %q", Env, Off, dir)
+	if !keeps {
+		return
 	}
-	t.Setenv(Env, "/somewhere")
-	if dir := Dir(); dir != "/somewhere" {
-		t.Errorf("folder %q, want the variable's", dir)
-	}
-	t.Setenv(Env, "")
 	t.Setenv("XDG_CACHE_HOME", "/cache")
-	if dir := Dir(); dir != "/cache/camlab/compiled" {
-		t.Errorf("folder %q, want one in the user's cache", dir)
+	for _, c := range []struct{ env, flags, want string }{
+		{Off, "", ""},
+		{"/somewhere", "", "/somewhere"},
+		{"/somewhere", "--fast --xla_cpu_experimental_onednn_custom_call=true", ""},
+		{"", "--xla_cpu_experimental_onednn_fusion_type=dot", "/cache/camlab/compiled"},
+	} {
+		t.Setenv(Env, c.env)
+		if dir := Dir(c.flags); dir != c.want {
+			t.Errorf("%s=%s, flags %q: folder %q, want %q", Env, c.env, c.flags, dir, c.want)
+		}
 	}
 }

@@ -2,5 +2,7 @@
 
 package compiled
 
+const keeps = false
+
 // Keep does nothing here.
 func Keep(string) {}

@@ -23,6 +23,8 @@ import (
 	"github.com/camlab-go/camlab/internal/plugin"
 )
 
+const keeps = true
+
 // kept is the folder of this process's plugin.
 var kept atomic.Pointer[folder]
 
@@ -31,11 +33,10 @@ var kept atomic.Pointer[folder]
 // in the environment.
 //
 // It does nothing where nothing is to be kept. Nor does it for a plugin that setup has not
-// installed, of which nothing is known, and under a flag of oneDNN's: writing an executable with
-// one of its custom calls ends the process.
+// installed, of which nothing is known.
 func Keep(path string) {
-	dir := Dir()
-	if dir == "" || kept.Load() != nil || strings.Contains(os.Getenv("XLA_FLAGS"), "onednn_custom_call") {
+	dir := Dir(os.Getenv("XLA_FLAGS"))
+	if dir == "" || kept.Load() != nil {
 		return
 	}
 	if _, err := os.Stat(filepath.Join(filepath.Dir(path), plugin.FlagsFile)); err != nil {
