@@ -28,7 +28,6 @@ var wheel = pluginWheel{
 	library:  "lammps_jax_pjrt_cpu/pjrt_c_api_cpu_plugin.so",
 	always:   "--xla_backend_extra_options=xla_cpu_disable_new_fusion_emitters",
 	flags: []string{
-		"--xla_cpu_use_onednn=true --xla_cpu_experimental_onednn_fusion_type=dot",
 		"--xla_cpu_use_onednn=true --xla_cpu_experimental_onednn_custom_call=true",
 		"--xla_cpu_experimental_ynn_fusion_type=dot",
 		"",

@@ -30,8 +30,8 @@ func (m AblationCAM) Spec() Spec {
 	}
 	return Spec{
 		Name: "ablationcam",
-		Unit: "activation",
-		Map:  func(p *Pass) *Node { return of(p, p.Perturbed) },
+		Unit: "activation", Local: true,
+		Map: func(p *Pass) *Node { return of(p, p.Perturbed) },
 		// Without channel k, score c is y_c − w_kc F_k.
 		Linear: func(p *Pass) *Node {
 			lost := Einsum("bk,kc->bkc", ReduceMean(p.Act, 1, 2), p.head().weights)

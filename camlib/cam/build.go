@@ -28,6 +28,7 @@ const (
 	allClasses                 // maps [batch, classes, height, width]
 	topClasses                 // maps [batch, k, height, width]
 	withAct                    // allClasses, with activations and head weights
+	classRows                  // maps [rows, height, width], see rows.go
 	perturbation               // scores of a method's perturbations
 	activations                // of the explained layer
 )
@@ -60,12 +61,16 @@ func (e *Explainer) chain(scope *model.Scope, parts *overflow.Parts) chain {
 // build is the graph of a job. Its inputs are those of [part.inputs] and, for a method
 // with perturbations, their scores.
 func build(j job, n chain, in inputs) outputs {
-	images, classes, rivals := in[0], in[1], in[2]
-	p := newForward(n, images)
-	p.form = j.target.form
+	p := newForward(n, in[0])
 	if len(in) > 3 {
-		p.Perturbed = Reshape(in[3], images.Shape().Dim(0), -1, p.Classes())
+		p.Perturbed = Reshape(in[3], in[0].Shape().Dim(0), -1, p.Classes())
 	}
+	return j.outputs(p, in[1], in[2])
+}
+
+// outputs are what a graph returns of a pass, for classes and rivals as in [goals].
+func (j job) outputs(p *Pass, classes, rivals *Node) outputs {
+	p.form = j.target.form
 	predicted := ArgMax(p.Scores, -1, dtypes.Int32)
 	passes, chosen := j.passes(p, predicted, classes, rivals)
 	equation := j.spec.Map
@@ -75,8 +80,8 @@ func build(j job, n chain, in inputs) outputs {
 	var maps, score, marks, totals, needed []*Node
 	for _, p := range passes {
 		m := equation(p)
-		if want := []int{images.Shape().Dim(0)}; m.Rank() != 3 || m.Shape().Dim(0) != want[0] {
-			panic(fmt.Errorf("cam: %s: Map returns %s, want [%d, height, width]", j.spec.Name, m.Shape(), want[0]))
+		if n := p.Act.Shape().Dim(0); m.Rank() != 3 || m.Shape().Dim(0) != n {
+			panic(fmt.Errorf("cam: %s: Map returns %s, want [%d, height, width]", j.spec.Name, m.Shape(), n))
 		}
 		maps, score = append(maps, m), append(score, p.Score())
 		if p.marks == nil {

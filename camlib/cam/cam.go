@@ -32,7 +32,7 @@ func (CAM) Equation(act, weights *Node) *Node {
 func (CAM) Spec() Spec {
 	return Spec{
 		Name: "cam",
-		Unit: "score", Signed: true, Choosy: true,
+		Unit: "score", Local: true, Signed: true, Choosy: true,
 		Map: (*Pass).classMap,
 		Total: func(p *Pass, m *Node) *Node {
 			if !p.form.additive() {

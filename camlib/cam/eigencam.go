@@ -28,8 +28,8 @@ func (EigenCAM) Equation(act *Node) *Node {
 func (m EigenCAM) Spec() Spec {
 	return Spec{
 		Name: "eigencam",
-		Unit: "activation",
-		Map:  func(p *Pass) *Node { return m.Equation(p.Act) },
+		Unit: "activation", Local: true,
+		Map: func(p *Pass) *Node { return m.Equation(p.Act) },
 	}
 }
 
@@ -49,7 +49,7 @@ func (EigenGradCAM) Equation(act, grad *Node) *Node {
 func (m EigenGradCAM) Spec() Spec {
 	return Spec{
 		Name: "eigengradcam",
-		Unit: "score", Signed: true,
+		Unit: "score", Signed: true, Local: true,
 		Map: func(p *Pass) *Node { return m.Equation(p.Act, p.Grad()) },
 	}
 }

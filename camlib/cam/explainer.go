@@ -46,6 +46,8 @@ type Explainer struct {
 	graphs exec.Cache[task, *exec.Graph]
 	heads  exec.Cache[images.Size, bool] // see mayClose
 	counts exec.Cache[perturbedImage, int]
+
+	classes exec.Cache[images.Size, int]
 }
 
 // New returns an explainer of a network, of the layer that [network.Network.At] says. It

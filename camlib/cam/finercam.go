@@ -22,8 +22,8 @@ type FinerCAM struct{}
 // Spec implements [Method].
 func (FinerCAM) Spec() Spec {
 	return Spec{
-		Name:   "finercam",
-		Unit:   "score",
+		Name: "finercam",
+		Unit: "score", Local: true,
 		Map:    func(p *Pass) *Node { q := p.finer(); return GradCAM{}.Equation(q.Act, q.Grad()) },
 		Linear: func(p *Pass) *Node { return Positive(p.finer().meanCAM()) },
 	}

@@ -28,8 +28,8 @@ func (GradCAM) Signed(act, grad *Node) *Node {
 func (m GradCAM) Spec() Spec {
 	return Spec{
 		Name: "gradcam",
-		Unit: "score",
-		Map:  func(p *Pass) *Node { return m.Equation(p.Act, p.Grad()) },
+		Unit: "score", Local: true,
+		Map: func(p *Pass) *Node { return m.Equation(p.Act, p.Grad()) },
 		// Identity 2: ReLU(CAM)/Z.
 		Linear: func(p *Pass) *Node { return Positive(p.meanCAM()) },
 	}

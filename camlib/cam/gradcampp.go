@@ -30,8 +30,8 @@ func (GradCAMPlusPlus) Equation(act, grad *Node) *Node {
 func (m GradCAMPlusPlus) Spec() Spec {
 	return Spec{
 		Name: "gradcam++",
-		Unit: "activation",
-		Map:  func(p *Pass) *Node { return m.Equation(p.Act, p.Grad()) },
+		Unit: "activation", Local: true,
+		Map: func(p *Pass) *Node { return m.Equation(p.Act, p.Grad()) },
 		// With g = w_k/Z at every place, the weight is ReLU(w_k)/(2 + w_k F_k).
 		Linear: func(p *Pass) *Node {
 			w := Positive(p.Weights())

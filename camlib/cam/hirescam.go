@@ -23,7 +23,7 @@ func (HiResCAM) Equation(act, grad *Node) *Node {
 func (m HiResCAM) Spec() Spec {
 	return Spec{
 		Name: "hirescam",
-		Unit: "score", Signed: true,
+		Unit: "score", Local: true, Signed: true,
 		Map:    func(p *Pass) *Node { return m.Equation(p.Act, p.Grad()) },
 		Linear: (*Pass).meanCAM,
 		Total: func(p *Pass, m *Node) *Node {

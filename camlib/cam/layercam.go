@@ -22,8 +22,8 @@ func (LayerCAM) Equation(act, grad *Node) *Node {
 func (m LayerCAM) Spec() Spec {
 	return Spec{
 		Name: "layercam",
-		Unit: "score",
-		Map:  func(p *Pass) *Node { return m.Equation(p.Act, p.Grad()) },
+		Unit: "score", Local: true,
+		Map: func(p *Pass) *Node { return m.Equation(p.Act, p.Grad()) },
 		// Σ_k ReLU(w_k) A_k / Z
 		Linear: func(p *Pass) *Node {
 			return Positive(DivScalar(WeightedSum(p.Act, Positive(p.Weights())), p.Places()))

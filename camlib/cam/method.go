@@ -29,6 +29,10 @@ type Spec struct {
 	// Choosy says that there are networks, or layers of one, that Map does not take: see
 	// [Refused]. Who makes the maps of all methods tries it on an image first.
 	Choosy bool
+	// Local says that the equation is one of the explained layer's activations and the scores
+	// that the head makes of them: Map and Linear use neither the images nor other layers.
+	// Then the maps of hundreds of classes share one pass through the network.
+	Local bool
 	// Attention says that the map is made of the attention between a network's tokens, and
 	// is one of their grid; other networks are an error.
 	Attention bool

@@ -75,20 +75,27 @@ type perturbedImage struct {
 // compiled.
 func (e *Explainer) count(j job, x images.Batch) (int, error) {
 	return e.counts.Get(perturbedImage{j.method, x.Size()}, func() (n int, err error) {
-		defer func() {
-			switch r := recover().(type) {
-			case nil:
-			case error:
-				err = r
-			default:
-				err = fmt.Errorf("network: %v", r)
-			}
-		}()
-		g := NewGraph(e.backend, "count of the perturbations")
-		defer g.Finalize()
-		image := Parameter(g, "x", shapes.Make(dtypes.Float32, 1, x.Height, x.Width, x.Channels))
-		return j.spec.Perturbations.Count(newForward(e.chain(e.net.Store.RootScope(), nil), image)), nil
+		err = e.sketch(x.Size(), func(p *Pass) { n = j.spec.Perturbations.Count(p) })
+		return n, err
 	})
+}
+
+// sketch builds the network for an image of a size, compiles nothing, and hands on its pass.
+func (e *Explainer) sketch(size images.Size, look func(p *Pass)) (err error) {
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case error:
+			err = r
+		default:
+			err = fmt.Errorf("network: %v", r)
+		}
+	}()
+	g := NewGraph(e.backend, "sketch")
+	defer g.Finalize()
+	x := Parameter(g, "x", shapes.Make(dtypes.Float32, 1, size.Height, size.Width, size.Channels))
+	look(newForward(e.chain(e.net.Store.RootScope(), nil), x))
+	return nil
 }
 
 // array is numbers of a batch of images.

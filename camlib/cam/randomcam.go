@@ -18,7 +18,7 @@ type RandomCAM struct{}
 func (RandomCAM) Spec() Spec {
 	return Spec{
 		Name: "randomcam",
-		Unit: "activation",
+		Unit: "activation", Local: true,
 		Map: func(p *Pass) *Node {
 			w := constant(p.Act, 6, func(rng *rand.Rand) float64 { return 2*rng.Float64() - 1 }, p.Channels())
 			return Positive(WeightedSum(p.Act, BroadcastPrefix(w, p.Act.Shape().Dim(0))))

@@ -175,6 +175,13 @@ func named(err error, j job) error {
 
 // batch runs a job on images that fit in one run.
 func (e *Explainer) batch(ctx context.Context, j job, p part) (b batch, err error) {
+	k, err := e.inRows(j, p.x.Size())
+	if err != nil {
+		return b, err
+	}
+	if k > 0 {
+		return e.rows(ctx, j, p, k)
+	}
 	g, err := e.graph(j.task(), exec.AllShared, func(n chain, in inputs) outputs { return build(j, n, in) })
 	if err != nil {
 		return b, err
@@ -191,8 +198,17 @@ func (e *Explainer) batch(ctx context.Context, j job, p part) (b batch, err erro
 	if err != nil {
 		return b, err
 	}
+	if b, err = read(out); err != nil {
+		return b, err
+	}
+	b.perturbed = perturbed
+	return b, nil
+}
+
+// read reads what a graph of [job.outputs] returned.
+func read(out exec.Values) (batch, error) {
 	d := out.Dims("maps")
-	b = batch{k: d[1], height: d[2], width: d[3], classes: out.Dims("scores")[1], perturbed: perturbed}
+	b := batch{k: d[1], height: d[2], width: d[3], classes: out.Dims("scores")[1]}
 	return b, out.Read(map[string]any{
 		"maps": &b.maps, "scores": &b.scores, "predicted": &b.predicted, "chosen": &b.chosen, "finite": &b.finite, "misfit": &b.misfit,
 		"score": &b.score, "marks": &b.marks, "total": &b.total, "act": &b.act, "weights": &b.weights, "bias": &b.bias,

@@ -28,7 +28,7 @@ func (ShapleyCAM) Equation(act, grad, curved *Node) *Node {
 func (m ShapleyCAM) Spec() Spec {
 	return Spec{
 		Name: "shapleycam",
-		Unit: "score", Choosy: true,
+		Unit: "score", Local: true, Choosy: true,
 		Map: func(p *Pass) *Node {
 			grad := p.Grad()
 			return m.Equation(p.Act, grad, p.curved(grad))

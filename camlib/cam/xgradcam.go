@@ -25,8 +25,8 @@ func (XGradCAM) Equation(act, grad *Node) *Node {
 func (m XGradCAM) Spec() Spec {
 	return Spec{
 		Name: "xgradcam",
-		Unit: "score",
-		Map:  func(p *Pass) *Node { return m.Equation(p.Act, p.Grad()) },
+		Unit: "score", Local: true,
+		Map: func(p *Pass) *Node { return m.Equation(p.Act, p.Grad()) },
 		// A gradient that is the same everywhere is its own weighted mean.
 		Linear: func(p *Pass) *Node { return Positive(p.meanCAM()) },
 	}

@@ -44,7 +44,7 @@ func checkPlugin(ctx context.Context, env kernels.Env) finding {
 	flags, err := os.ReadFile(filepath.Join(filepath.Dir(path), plugin.FlagsFile))
 	if err == nil {
 		source += ", XLA_FLAGS=" + strings.TrimSpace(string(flags))
-		if dir := compiled.Dir(string(flags)); dir != "" {
+		if dir := compiled.Dir(); dir != "" {
 			source += ", what it compiles is kept in " + dir
 		}
 	}

@@ -14,7 +14,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/camlab-go/camlab/internal/atomicfile"
@@ -32,13 +31,12 @@ const (
 	version = "camlab 1"
 )
 
-// Dir returns the folder of what is compiled under some XLA_FLAGS; empty where nothing is kept:
-// elsewhere than on Linux, and under a flag of oneDNN's, because writing an executable with one
-// of its custom calls ends the process.
-func Dir(flags string) string {
+// Dir returns the folder of what is compiled; empty where nothing is kept, as elsewhere than on
+// Linux.
+func Dir() string {
 	dir := os.Getenv(Env)
 	switch {
-	case !keeps || dir == Off || strings.Contains(flags, "onednn_custom_call"):
+	case !keeps || dir == Off:
 		return ""
 	case dir != "":
 		return dir

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,6 +20,9 @@ import (
 
 // add is the variable with what a process of this test adds.
 const add = "CAMLAB_TEST_ADD"
+
+// convolution has such a process convolve images instead.
+const convolution = "a convolution"
 
 // sumIn is 40 and the length of y in a process of its own, which has XLA_FLAGS and keeps what it
 // compiles in a folder.
@@ -39,6 +43,13 @@ func sumIn(t *testing.T, dir, y, flags string) string {
 func TestKept(t *testing.T) {
 	b := backendtest.XLA(t)
 	if y := os.Getenv(add); y != "" {
+		if y == convolution {
+			x := tensors.FromFlatDataAndDimensions(slices.Repeat([]float32{1}, 32*32*16), 1, 32, 32, 16)
+			kernel := tensors.FromFlatDataAndDimensions(slices.Repeat([]float32{1}, 3*3*16*16), 3, 3, 16, 16)
+			out := MustExecOnce(b, func(x, kernel *Node) *Node { return ReduceAllMax(Convolve(x, kernel).PadSame().Done()) }, x, kernel)
+			t.Logf("sum: %v", out.Value())
+			return
+		}
 		out := MustExecOnce(b, func(x *Node) *Node { return AddScalar(x, float64(len(y))) }, tensors.FromValue(float32(40)))
 		t.Logf("sum: %v", out.Value())
 		return
@@ -51,11 +62,12 @@ func TestKept(t *testing.T) {
 		t.Skip("kept on Linux, of the plugin that setup installs")
 	}
 	dir := t.TempDir()
-	if got := sumIn(t, dir, "a", "--xla_cpu_experimental_onednn_custom_call=true"); got != "41" {
-		t.Fatalf("40 + 1 is %q", got)
+	const oneDNN = "--xla_cpu_use_onednn=true --xla_cpu_experimental_onednn_custom_call=true"
+	if got := sumIn(t, dir, convolution, oneDNN); got != "144" {
+		t.Fatalf("3 times 3 times 16 is %q", got)
 	}
 	if files, err := os.ReadDir(dir); err != nil || len(files) != 0 {
-		t.Errorf("under the flag for oneDNN's custom calls %v are kept (%v), want nothing", files, err)
+		t.Errorf("of what has a custom call of oneDNN's %v are kept (%v), want nothing", files, err)
 	}
 	file := func() string {
 		files, err := filepath.Glob(filepath.Join(dir, "*"))
@@ -63,6 +75,12 @@ func TestKept(t *testing.T) {
 			t.Fatalf("files %v (%v), want one", files, err)
 		}
 		return files[0]
+	}
+	if got := sumIn(t, dir, "a", oneDNN); got != "41" {
+		t.Fatalf("40 + 1 is %q", got)
+	}
+	if err := os.Remove(file()); err != nil { // what has none is kept
+		t.Fatal(err)
 	}
 	// Another graph's executable takes the place of one's own: it is run, so it was loaded.
 	if got := sumIn(t, dir, "a", ""); got != "41" {

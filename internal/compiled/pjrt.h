@@ -22,6 +22,7 @@ enum {
 	error_destroy = 0,
 	client_compile = 20,
 	executable_destroy = 40,
+	executable_optimized_program = 48,
 	executable_serialize = 49,
 	loaded_get_executable = 51,
 	deserialize_and_load = 56,
@@ -65,4 +66,8 @@ typedef struct {
 } camlab_serialized;
 
 camlab_serialized camlab_serialize(void *executable);
+
+// The program that an executable was made of, as a protocol buffer, to be freed; NULL where the
+// plugin does not tell it.
+char *camlab_optimized(void *executable, size_t *size);
 void camlab_free(camlab_serialized s);

@@ -61,29 +61,63 @@ int camlab_load(camlab_compile_args *args, void *bytes, size_t size) {
 	return 1;
 }
 
-camlab_serialized camlab_serialize(void *loaded) {
-	camlab_serialized s = {NULL, 0, NULL, NULL};
+// executable_of returns the executable of a loaded one, to be released; NULL if there is none.
+static void *executable_of(void *loaded) {
 	struct {
 		size_t struct_size;
 		void *extension_start;
 		void *loaded, *executable; // executable: out
 	} get = {sizeof get, NULL, loaded, NULL};
-	if (!call(loaded_get_executable, &get))
+	return call(loaded_get_executable, &get) ? get.executable : NULL;
+}
+
+static void release(void *executable) {
+	struct {
+		size_t struct_size;
+		void *extension_start;
+		void *executable;
+	} destroy = {sizeof destroy, NULL, executable};
+	call(executable_destroy, &destroy);
+}
+
+char *camlab_optimized(void *loaded, size_t *size) {
+	camlab_program program = {sizeof program, NULL, NULL, 0, "hlo", 3};
+	struct {
+		size_t struct_size;
+		void *extension_start;
+		void *executable;
+		camlab_program *program;
+	} get = {sizeof get, NULL, executable_of(loaded), &program};
+	if (get.executable == NULL)
+		return NULL;
+	// The first call tells the size, the second the program.
+	char *code = NULL;
+	if (call(executable_optimized_program, &get) && (code = malloc(program.code_size + 1)) != NULL) {
+		program.code = code;
+		*size = program.code_size;
+		if (!call(executable_optimized_program, &get)) {
+			free(code);
+			code = NULL;
+		}
+	}
+	release(get.executable);
+	return code;
+}
+
+camlab_serialized camlab_serialize(void *loaded) {
+	camlab_serialized s = {NULL, 0, NULL, NULL};
+	void *executable = executable_of(loaded);
+	if (executable == NULL)
 		return s;
 	struct {
 		size_t struct_size;
 		void *extension_start;
 		const void *executable;
 		camlab_serialized out;
-	} write = {sizeof write, NULL, get.executable, s};
+	} write = {sizeof write, NULL, executable, s};
 	if (call(executable_serialize, &write))
 		s = write.out;
-	struct {
-		size_t struct_size;
-		void *extension_start;
-		void *executable;
-	} destroy = {sizeof destroy, NULL, get.executable};
-	call(executable_destroy, &destroy);
+	release(executable);
 	return s;
 }
 

@@ -4,11 +4,13 @@ package compiled
 
 /*
 #cgo LDFLAGS: -ldl
+#include <stdlib.h>
 #include "pjrt.h"
 */
 import "C"
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"os"
@@ -35,7 +37,7 @@ var kept atomic.Pointer[folder]
 // It does nothing where nothing is to be kept. Nor does it for a plugin that setup has not
 // installed, of which nothing is known.
 func Keep(path string) {
-	dir := Dir(os.Getenv("XLA_FLAGS"))
+	dir := Dir()
 	if dir == "" || kept.Load() != nil {
 		return
 	}
@@ -98,9 +100,30 @@ func camlabCompile(args *C.camlab_compile_args) unsafe.Pointer {
 	if err := C.camlab_compile_anew(args); err != nil {
 		return err
 	}
+	if !writable(args.executable) {
+		return nil
+	}
 	if s := C.camlab_serialize(args.executable); s.bytes != nil {
 		files.put(file, code((*C.char)(unsafe.Pointer(s.bytes)), s.size))
 		C.camlab_free(s)
 	}
 	return nil
 }
+
+// writable reports whether an executable may be written: that of one with custom calls of
+// oneDNN's ends the process.
+func writable(executable unsafe.Pointer) bool {
+	if !strings.Contains(os.Getenv("XLA_FLAGS"), oneDNN) {
+		return true
+	}
+	var size C.size_t
+	program := C.camlab_optimized(executable, &size)
+	if program == nil {
+		return false
+	}
+	defer C.free(unsafe.Pointer(program))
+	return !bytes.Contains(unsafe.Slice((*byte)(unsafe.Pointer(program)), int(size)), []byte(oneDNN))
+}
+
+// oneDNN is a part of its flags' and of its operations' names.
+const oneDNN = "onednn"
