@@ -7,7 +7,9 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/google/go-cmp/cmp"
@@ -53,6 +55,46 @@ func TestBackendsAgree(t *testing.T) {
 	if after := backendtest.Variables(t, net.Store); len(before) != 6 || !maps.EqualFunc(before, after, slices.Equal) {
 		t.Errorf("weights %v became %v", before, after)
 	}
+}
+
+// TestManyClasses: of a network with 300 classes, the maps of all, or of the highest, are those
+// of each, however many images share a graph and whatever the layer.
+func TestManyClasses(t *testing.T) {
+	const times, top = 75, 20
+	x := picture(3, 4, 6)
+	onEach(t, func(t *testing.T, b compute.Backend) {
+		net := newToy()
+		net.Classes = nil
+		net.head = func(scores, act *Node) *Node {
+			factors := MulScalar(AddScalar(IotaFull(scores.Graph(), shapes.Make(scores.DType(), 1, times, 1)), 1), 0.1/times)
+			return Reshape(Tanh(Mul(InsertAxes(scores, 1), factors)), -1, times*toyClasses)
+		}
+		for _, layer := range []string{"point", "deep"} {
+			e := explainer(t, b, at(t, net.Network, layer), cam.Options{})
+			m := cam.GradCAM{}
+			every, highest := explain(t, e, m, x, cam.All), explain(t, e, m, x, cam.Top(top))
+			if every.K != times*toyClasses || every.NumClasses != every.K || highest.K != top || len(every.Predicted) != x.N || len(every.Scores) != x.N*every.K {
+				t.Fatalf("%s: %d and %d maps an image, %d scores", layer, every.K, highest.K, len(every.Scores))
+			}
+			size := every.Height * every.Width
+			for _, c := range []int{0, 41, 130, 299} {
+				one := explain(t, e, m, x, cam.Class(c))
+				for i := range x.N {
+					near(t, fmt.Sprintf("%s: class %d of image %d", layer, c, i), every.Maps[(i*every.K+c)*size:][:size], one.Maps[i*size:][:size], 1e-5)
+					near(t, "its score", every.Score[i*every.K+c:][:1], one.Score[i:][:1], 1e-5)
+				}
+			}
+			for i := range x.N {
+				for k := range top {
+					c := highest.Class[i*top+k]
+					near(t, fmt.Sprintf("%s: class %d of image %d, the %d. highest", layer, c, i, k), highest.Maps[(i*top+k)*size:][:size], every.Maps[(i*every.K+c)*size:][:size], 1e-5)
+					if k > 0 && highest.Score[i*top+k] > highest.Score[i*top+k-1] {
+						t.Errorf("image %d: scores %v, want falling ones", i, highest.Score[i*top:][:top])
+					}
+				}
+			}
+		}
+	})
 }
 
 // TestTargetsAgree is that however a class is named, its map is the same, and
