@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -149,12 +148,12 @@ func (e *Explainer) eachClass(ctx context.Context, j job, x images.Batch) (*Resu
 	}
 	order := make([][]int, x.N) // the classes of each image
 	for i := range order {
-		scores := first.Scores[i*first.NumClasses : (i+1)*first.NumClasses]
-		for c := range scores {
-			order[i] = append(order[i], c)
-		}
 		if t.kind == topK {
-			slices.SortStableFunc(order[i], func(a, b int) int { return cmp.Compare(scores[b], scores[a]) })
+			order[i] = byScore(of(first.Scores, i, x.N))
+			continue
+		}
+		for c := range first.NumClasses {
+			order[i] = append(order[i], c)
 		}
 	}
 	k := first.NumClasses

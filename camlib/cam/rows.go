@@ -1,6 +1,7 @@
 package cam
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"slices"
@@ -100,18 +101,10 @@ func (e *Explainer) rows(ctx context.Context, j job, p part, k int) (b batch, er
 // byScore are the classes, the highest first and of equals the first first.
 func byScore(scores []float32) []int {
 	order := make([]int, len(scores))
-	for i := range order {
-		order[i] = i
+	for c := range order {
+		order[c] = c
 	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		switch {
-		case scores[a] > scores[b]:
-			return -1
-		case scores[a] < scores[b]:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(scores[b], scores[a]) })
 	return order
 }
 
