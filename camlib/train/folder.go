@@ -158,11 +158,24 @@ func (f *folder) read(name string) (*checkpoint, error) {
 	return c, nil
 }
 
-// setAside renames a file that is not what it should be, so that it is not
-// overwritten, and says so.
+// mostAside is how many damaged files of a name are kept.
+const mostAside = 9
+
+// setAside renames a file, or what else has its name and is not what it should be, to
+// NAME.damaged.EXT, or with a number where that is taken, and says so.
 func (f *folder) setAside(name string, why error) (string, error) {
 	ext := filepath.Ext(name)
-	to := f.path(strings.TrimSuffix(name, ext) + ".damaged" + ext)
+	aside := f.path(strings.TrimSuffix(name, ext) + ".damaged")
+	to := aside + ext
+	for n := 2; n <= mostAside; n++ {
+		if _, err := os.Lstat(to); err != nil { // it is free, or the renaming says why not
+			break
+		}
+		to = fmt.Sprintf("%s-%d%s", aside, n, ext)
+	}
+	if err := os.RemoveAll(to); err != nil { // the last of them
+		return "", fmt.Errorf("train: resume: %w", err)
+	}
 	if err := os.Rename(f.path(name), to); err != nil {
 		return "", fmt.Errorf("train: resume: %w", err)
 	}

@@ -229,6 +229,30 @@ func TestFolderThatCannotBeWritten(t *testing.T) {
 	}
 }
 
+// TestDamagedFilesAreSetAside: a file or a folder, whatever was set aside before.
+func TestDamagedFilesAreSetAside(t *testing.T) {
+	f := &folder{dir: t.TempDir()}
+	for n := range mostAside + 2 {
+		if n%2 == 0 {
+			if err := os.WriteFile(f.path(TrainingFile), fmt.Append(nil, n), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		} else if err := os.MkdirAll(filepath.Join(f.path(TrainingFile), "inside"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.setAside(TrainingFile, errors.New("damaged")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first, err := os.ReadFile(f.path("training.damaged.safetensors"))
+	if err != nil || string(first) != "0" {
+		t.Errorf("the first is %q (%v)", first, err)
+	}
+	if all, err := os.ReadDir(f.dir); err != nil || len(all) != mostAside {
+		t.Errorf("%d are kept (%v), want %d", len(all), err, mostAside)
+	}
+}
+
 // TestLeftOverFilesAreRemoved: ours and no other's.
 func TestLeftOverFilesAreRemoved(t *testing.T) {
 	dir := t.TempDir()
