@@ -250,6 +250,15 @@ func TestDamagedCheckpointsAreRefused(t *testing.T) {
 			}
 
 			put(t, config.Dir, PreviousFile, good)
+			before = written(t, config.Dir)
+			other := config
+			other.Seed++
+			if _, err := Train(t.Context(), backendtest.Go(t), net, ds, ds, other); err == nil || !strings.Contains(err.Error(), "this training has") {
+				t.Errorf("another seed: error %v, want one that says so", err)
+			}
+			if !maps.Equal(written(t, config.Dir), before) {
+				t.Error("a training that is refused changed the folder")
+			}
 			var notice string
 			config.OnNotice = func(text string) { notice = text }
 			h, err := Train(t.Context(), backendtest.Go(t), net, ds, ds, config)

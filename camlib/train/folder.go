@@ -102,12 +102,12 @@ func checkpoints(keep int) []string {
 }
 
 // load returns the newest whole checkpoint, or nil where there is none at all.
-// If that is one before the newest, it takes the newest one's place, which is kept
-// under another name.
-func (f *folder) load() (*checkpoint, error) {
+// If that is one before the newest, and fits, it takes the newest one's place, which is kept
+// under another name. fits returns what keeps the training from going on from a checkpoint.
+func (f *folder) load(fits func(*checkpoint) error) (*checkpoint, error) {
 	newest, err := f.read(TrainingFile)
 	if err == nil {
-		return newest, nil
+		return newest, fits(newest)
 	}
 	missing := errors.Is(err, fs.ErrNotExist)
 	var before *checkpoint
@@ -131,6 +131,9 @@ func (f *folder) load() (*checkpoint, error) {
 		return nil, fmt.Errorf("train: resume: %w; there is no checkpoint before it; put a good copy in its place, or choose another folder to begin anew", err)
 	case before == nil || errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("train: resume: %w; put a good copy in its place, or choose another folder to begin anew", errs)
+	}
+	if err := fits(before); err != nil {
+		return nil, err
 	}
 	kept := fmt.Sprintf("%s is missing", f.path(TrainingFile))
 	if !missing {

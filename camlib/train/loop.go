@@ -129,7 +129,12 @@ func (t *training) begin() error {
 
 // resume takes up what the folder holds.
 func (t *training) resume(settings *History) error {
-	saved, err := t.folder.load()
+	saved, err := t.folder.load(func(c *checkpoint) error {
+		if err := settings.sameRun(&c.History); err != nil {
+			return fmt.Errorf("train: resume: %s: %w; use the same, or another folder", t.config.Dir, err)
+		}
+		return nil
+	})
 	if err != nil {
 		return err
 	}
@@ -143,9 +148,6 @@ func (t *training) resume(settings *History) error {
 		}
 		t.state = state{position{Epoch: len(log.Epochs)}, *log}
 		return nil
-	}
-	if err := settings.sameRun(&saved.History); err != nil {
-		return fmt.Errorf("train: resume: %s: %w; use the same, or another folder", t.config.Dir, err)
 	}
 	t.state, t.published, t.saved = saved.state, saved.model, &saved.Position
 	if err := saved.values.set(t.net.Store, t.holds.parameters); err != nil {
