@@ -45,8 +45,7 @@ type Explainer struct {
 	graphs exec.Cache[task, *exec.Graph]
 	heads  exec.Cache[images.Size, bool] // see mayClose
 	counts exec.Cache[perturbedImage, int]
-
-	classes exec.Cache[images.Size, int]
+	widths exec.Cache[images.Size, int] // how many classes there are
 }
 
 // New returns an explainer of a network, of the layer that [network.Network.At] says. It

@@ -33,7 +33,7 @@ func (e *Explainer) inRows(j job, size images.Size) (int, error) {
 	if !j.spec.Local || j.spec.Perturbations != nil && j.general || j.output != allClasses && j.output != topClasses {
 		return 0, nil
 	}
-	classes, err := e.classes.Get(size, func() (n int, err error) {
+	classes, err := e.widths.Get(size, func() (n int, err error) {
 		err = e.sketch(size, func(p *Pass) { n = p.Classes() })
 		return n, err
 	})
@@ -42,8 +42,9 @@ func (e *Explainer) inRows(j job, size images.Size) (int, error) {
 	}
 	k := classes
 	if j.output == topClasses {
-		if k = j.target.k; k > classes {
-			return 0, checkTop(k, classes, j.spec.Name)
+		k = j.target.k
+		if err := checkTop(k, classes, j.spec.Name); err != nil {
+			return 0, err
 		}
 	}
 	if k < manyMaps {
@@ -69,7 +70,12 @@ func (e *Explainer) rows(ctx context.Context, j job, p part, k int) (b batch, er
 	if err != nil {
 		return b, err
 	}
-	run := func(rows []row) (batch, error) { return e.runRows(ctx, g, own, p.x.N, rows) }
+	bytes := 0
+	for _, a := range own {
+		bytes += 4 * len(a.values) / p.x.N
+	}
+	step := e.devices.ChunkSize(p.x.N*k, max(1, min(e.opts.Chunk, rowBytes/bytes)))
+	run := func(rows []row) (batch, error) { return e.runRows(ctx, g, own, p.x.N, step, rows) }
 	var all []row
 	if j.output == allClasses {
 		for i := range p.x.N {
@@ -109,13 +115,8 @@ func byScore(scores []float32) []int {
 }
 
 // runRows makes the maps of rows of n images whose activations, and what passes beside them,
-// are known.
-func (e *Explainer) runRows(ctx context.Context, g *exec.Graph, own []array, n int, rows []row) (all batch, err error) {
-	bytes := 0
-	for _, a := range own {
-		bytes += 4 * len(a.values) / n
-	}
-	step := e.devices.ChunkSize(len(rows), max(1, min(e.opts.Chunk, rowBytes/bytes)))
+// are known, step of them at a time.
+func (e *Explainer) runRows(ctx context.Context, g *exec.Graph, own []array, n, step int, rows []row) (all batch, err error) {
 	for start := 0; start < len(rows); start += step {
 		if err := ctx.Err(); err != nil {
 			return all, err
@@ -141,7 +142,7 @@ func (e *Explainer) runRows(ctx context.Context, g *exec.Graph, own []array, n i
 		if err != nil {
 			return all, err
 		}
-		all.add(b.first(known, step))
+		all.add(b.rows(0, known, step))
 	}
 	return all, nil
 }
@@ -154,17 +155,6 @@ func (a array) rows(some []row, n int) *tensors.Tensor {
 	}
 	return tensors.FromFlatDataAndDimensions(values, append([]int{len(some)}, a.dims[1:]...)...)
 }
-
-// first are the first rows of n.
-func (b batch) first(rows, n int) batch {
-	b.maps, b.scores = before(b.maps, rows, n), before(b.scores, rows, n)
-	b.predicted, b.chosen = before(b.predicted, rows, n), before(b.chosen, rows, n)
-	b.finite, b.misfit = before(b.finite, rows, n), before(b.misfit, rows, n)
-	b.score, b.marks, b.total = before(b.score, rows, n), before(b.marks, rows, n), before(b.total, rows, n)
-	return b
-}
-
-func before[T any](values []T, rows, n int) []T { return values[:len(values)/n*rows] }
 
 // add adds the rows of another batch.
 func (b *batch) add(c batch) {
@@ -181,7 +171,7 @@ func (b batch) ofImages(n, k int) batch {
 	images := b
 	images.k, images.scores, images.predicted, images.finite, images.misfit = k, nil, nil, nil, nil
 	for i := range n {
-		of := b.from(i*k, n*k).first(k, (n-i)*k)
+		of := b.rows(i*k, (i+1)*k, n*k)
 		images.scores = append(images.scores, of.scores[:b.classes]...)
 		images.predicted = append(images.predicted, of.predicted[0])
 		finite := true

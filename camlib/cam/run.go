@@ -145,7 +145,7 @@ func (e *Explainer) run(ctx context.Context, j job, p part, step int) (*Result, 
 		end := min(start+step, p.x.N)
 		begin := max(0, end-step) // the last run goes over some images again rather than have another graph compiled
 		b, err := e.batch(ctx, j, p.cut(begin, end))
-		b = b.from(start-begin, end-begin)
+		b = b.rows(start-begin, end-begin, end-begin)
 		var bad []int
 		if err == nil {
 			bad, err = b.check(j, p.cut(start, end))
@@ -230,24 +230,25 @@ type batch struct {
 	weights, bias             []float32
 }
 
-// from returns what a run of n images gave from one of them on.
-func (b batch) from(first, n int) batch {
-	b.maps, b.scores = after(b.maps, first, n), after(b.scores, first, n)
-	b.predicted, b.chosen = after(b.predicted, first, n), after(b.chosen, first, n)
-	b.finite, b.misfit = after(b.finite, first, n), after(b.misfit, first, n)
-	b.score, b.marks = after(b.score, first, n), after(b.marks, first, n)
-	b.total, b.act = after(b.total, first, n), after(b.act, first, n)
-	b.perturbed = after(b.perturbed, first, n)
+// rows returns what is of the images from one on to another, of n.
+func (b batch) rows(from, to, n int) batch {
+	b.maps, b.scores = between(b.maps, from, to, n), between(b.scores, from, to, n)
+	b.predicted, b.chosen = between(b.predicted, from, to, n), between(b.chosen, from, to, n)
+	b.finite, b.misfit = between(b.finite, from, to, n), between(b.misfit, from, to, n)
+	b.score, b.marks = between(b.score, from, to, n), between(b.marks, from, to, n)
+	b.total, b.act = between(b.total, from, to, n), between(b.act, from, to, n)
+	b.perturbed = between(b.perturbed, from, to, n)
 	return b
 }
 
-func after[T any](values []T, first, n int) []T { return values[len(values)/n*first:] }
+// between returns the values of the images from one on to another, of n.
+func between[T any](values []T, from, to, n int) []T {
+	each := len(values) / n
+	return values[from*each : to*each]
+}
 
 // of returns the values of image i, of n.
-func of[T any](values []T, i, n int) []T {
-	each := len(values) / n
-	return values[i*each : (i+1)*each]
-}
+func of[T any](values []T, i, n int) []T { return between(values, i, i+1, n) }
 
 // check returns the images that a closed form does not fit, and what makes the maps of
 // others unfit for use.

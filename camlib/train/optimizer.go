@@ -149,26 +149,26 @@ func checkRates(rates map[string]float64, net *network.Network) error {
 	return nil
 }
 
-// moment is when a step is: numbers that all weights share, float32 scalars.
-type moment struct {
+// instant is when a step is: numbers that all weights share, float32 scalars.
+type instant struct {
 	rate, number  *Node // the learning rate, and the number of the step, from 1
 	first, second *Node // 1/(1 − β₁ᵗ) and 1/(1 − β₂ᵗ), by which Adam's moments are unbiased
 }
 
 const beta1, beta2 = 0.9, 0.999
 
-// momentOf is the moment that a [nowTensor] is of.
-func momentOf(now *Node) moment {
+// instantOf is the instant that a [nowTensor] is of.
+func instantOf(now *Node) instant {
 	at := func(i int) *Node { return Reshape(Slice(now, AxisElem(i))) }
 	unbiasing := func(beta float64) *Node {
 		b := Scalar(now.Graph(), now.DType(), beta)
 		return nn.Settled(Reciprocal(OneMinus(Pow(b, at(1))))) // its powers are long to compile
 	}
-	return moment{at(0), at(1), unbiasing(beta1), unbiasing(beta2)}
+	return instant{at(0), at(1), unbiasing(beta1), unbiasing(beta2)}
 }
 
 // build builds the update of a weight by its gradient.
-func (u update) build(store *model.Store, v *model.Variable, grad *Node, now moment) {
+func (u update) build(store *model.Store, v *model.Variable, grad *Node, now instant) {
 	g := grad.Graph()
 	grad = ConvertDType(grad, dtypes.Float32)
 	moment := func(what string, next func(old *Node) *Node) *Node {
@@ -203,7 +203,7 @@ func (u update) build(store *model.Store, v *model.Variable, grad *Node, now mom
 //	a ← d a + (1 − d) v,   d = min(average, t/(t + 9)),
 //
 // so that the first steps, from weights that nobody trained, are soon forgotten.
-func (u update) buildAverage(store *model.Store, v *model.Variable, now moment) {
+func (u update) buildAverage(store *model.Store, v *model.Variable, now instant) {
 	a := store.GetVariable(kept(average, v.Path()))
 	if a == nil {
 		return

@@ -213,7 +213,7 @@ func committer(net *network.Network, g *Graph) func(loss *Node, gradients map[st
 				keep(v)
 			}
 		}
-		at := momentOf(now)
+		at := instantOf(now)
 		for v := range net.Variables() {
 			if grad := gradients[v.Path()]; grad != nil {
 				u.build(net.Store, v, grad, at)

@@ -65,13 +65,7 @@ func columnsConvolution(x, w *Node) *Node {
 // columns has for each pixel of x its 3×3 neighbourhood as a row of 9·in numbers.
 func columns(x *Node) *Node {
 	d := x.Shape().Dimensions
-	x = PadSides(x, 1)
-	var all []*Node
-	for i := range 3 {
-		for j := range 3 {
-			all = append(all, Slice(x, AxisRange(), AxisRange(i, i+d[1]), AxisRange(j, j+d[2])))
-		}
-	}
+	all := everywhere.taps(PadSides(x, 1), []int{3, 3})
 	return Reshape(Concatenate(all, -1), d[0]*d[1]*d[2], 9*d[3])
 }
 
@@ -95,9 +89,7 @@ func manyOutputs(w *Node) bool { return w.Shape().Dim(3) >= 64 }
 // tiledConvolution is Winograd's convolution, see winograd.go. Its gradient is that
 // of directConvolution.
 func tiledConvolution(x, w *Node) *Node {
-	d := x.Shape().Dimensions
-	y := winogradConvolve(winogradInput(x), winogradKernel(w), d[0], d[1], d[2])
-	return WithGradient(y, []*Node{x, w}, func(dy *Node) []*Node {
+	return WithGradient(tiled(x, w), []*Node{x, w}, func(dy *Node) []*Node {
 		return Gradient(ReduceAllSum(Mul(directConvolution(x, w), StopGradient(dy))), x, w)
 	})
 }

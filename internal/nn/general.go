@@ -19,6 +19,9 @@ type Window struct {
 	Plain bool
 }
 
+// everywhere is the window of a kernel that steps over no place.
+var everywhere = Window{Strides: [2]int{1, 1}, Dilations: [2]int{1, 1}}
+
 // reach is how many places a kernel of so many spans along an axis.
 func (w Window) reach(axis, kernel int) int { return (kernel-1)*w.Dilations[axis] + 1 }
 
@@ -71,7 +74,8 @@ func product(x, kernel *Node) *Node {
 // the tiles'. A form that is no faster than another takes longer to compile.
 func (w Window) byWinograd(x, kernel *Node) bool {
 	d, k := x.Shape().Dimensions, kernel.Shape().Dimensions
-	same := Window{Strides: [2]int{1, 1}, Dilations: [2]int{1, 1}, Pads: [2][2]int{{1, 1}, {1, 1}}}
+	same := everywhere
+	same.Pads = [2][2]int{{1, 1}, {1, 1}}
 	return w == same && k[0] == 3 && k[1] == 3 && k[2]*k[3] >= 40*(k[2]+k[3]) && d[0]*tilesOf(d[1])*tilesOf(d[2]) >= 32
 }
 
@@ -185,7 +189,7 @@ func (w Window) shifts(x, kernel *Node, steps [2]int) *Node {
 	return y
 }
 
-// padded is x with zeros on its sides and, between its places, so many steps.
+// padded is x with zeros on its sides and, between its places, so many steps. It has no gradient.
 func (w Window) padded(x *Node, steps [2]int) *Node {
 	pads := make([]compute.PadAxis, 3)
 	for i, p := range w.Pads {
@@ -195,7 +199,7 @@ func (w Window) padded(x *Node, steps [2]int) *Node {
 }
 
 // taps are, for each place of a kernel row by row, the places of x, [n, h, w, c], that it meets,
-// [n, oh, ow, c]. They have no gradient.
+// [n, oh, ow, c].
 func (w Window) taps(x *Node, kernel []int) (all []*Node) {
 	part := func(axis, at int) SliceAxisSpec {
 		size := (x.Shape().Dim(1+axis) - w.reach(axis, kernel[axis])) / w.Strides[axis]
