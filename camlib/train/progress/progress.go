@@ -37,9 +37,11 @@ func loss(c float64) string {
 	return fmt.Sprintf("%.4f", c)
 }
 
-// The line in a terminal is renewed five times a second, a log gets one a minute.
+// The line in a terminal is renewed five times a second. A log gets one soon, which says that the
+// work has begun and how long it will take, and then one a minute.
 const (
 	terminalEvery = 200 * time.Millisecond
+	logFirst      = 5 * time.Second
 	logEvery      = time.Minute
 )
 
@@ -57,7 +59,7 @@ type Lines struct {
 
 // New returns Lines that write to out, as to a terminal if it is one.
 func New(out io.Writer) *Lines {
-	l := &Lines{out: out, last: time.Now()}
+	l := &Lines{out: out, last: time.Now().Add(logFirst - logEvery)}
 	if f, ok := out.(*os.File); ok {
 		l.terminal = term.IsTerminal(int(f.Fd()))
 	}

@@ -63,3 +63,15 @@ func TestLinesInATerminalAndElsewhere(t *testing.T) {
 		})
 	}
 }
+
+// TestALogBeginsSoon: whoever looks into a log need not wait a minute to see that it goes on.
+func TestALogBeginsSoon(t *testing.T) {
+	var out strings.Builder
+	l := New(&out)
+	l.last = l.last.Add(-5 * time.Second) // as if it had been made then
+	l.Step(step)
+	l.Step(step)
+	if want := stepLine + "\n"; out.String() != want {
+		t.Errorf("after five seconds %q, want %q", out.String(), want)
+	}
+}
