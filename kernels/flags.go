@@ -39,7 +39,7 @@ func (s *setup) flags(ctx context.Context) (string, bool, error) {
 	if best.err != nil {
 		return "not measured: " + lastLine(best.err), false, nil
 	}
-	if err := atomicfile.WriteFile(file, []byte(strings.TrimSpace(wheel.always+" "+best.flags)+"\n")); err != nil {
+	if err := atomicfile.WriteFile(file, wheel.flagsFile(best.flags)); err != nil {
 		return "", false, err
 	}
 	var all []string
@@ -116,7 +116,7 @@ type worker struct {
 
 func (s *setup) worker(ctx context.Context, flags string) (*worker, error) {
 	w := &worker{cmd: s.Command(ctx, s.camlab, "doctor", "--sample")}
-	w.cmd.Env = append(w.cmd.Env, plugin.PathEnv+"="+s.pluginDir, "XLA_FLAGS="+wheel.always+" "+flags)
+	w.cmd.Env = append(w.cmd.Env, plugin.PathEnv+"="+s.pluginDir, "XLA_FLAGS="+wheel.own+" "+flags)
 	w.cmd.Stderr = &w.log
 	in, err := w.cmd.StdinPipe()
 	if err != nil {

@@ -26,12 +26,13 @@ var wheel = pluginWheel{
 	sha256:   "1319390d948b39f69f7dade496b7c385149d9ca6097a6b62114da113216d9ad1",
 	platform: "linux/amd64",
 	library:  "lammps_jax_pjrt_cpu/pjrt_c_api_cpu_plugin.so",
-	always:   "--xla_backend_extra_options=xla_cpu_disable_new_fusion_emitters",
+	own:      "--xla_backend_extra_options=xla_cpu_disable_new_fusion_emitters",
 	flags: []string{
 		"--xla_cpu_use_onednn=true --xla_cpu_experimental_onednn_custom_call=true",
 		"--xla_cpu_experimental_ynn_fusion_type=dot",
 		"",
 	},
+	foreign: "--xla_cpu_experimental_ynn_fusion_type=individual_dot,individual_convolution",
 }
 
 type pluginWheel struct {
@@ -39,16 +40,26 @@ type pluginWheel struct {
 	sha256        string // of the .whl file
 	platform      string // GOOS/GOARCH
 	library       string // path of the plugin inside
-	// always are XLA_FLAGS to run it with: XLA's former emitters of fused loops, which take half
-	// the time to compile and whose code is as fast (decision 78).
-	always string
-	// flags are more of them, of which setup measures the fastest and takes the first
-	// that is as good. Results differ by rounding alone.
+	// own are XLA_FLAGS for camlab's own networks: XLA's former emitters of fused loops, which
+	// take half the time to compile them and whose code is as fast (decision 78).
+	own string
+	// flags are more of them, of which setup measures the fastest and takes the first that is
+	// as good. Results differ by rounding alone.
 	flags []string
+	// foreign are XLA_FLAGS for networks from files: YNN multiplies and convolves, but takes in
+	// nothing around that (decision 80).
+	foreign string
+}
+
+// flagsFile is the text of a [plugin.FlagsFile] with some of the flags.
+func (w pluginWheel) flagsFile(flags string) []byte {
+	return fmt.Appendf(nil, "%s\n%s\n", strings.TrimSpace(w.own+" "+flags), w.foreign)
 }
 
 // stamp changes when what is installed does.
-func (w pluginWheel) stamp() string { return w.sha256 + " " + w.always + strings.Join(w.flags, "|") }
+func (w pluginWheel) stamp() string {
+	return strings.Join(append([]string{w.sha256, w.own, w.foreign}, w.flags...), "|")
+}
 
 func (w pluginWheel) String() string { return "PyPI " + w.name + " " + w.version }
 
@@ -131,7 +142,7 @@ func (w pluginWheel) unpack(file, dir string) error {
 	if len(w.flags) == 0 {
 		return nil
 	}
-	return atomicfile.WriteFile(filepath.Join(dir, plugin.FlagsFile), []byte(w.flags[0]+"\n"))
+	return atomicfile.WriteFile(filepath.Join(dir, plugin.FlagsFile), w.flagsFile(w.flags[0]))
 }
 
 // extract writes one file of an archive whole or not at all.

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -74,8 +72,8 @@ func avx2(ctx context.Context, b *bench) ([]table, error) {
 	if err != nil {
 		return nil, err
 	}
-	flags, err := os.ReadFile(filepath.Join(filepath.Dir(path), plugin.FlagsFile))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	flags, _, err := plugin.Flags(path)
+	if err != nil {
 		return nil, err
 	}
 	limits := []string{"ONEDNN_MAX_CPU_ISA=AVX2", "DNNL_MAX_CPU_ISA=AVX2", "MKL_ENABLE_INSTRUCTIONS=AVX2", "ATEN_CPU_CAPABILITY=avx2"}
@@ -83,7 +81,7 @@ func avx2(ctx context.Context, b *bench) ([]table, error) {
 	for _, k := range []kind{ours, pyTorch, pyTorchM, compiled, tensorFlow, jax} {
 		xla := "XLA_FLAGS=--xla_cpu_max_isa=AVX2"
 		if k.peer == "" {
-			xla += " " + strings.TrimSpace(string(flags))
+			xla += " " + flags
 		}
 		k.env = slices.Concat(k.env, limits, []string{xla})
 		kinds = append(kinds, k)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"sort"
 	"strings"
@@ -41,9 +40,11 @@ func checkPlugin(ctx context.Context, env kernels.Env) finding {
 		}
 		return failed(mend, "%s (%s) does not compute: %v", path, source, err)
 	}
-	flags, err := os.ReadFile(filepath.Join(filepath.Dir(path), plugin.FlagsFile))
-	if err == nil {
-		source += ", XLA_FLAGS=" + strings.TrimSpace(string(flags))
+	if own, foreign, err := plugin.Flags(path); err == nil && own+foreign != "" {
+		source += ", XLA_FLAGS=" + own
+		if foreign != own {
+			source += ", for networks from files " + foreign
+		}
 		if dir := compiled.Dir(); dir != "" {
 			source += ", what it compiles is kept in " + dir
 		}

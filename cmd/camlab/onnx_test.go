@@ -208,7 +208,7 @@ func TestExplainUnderOneDNN(t *testing.T) {
 	if err := os.Symlink(library, filepath.Join(here, plugin.FileName("cpu"))); err != nil {
 		t.Fatal(err)
 	}
-	write(t, filepath.Join(here, plugin.FlagsFile), []byte(flags))
+	write(t, filepath.Join(here, plugin.FlagsFile), []byte(flags+"\n\n"))
 	explain := func(out string, env ...string) (string, error) {
 		c := exec.Command(os.Args[0], "explain", "--model", filepath.Join(dir, "residual_legacy.onnx"), "--input", filepath.Join(dir, "residual_x.npy"),
 			"--method", "gradcam", "--out", out, "--pictures=false")

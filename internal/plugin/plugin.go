@@ -34,50 +34,60 @@ func (noCgo) Error() string {
 func (noCgo) Is(target error) bool { return target == ErrNotFound }
 
 // FlagsFile is the name of a file beside a plugin that holds the XLA_FLAGS which
-// that plugin is to run with. They belong to the plugin because an XLA that does
-// not know a flag ends the process.
+// that plugin is to run with: on its first line those for camlab's own networks, on the
+// second, if there is one, those for [RunForeign]. They belong to the plugin because an XLA
+// that does not know a flag ends the process.
 const FlagsFile = "XLA_FLAGS"
 
 // foreign says that this process runs graphs from files of other programs.
 var foreign atomic.Bool
 
-// RunForeign says that this process is to run graphs from files of other programs: flags
-// under which XLA ends the process for some graphs are left out by [ApplyFlags] from then
-// on. Those are oneDNN's, which has no primitive for some convolutions ("could not create a
-// primitive descriptor") and gains nothing on such networks.
+// RunForeign says that this process is to run graphs from files of other programs: [ApplyFlags]
+// uses the flags for those from then on. Flags that make camlab's own networks fast may make
+// others slow, or XLA end the process.
 func RunForeign() { foreign.Store(true) }
 
-// Fragile returns those of some XLA_FLAGS that [RunForeign] is about.
-func Fragile(flags string) (fragile []string) {
-	for _, f := range strings.Fields(flags) {
-		if isFragile(f) {
-			fragile = append(fragile, f)
-		}
-	}
-	return fragile
+// Fragile returns those of some XLA_FLAGS under which XLA ends the process for some graphs:
+// oneDNN's, which has no primitive for some convolutions ("could not create a primitive
+// descriptor").
+func Fragile(flags string) []string {
+	return slices.DeleteFunc(strings.Fields(flags), func(f string) bool { return !strings.Contains(f, "onednn") })
 }
 
-func isFragile(flag string) bool { return strings.Contains(flag, "onednn") }
+// Flags returns what the FlagsFile of the plugin at path says, if it has one.
+func Flags(path string) (own, foreign string, err error) {
+	data, err := os.ReadFile(filepath.Join(filepath.Dir(path), FlagsFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", "", nil
+	}
+	if err != nil {
+		return "", "", fmt.Errorf("plugin: flags: %w", err)
+	}
+	own, foreign, two := strings.Cut(strings.TrimSuffix(string(data), "\n"), "\n")
+	if !two {
+		foreign = own
+	}
+	return strings.TrimSpace(own), strings.TrimSpace(foreign), nil
+}
 
-// ApplyFlags puts the flags of the plugin at path, if it has a FlagsFile, into
-// the environment of this process, unless that has its own. It has an effect
+// ApplyFlags puts the flags of the plugin at path, if it has any, into the
+// environment of this process, unless that has its own. It has an effect
 // only before the first plugin is loaded.
 func ApplyFlags(path string) error {
 	if _, ok := os.LookupEnv("XLA_FLAGS"); ok {
 		return nil
 	}
-	flags, err := os.ReadFile(filepath.Join(filepath.Dir(path), FlagsFile))
-	if errors.Is(err, fs.ErrNotExist) {
+	flags, foreigners, err := Flags(path)
+	if err != nil {
+		return err
+	}
+	if foreign.Load() {
+		flags = foreigners
+	}
+	if flags == "" {
 		return nil
 	}
-	if err != nil {
-		return fmt.Errorf("plugin: flags: %w", err)
-	}
-	list := strings.Fields(string(flags))
-	if foreign.Load() {
-		list = slices.DeleteFunc(list, isFragile)
-	}
-	return os.Setenv("XLA_FLAGS", strings.Join(list, " "))
+	return os.Setenv("XLA_FLAGS", flags)
 }
 
 // Find returns the absolute path of the PJRT plugin for a device, "cpu" or

@@ -110,20 +110,30 @@ func TestFlagsAreThoseBesideThePlugin(t *testing.T) {
 	if got := apply(); got != "" {
 		t.Errorf("a plugin without flags: XLA_FLAGS = %q, want none", got)
 	}
-	if err := os.WriteFile(filepath.Join(filepath.Dir(path), FlagsFile), []byte("--fast\n"), 0o644); err != nil {
-		t.Fatal(err)
+	write := func(text string) {
+		t.Helper()
+		os.Unsetenv("XLA_FLAGS")
+		if err := os.WriteFile(filepath.Join(filepath.Dir(path), FlagsFile), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if got := apply(); got != "--fast" {
-		t.Errorf("XLA_FLAGS = %q, want the plugin's --fast", got)
-	}
-	os.Unsetenv("XLA_FLAGS")
-	if err := os.WriteFile(filepath.Join(filepath.Dir(path), FlagsFile), []byte("--xla_cpu_use_onednn=true --fast --xla_cpu_experimental_onednn_custom_call=true\n"), 0o644); err != nil {
-		t.Fatal(err)
+	write("--fast --custom\n--safe\n")
+	if got := apply(); got != "--fast --custom" {
+		t.Errorf("XLA_FLAGS = %q, want those of the first line", got)
 	}
 	RunForeign()
 	t.Cleanup(func() { foreign.Store(false) })
-	if got := apply(); got != "--fast" {
-		t.Errorf("to run foreign graphs: XLA_FLAGS = %q, want them without oneDNN's", got)
+	os.Unsetenv("XLA_FLAGS")
+	if got := apply(); got != "--safe" {
+		t.Errorf("to run foreign graphs: XLA_FLAGS = %q, want those of the second line", got)
+	}
+	write("--all\n")
+	if got := apply(); got != "--all" {
+		t.Errorf("of a file of one line: XLA_FLAGS = %q, want it", got)
+	}
+	write("--fast\n\n")
+	if got := apply(); got != "" {
+		t.Errorf("of an empty second line: XLA_FLAGS = %q, want none", got)
 	}
 	os.Setenv("XLA_FLAGS", "--mine")
 	if got := apply(); got != "--mine" {
