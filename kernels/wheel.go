@@ -32,7 +32,7 @@ var wheel = pluginWheel{
 		"--xla_cpu_experimental_ynn_fusion_type=dot",
 		"",
 	},
-	foreign: "--xla_cpu_experimental_ynn_fusion_type=individual_dot,individual_convolution",
+	foreign: "--xla_cpu_experimental_ynn_fusion_type=individual_dot,individual_convolution --xla_cpu_prefer_vector_width=512",
 }
 
 type pluginWheel struct {
@@ -47,7 +47,7 @@ type pluginWheel struct {
 	// as good. Results differ by rounding alone.
 	flags []string
 	// foreign are XLA_FLAGS for networks from files: YNN multiplies and convolves, but takes in
-	// nothing around that (decision 80).
+	// nothing around that, and loops use all of AVX-512, if there is any (decision 80).
 	foreign string
 }
 

@@ -27,7 +27,7 @@ type part struct {
 }
 
 var parts = []part{
-	{"training", training}, {"best", bestTraining}, {"epoch", epoch}, {"maps", heatMaps}, {"start", start}, {"growth", growth}, {"avx2", avx2}, {"networks", networks},
+	{"training", training}, {"best", bestTraining}, {"epoch", epoch}, {"maps", heatMaps}, {"start", start}, {"growth", growth}, {"avx2", avx2}, {"networks", networks}, {"first", firstMaps},
 }
 
 // item is a row: work, and the batch sizes of which each contestant takes its best.
