@@ -12,6 +12,7 @@ import (
 	"github.com/camlab-go/camlab/camlib/network"
 	"github.com/camlab-go/camlab/camlib/score"
 	"github.com/camlab-go/camlab/internal/backend"
+	"github.com/camlab-go/camlab/internal/failure"
 )
 
 // training is a running [Train].
@@ -330,12 +331,12 @@ func (t *training) interrupted(ctx context.Context) error {
 	p := t.state.Position
 	where := fmt.Sprintf("train: stopped in epoch %d after %d steps", p.Epoch+1, p.Step)
 	if t.config.Dir == "" {
-		return fmt.Errorf("%s, nothing saved: no checkpoint folder was given: %w", where, ctx.Err())
+		return failure.New(ctx.Err(), "%s, nothing saved: no checkpoint folder was given", where)
 	}
 	if err := t.save(); err != nil {
 		return fmt.Errorf("%s, and the checkpoint could not be saved: %w", where, err)
 	}
-	return fmt.Errorf("%s; train again with the same settings and folder %s to go on from there: %w", where, t.config.Dir, ctx.Err())
+	return failure.New(ctx.Err(), "%s; train again with the same settings and folder %s to go on from there", where, t.config.Dir)
 }
 
 // save checks what the training has come to and writes the checkpoint, and after

@@ -133,18 +133,23 @@ func newRunsCompare() *cobra.Command {
 				if err := readyForPNG(figure); err != nil {
 					return fmt.Errorf("runs compare: --figure: %w", err)
 				}
-				picture, err := runs.CurvesOf(all)
-				if err != nil {
-					return err
-				}
-				if err := atomicfile.WriteFile(figure, picture); err != nil {
-					return fmt.Errorf("runs compare: --figure: %w", err)
-				}
 			}
 			if asJSON {
-				return printJSON(cmd.OutOrStdout(), c)
+				err = printJSON(cmd.OutOrStdout(), c)
+			} else {
+				err = c.Write(cmd.OutOrStdout())
 			}
-			return c.Write(cmd.OutOrStdout())
+			if err != nil || figure == "" {
+				return err
+			}
+			picture, err := runs.CurvesOf(all)
+			if err != nil {
+				return err
+			}
+			if err := atomicfile.WriteFile(figure, picture); err != nil {
+				return fmt.Errorf("runs compare: --figure: %w", err)
+			}
+			return nil
 		},
 	}
 	c.Flags().StringVar(&figure, "figure", "", "`file`, .png, for a picture of the curves of up to six trainings: loss and accuracy")

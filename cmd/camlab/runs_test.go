@@ -136,6 +136,11 @@ func TestRunsCompare(t *testing.T) {
 	if got := fmt.Sprint(compared); err != nil || got != "{[{a {15}} {b {15}}] [{batch size (images) [125 250]}]}" {
 		t.Errorf("--json: %v, %s", err, got)
 	}
+	mkdir(t, "begun")
+	write(t, "begun/steps.jsonl", nil)
+	if out, err := command(t, "runs", "compare", "a", "begun", "--figure", "none.png"); err == nil || !strings.Contains(out, "settings that differ") {
+		t.Errorf("with a run that has no curves: %v, want the table too\n%s", err, out)
+	}
 }
 
 func TestRunsExport(t *testing.T) {
