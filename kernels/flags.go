@@ -19,8 +19,9 @@ import (
 )
 
 // flags finds out which of the wheel's flags are the fastest on this machine, by a
-// piece of a training step, and records them beside the plugin. Which they are
-// depends on the processor: with AVX-512 and without, the order is another.
+// piece of a training step and by blocks of networks from files, and records them beside the
+// plugin. Which they are depends on the processor: with AVX-512 and without, the order is
+// another.
 func (s *setup) flags(ctx context.Context) (string, bool, error) {
 	file := filepath.Join(s.pluginDir, plugin.FlagsFile)
 	if s.report.PluginSource != wheel.String() && s.report.Plugin != filepath.Join(s.pluginDir, plugin.FileName("cpu")) {
@@ -31,25 +32,33 @@ func (s *setup) flags(ctx context.Context) (string, bool, error) {
 		return "up to date", false, nil
 	}
 	s.say("XLA flags", "measuring which are the fastest here")
-	times, err := s.timeFlags(ctx, wheel.flags)
-	if err != nil {
+	var chosen, said []string
+	for _, of := range []struct {
+		sample, text string
+		flags        []string
+	}{{"own", "chosen", wheel.own}, {"files", "for networks from files", wheel.foreign}} {
+		times, err := s.timeFlags(ctx, of.sample, of.flags)
+		if err != nil {
+			return "", false, err
+		}
+		best := fastest(times)
+		if best.err != nil {
+			return "not measured: " + lastLine(best.err), false, nil
+		}
+		var all []string
+		for _, t := range times {
+			all = append(all, t.String())
+		}
+		chosen = append(chosen, best.flags)
+		said = append(said, fmt.Sprintf("%s: %s (%s; all: %s)", of.text, best.flags, best, strings.Join(all, ", ")))
+	}
+	if err := atomicfile.WriteFile(file, flagsFile(chosen[0], chosen[1])); err != nil {
 		return "", false, err
 	}
-	best := fastest(times)
-	if best.err != nil {
-		return "not measured: " + lastLine(best.err), false, nil
-	}
-	if err := atomicfile.WriteFile(file, wheel.flagsFile(best.flags)); err != nil {
-		return "", false, err
-	}
-	var all []string
-	for _, t := range times {
-		all = append(all, t.String())
-	}
-	return "chosen: " + best.String() + "; of " + strings.Join(all, ", "), true, s.setStamp("flags", want)
+	return strings.Join(said, "; "), true, s.setStamp("flags", want)
 }
 
-// timing is what a piece of a training step took, the median of some turns.
+// timing is what a sample took, the median of some turns.
 type timing struct {
 	flags   string
 	seconds float64
@@ -57,11 +66,10 @@ type timing struct {
 }
 
 func (t timing) String() string {
-	name := cmp.Or(t.flags, "no flags")
 	if t.err != nil {
-		return name + " (fails)"
+		return "fails"
 	}
-	return fmt.Sprintf("%s (%.0f ms)", name, t.seconds*1000)
+	return fmt.Sprintf("%.0f ms", t.seconds*1000)
 }
 
 // fastest is the first that takes at most a twentieth longer than the least.
@@ -72,12 +80,12 @@ func fastest(times []timing) timing {
 
 // timeFlags has a process for each of the flags do the same work in turns, so that
 // what else the machine does meets all of them. It fails only when interrupted.
-func (s *setup) timeFlags(ctx context.Context, flags []string) ([]timing, error) {
+func (s *setup) timeFlags(ctx context.Context, sample string, flags []string) ([]timing, error) {
 	const turns = 9
 	times, took := make([]timing, len(flags)), make([][]float64, len(flags))
 	var workers []*worker
 	for i, f := range flags {
-		w, err := s.worker(ctx, f)
+		w, err := s.worker(ctx, sample, f)
 		times[i] = timing{f, maxSeconds, err}
 		workers = append(workers, w)
 		if err == nil {
@@ -114,9 +122,9 @@ type worker struct {
 	log bytes.Buffer
 }
 
-func (s *setup) worker(ctx context.Context, flags string) (*worker, error) {
-	w := &worker{cmd: s.Command(ctx, s.camlab, "doctor", "--sample")}
-	w.cmd.Env = append(w.cmd.Env, plugin.PathEnv+"="+s.pluginDir, "XLA_FLAGS="+wheel.own+" "+flags)
+func (s *setup) worker(ctx context.Context, sample, flags string) (*worker, error) {
+	w := &worker{cmd: s.Command(ctx, s.camlab, "doctor", "--sample", sample)}
+	w.cmd.Env = append(w.cmd.Env, plugin.PathEnv+"="+s.pluginDir, "XLA_FLAGS="+flags)
 	w.cmd.Stderr = &w.log
 	in, err := w.cmd.StdinPipe()
 	if err != nil {

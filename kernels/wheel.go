@@ -11,6 +11,7 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/camlab-go/camlab/internal/atomicfile"
@@ -26,39 +27,39 @@ var wheel = pluginWheel{
 	sha256:   "1319390d948b39f69f7dade496b7c385149d9ca6097a6b62114da113216d9ad1",
 	platform: "linux/amd64",
 	library:  "lammps_jax_pjrt_cpu/pjrt_c_api_cpu_plugin.so",
-	own:      "--xla_backend_extra_options=xla_cpu_disable_new_fusion_emitters",
-	flags: []string{
-		"--xla_cpu_use_onednn=true --xla_cpu_experimental_onednn_custom_call=true",
-		"--xla_cpu_experimental_ynn_fusion_type=dot",
-		"",
+	own: []string{
+		formerEmitters + " --xla_cpu_use_onednn=true --xla_cpu_experimental_onednn_custom_call=true",
+		formerEmitters + " --xla_cpu_experimental_ynn_fusion_type=dot",
+		formerEmitters,
 	},
-	foreign: "--xla_cpu_experimental_ynn_fusion_type=individual_dot,individual_convolution --xla_cpu_prefer_vector_width=512",
+	foreign: []string{
+		"--xla_cpu_experimental_ynn_fusion_type=individual_dot,individual_convolution --xla_cpu_prefer_vector_width=512",
+		formerEmitters + " --xla_cpu_experimental_ynn_fusion_type=individual_dot,individual_convolution --xla_cpu_prefer_vector_width=512",
+		"--xla_cpu_prefer_vector_width=512",
+	},
 }
+
+// formerEmitters has XLA compile fused loops as it did before its new emitters, which take twice
+// as long for camlab's own networks and whose code is no faster there.
+const formerEmitters = "--xla_backend_extra_options=xla_cpu_disable_new_fusion_emitters"
 
 type pluginWheel struct {
 	name, version string
 	sha256        string // of the .whl file
 	platform      string // GOOS/GOARCH
 	library       string // path of the plugin inside
-	// own are XLA_FLAGS for camlab's own networks: XLA's former emitters of fused loops, which
-	// take half the time to compile them and whose code is as fast (decision 78).
-	own string
-	// flags are more of them, of which setup measures the fastest and takes the first that is
-	// as good. Results differ by rounding alone.
-	flags []string
-	// foreign are XLA_FLAGS for networks from files: YNN multiplies and convolves, but takes in
-	// nothing around that, and loops use all of AVX-512, if there is any (decision 80).
-	foreign string
+	// own and foreign are XLA_FLAGS for camlab's own networks and for networks from files, of
+	// which setup measures the fastest and takes the first that is as good (decisions 78 and
+	// 80). Under none of foreign does XLA end the process. Results differ by rounding alone.
+	own, foreign []string
 }
 
-// flagsFile is the text of a [plugin.FlagsFile] with some of the flags.
-func (w pluginWheel) flagsFile(flags string) []byte {
-	return fmt.Appendf(nil, "%s\n%s\n", strings.TrimSpace(w.own+" "+flags), w.foreign)
-}
+// flagsFile is the text of a [plugin.FlagsFile].
+func flagsFile(own, foreign string) []byte { return fmt.Appendf(nil, "%s\n%s\n", own, foreign) }
 
 // stamp changes when what is installed does.
 func (w pluginWheel) stamp() string {
-	return strings.Join(append([]string{w.sha256, w.own, w.foreign}, w.flags...), "|")
+	return strings.Join(slices.Concat([]string{w.sha256}, w.own, w.foreign), "|")
 }
 
 func (w pluginWheel) String() string { return "PyPI " + w.name + " " + w.version }
@@ -139,10 +140,7 @@ func (w pluginWheel) unpack(file, dir string) error {
 	if !found {
 		return fmt.Errorf("%s: no %s inside", w, w.library)
 	}
-	if len(w.flags) == 0 {
-		return nil
-	}
-	return atomicfile.WriteFile(filepath.Join(dir, plugin.FlagsFile), w.flagsFile(w.flags[0]))
+	return atomicfile.WriteFile(filepath.Join(dir, plugin.FlagsFile), flagsFile(w.own[0], w.foreign[0]))
 }
 
 // extract writes one file of an archive whole or not at all.

@@ -32,7 +32,7 @@ func TestUnpackWheel(t *testing.T) {
 		t.Fatal(err)
 	}
 	sum := sha256.Sum256(buf.Bytes())
-	good := pluginWheel{name: "p", version: "1", sha256: hex.EncodeToString(sum[:]), library: "p/plugin.so", own: "--own", flags: []string{"--first", "--second"}, foreign: "--foreign"}
+	good := pluginWheel{name: "p", version: "1", sha256: hex.EncodeToString(sum[:]), library: "p/plugin.so", own: []string{"--first", "--second"}, foreign: []string{"--third", "--fourth"}}
 
 	for _, row := range []struct {
 		rule   string
@@ -63,7 +63,7 @@ func TestUnpackWheel(t *testing.T) {
 			if data, err := os.ReadFile(path); err != nil || string(data) != "library" {
 				t.Errorf("plugin is %q, %v", data, err)
 			}
-			if data, err := os.ReadFile(filepath.Join(dir, plugin.FlagsFile)); err != nil || string(data) != "--own --first\n--foreign\n" {
+			if data, err := os.ReadFile(filepath.Join(dir, plugin.FlagsFile)); err != nil || string(data) != "--first\n--third\n" {
 				t.Errorf("flags are %q, %v, want the first until they are measured", data, err)
 			}
 			if data, err := os.ReadFile(filepath.Join(dir, "LICENSES", "LICENSE")); err != nil || string(data) != "license" {

@@ -31,8 +31,7 @@ const mendSetup = "run `camlab setup`"
 
 func newDoctor() *cobra.Command {
 	var asJSON bool
-	var probe string
-	var sample bool
+	var probe, sample string
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check everything that notebooks and training depend on",
@@ -44,8 +43,8 @@ command line alone needs: the XLA plugin and the data.`,
 			if probe != "" {
 				return probeBackend(cmd, probe)
 			}
-			if sample {
-				return timeSample(cmd)
+			if sample != "" {
+				return timeSample(cmd, sample)
 			}
 			env, err := kernels.FindEnv()
 			outside := err != nil
@@ -76,7 +75,7 @@ command line alone needs: the XLA plugin and the data.`,
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, jsonUsage)
 	c.Flags().StringVar(&probe, "probe", "", "run one small computation on this backend and print what ran it")
-	c.Flags().BoolVar(&sample, "sample", false, "for each line of input do a piece of a training step and print the seconds it took")
+	c.Flags().StringVar(&sample, "sample", "", "for each line of input do a piece of work and print the seconds it took: own, of a training step, or files, what is common in networks from files")
 	for _, own := range []string{"probe", "sample"} {
 		_ = c.Flags().MarkHidden(own) // fails only for a flag that does not exist
 	}

@@ -11,11 +11,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/spf13/cobra"
 
 	"github.com/camlab-go/camlab/camlib"
 	"github.com/camlab-go/camlab/camlib/article"
+	"github.com/camlab-go/camlab/camlib/onnx"
 	"github.com/camlab-go/camlab/internal/compiled"
 	"github.com/camlab-go/camlab/internal/plugin"
 	"github.com/camlab-go/camlab/kernels"
@@ -109,12 +111,16 @@ func probeBackend(cmd *cobra.Command, name string) error {
 }
 
 // timeSample is what `camlab setup` compares XLA's flags by.
-func timeSample(cmd *cobra.Command) error {
+func timeSample(cmd *cobra.Command, name string) error {
+	prepare, ok := map[string]func(compute.Backend) (func() error, error){"own": article.Sample, "files": onnx.Sample}[name]
+	if !ok {
+		return fmt.Errorf("doctor: --sample %q, want own or files", name)
+	}
 	b, err := camlib.Backend(camlib.XLACPU)
 	if err != nil {
 		return err
 	}
-	run, err := article.Sample(b)
+	run, err := prepare(b)
 	if err != nil {
 		return fmt.Errorf("doctor: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/camlab-go/camlab/internal/backendtest"
 	"github.com/camlab-go/camlab/internal/plugin"
 	"github.com/camlab-go/camlab/kernels"
 )
@@ -331,5 +333,27 @@ func TestDoctorOutsideACheckout(t *testing.T) {
 	}
 	if strings.Contains(text, "Jupyter") {
 		t.Errorf("doctor prints %q, want nothing of a checkout's environment", text)
+	}
+}
+
+// TestDoctorSamples: what setup measures flags by runs as often as it is asked.
+func TestDoctorSamples(t *testing.T) {
+	backendtest.XLA(t)
+	for _, name := range []string{"own", "files"} {
+		var out bytes.Buffer
+		c := newRoot()
+		c.SetArgs([]string{"doctor", "--sample", name})
+		c.SetIn(strings.NewReader("\n\n"))
+		c.SetOut(&out)
+		if err := c.ExecuteContext(t.Context()); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		var first, second float64
+		if n, err := fmt.Sscanf(out.String(), "ready\n%g\n%g\n", &first, &second); n != 2 || first <= 0 || second <= 0 {
+			t.Errorf("%s: %v, want ready and the seconds of two runs: %q", name, err, out.String())
+		}
+	}
+	if _, err := command(t, "doctor", "--sample", "mine"); err == nil || err.Error() != `doctor: --sample "mine", want own or files` {
+		t.Errorf("of another name: %v", err)
 	}
 }
