@@ -51,10 +51,13 @@ func RunForeign() { foreign.Store(true) }
 // oneDNN's, which has no primitive for some convolutions ("could not create a primitive
 // descriptor").
 func Fragile(flags string) []string {
-	return slices.DeleteFunc(strings.Fields(flags), func(f string) bool { return !strings.Contains(f, "onednn") })
+	return slices.DeleteFunc(strings.Fields(flags), func(f string) bool { return !isFragile(f) })
 }
 
-// Flags returns what the FlagsFile of the plugin at path says, if it has one.
+func isFragile(flag string) bool { return strings.Contains(flag, "onednn") }
+
+// Flags returns what the FlagsFile of the plugin at path says, if it has one. Of one line, as
+// setup wrote it once, foreign is what is not [Fragile].
 func Flags(path string) (own, foreign string, err error) {
 	data, err := os.ReadFile(filepath.Join(filepath.Dir(path), FlagsFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -65,7 +68,7 @@ func Flags(path string) (own, foreign string, err error) {
 	}
 	own, foreign, two := strings.Cut(strings.TrimSuffix(string(data), "\n"), "\n")
 	if !two {
-		foreign = own
+		foreign = strings.Join(slices.DeleteFunc(strings.Fields(own), isFragile), " ")
 	}
 	return strings.TrimSpace(own), strings.TrimSpace(foreign), nil
 }

@@ -127,9 +127,9 @@ func TestFlagsAreThoseBesideThePlugin(t *testing.T) {
 	if got := apply(); got != "--safe" {
 		t.Errorf("to run foreign graphs: XLA_FLAGS = %q, want those of the second line", got)
 	}
-	write("--all\n")
-	if got := apply(); got != "--all" {
-		t.Errorf("of a file of one line: XLA_FLAGS = %q, want it", got)
+	write("--xla_cpu_use_onednn=true --fast --xla_cpu_experimental_onednn_custom_call=true\n")
+	if got := apply(); got != "--fast" {
+		t.Errorf("of a file of one line: XLA_FLAGS = %q, want it without oneDNN's", got)
 	}
 	write("--fast\n\n")
 	if got := apply(); got != "" {
