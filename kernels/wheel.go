@@ -33,8 +33,8 @@ var wheel = pluginWheel{
 		formerEmitters,
 	},
 	foreign: []string{
-		"--xla_cpu_experimental_ynn_fusion_type=individual_dot,individual_convolution --xla_cpu_prefer_vector_width=512",
-		formerEmitters + " --xla_cpu_experimental_ynn_fusion_type=individual_dot,individual_convolution --xla_cpu_prefer_vector_width=512",
+		ynnByItself + " --xla_cpu_prefer_vector_width=512",
+		formerEmitters + " " + ynnByItself + " --xla_cpu_prefer_vector_width=512",
 		"--xla_cpu_prefer_vector_width=512",
 	},
 }
@@ -42,6 +42,9 @@ var wheel = pluginWheel{
 // formerEmitters has XLA compile fused loops as it did before its new emitters, which take twice
 // as long for camlab's own networks and whose code is no faster there.
 const formerEmitters = "--xla_backend_extra_options=xla_cpu_disable_new_fusion_emitters"
+
+// ynnByItself has YNN multiply and convolve, and take in nothing of what is around that.
+const ynnByItself = "--xla_cpu_experimental_ynn_fusion_type=individual_dot,individual_convolution"
 
 type pluginWheel struct {
 	name, version string

@@ -18,9 +18,12 @@ func foreign(k kind) kind {
 	return k
 }
 
-// exported writes torchvision's networks for the contestants and returns their names: none
-// where that cannot be done.
+// exported writes torchvision's networks for the contestants, once, and returns their names:
+// none where that cannot be done.
 func (b *bench) exported(ctx context.Context) ([]string, error) {
+	if b.exports != nil {
+		return b.exports, nil
+	}
 	names := strings.Split(b.flags.networks, ",")
 	cmd := exec.CommandContext(ctx, b.flags.python, append([]string{filepath.Join(b.folder, "networks.py"), "export", b.folder}, names...)...)
 	cmd.Stderr = os.Stderr
@@ -31,6 +34,7 @@ func (b *bench) exported(ctx context.Context) ([]string, error) {
 		fmt.Fprintf(os.Stderr, "torchvision's networks skipped: they cannot be exported: %v\n", err)
 		return nil, nil
 	}
+	b.exports = names
 	return names, nil
 }
 

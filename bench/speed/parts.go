@@ -18,6 +18,7 @@ type bench struct {
 	flags   flags
 	folder  string
 	missing map[string]bool // contestants that cannot be started
+	exports []string        // torchvision's networks in the folder, once they are there
 }
 
 // part is one of the table's sections.
